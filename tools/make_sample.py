@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""Makes assets/colin27_t1_2mm.nii.gz from the skull-stripped Colin27 template (ch2bet.nii.gz).
+
+The sample is stored in LPS voxel order, as the BraTS volumes are, so that a reader which ignores
+the affine shows the brain mirrored. Running it again with the same zlib gives the same bytes.
+"""
+
+import argparse
+import gzip
+import io
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+BLOCK = 2  # voxels of the source per voxel of the sample, along each axis
+REPOSITORY = Path(__file__).resolve().parent.parent
+DEFAULT_OUTPUT = REPOSITORY / "assets" / "colin27_t1_2mm.nii.gz"
+
+
+def block_average(volume):
+    """(W, H, D) -> (W // BLOCK, H // BLOCK, D // BLOCK) uint8, the mean of each block rounded to nearest.
+
+    Voxels left over at the end of an axis are dropped: in ch2bet they are background.
+    """
+    counts = [size // BLOCK for size in volume.shape]
+    whole = volume[tuple(slice(0, count * BLOCK) for count in counts)]
+    split = [length for count in counts for length in (count, BLOCK)]
+    means = whole.reshape(split).mean(axis=(1, 3, 5), dtype=np.float64)
+    return np.rint(means).astype(np.uint8)
+
+
+def block_affine(affine):
+    """Voxel-to-world affine (mm) of the block average.
+
+    The centre of a block lies (BLOCK - 1) / 2 source voxels beyond the centre of its first voxel.
+    """
+    to_source = np.diag([BLOCK, BLOCK, BLOCK, 1.0])
+    to_source[:3, 3] = (BLOCK - 1) / 2
+    return affine @ to_source
+
+
+def in_lps_order(image):
+    """The same image with its axes stored towards left, posterior and superior."""
+    current = nib.io_orientation(image.affine)
+    wanted = nib.orientations.axcodes2ornt("LPS")
+    return image.as_reoriented(nib.orientations.ornt_transform(current, wanted))
+
+
+def with_fresh_header(image):
+    """Keeps voxels and affine only; the template's header holds a path of its author's machine."""
+    fresh = nib.Nifti1Image(np.asarray(image.dataobj), image.affine)
+    fresh.set_sform(image.affine, code=1)
+    fresh.set_qform(image.affine, code=1)
+    fresh.header.set_xyzt_units("mm")
+    fresh.header["descrip"] = b"Colin27 T1, skull-stripped, 2 mm"
+    return fresh
+
+
+def write_deterministic_gzip(content, path):
+    """A gzip stream without file name and time, so that equal content gives equal files."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=buffer, mtime=0) as stream:
+        stream.write(content)
+    path.write_bytes(buffer.getvalue())
+
+
+def make_sample(source):
+    template = nib.as_closest_canonical(nib.load(source))
+    volume = block_average(np.asarray(template.dataobj))
+    ras = nib.Nifti1Image(volume, block_affine(template.affine))
+    return with_fresh_header(in_lps_order(ras))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("source", type=Path, help="ch2bet.nii.gz of the mricron-data package")
+    parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT)
+    arguments = parser.parse_args()
+    write_deterministic_gzip(make_sample(arguments.source).to_bytes(), arguments.output)
+
+
+if __name__ == "__main__":
+    main()
