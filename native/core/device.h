@@ -1,0 +1,40 @@
+// Devices: parsing their names, what they are, how much memory they hold. The only caller of CUDA's own interface
+// outside ops/cuda.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/torch.h"
+
+namespace brain3d {
+
+/// "cpu", "cuda" (device 0) or "cuda:N". Throws Usage for another spelling, Device if the machine has no such device
+/// or this build has no CUDA.
+at::Device parse_device(const std::string& name);
+
+struct CudaDeviceInfo {
+  std::string name;  // "cuda:0"
+  std::string description;
+  std::int64_t total_bytes = 0;
+  std::int64_t free_bytes = 0;
+  std::string capability;  // "9.0"
+};
+
+/// Empty for a CPU build and where no driver answers.
+std::vector<CudaDeviceInfo> cuda_devices();
+
+/// Bytes this process held at the peak on `device` since `reset_peak_bytes`; 0 on CPU.
+std::int64_t peak_bytes(at::Device device);
+void reset_peak_bytes(at::Device device);
+
+/// Waits for the work queued on `device`; no-op on CPU.  // syncs
+void synchronize(at::Device device);
+
+/// Runs `work`, turning allocation failures and CUDA errors of LibTorch into `Error` (OutOfMemory, Device, Internal)
+/// without LibTorch's stack text, which leaks build paths.
+void with_torch_errors(const std::function<void()>& work);
+
+}  // namespace brain3d

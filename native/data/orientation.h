@@ -1,0 +1,38 @@
+// Which way a voxel grid lies in the patient. Everything here comes from the affine; a file's name never enters.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+namespace brain3d::data {
+
+/// Row-major 4 x 4, voxel (i, j, k) to RAS+ mm.
+using Affine = std::array<double, 16>;
+
+/// Where voxel axis a goes: to patient axis `target[a]` (0 = Right, 1 = Anterior, 2 = Superior), reversed if `flip[a]`.
+struct AxisMap {
+  std::array<int, 3> target{};
+  std::array<bool, 3> flip{};
+  double oblique_degrees = 0;  // largest angle between a voxel axis and its patient axis
+};
+
+/// The nearest axis permutation and flips, as nibabel's io_orientation decides them.
+/// Throws Orientation if the affine is singular or not finite.
+AxisMap nearest_axes(const Affine& affine);
+
+/// "RAS", "LPS", ... of voxel axes i, j, k.
+std::string axis_codes(const AxisMap& map);
+
+/// An affine for axis codes ("RAS", "LPS", ...) and spacings, the volume's centre at the origin.
+/// Throws Usage for a text that names no three different patient axes.
+Affine affine_from_codes(const std::string& codes, const std::array<std::int64_t, 3>& shape,
+                         const std::array<double, 3>& spacing_mm);
+
+/// Affine of the array after flips and transposition to (R, A, S); `shape` is (i, j, k) before.
+Affine canonical_affine(const Affine& affine, const AxisMap& map, const std::array<std::int64_t, 3>& shape);
+
+/// Euclidean length of each voxel axis in mm.
+std::array<double, 3> voxel_sizes(const Affine& affine);
+
+}  // namespace brain3d::data

@@ -1,0 +1,109 @@
+#include "data/preprocess.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+
+namespace brain3d::data {
+
+namespace {
+
+/// Moves the origin by `voxels` steps along voxel axis `axis`.
+void shift_origin(Affine& affine, std::size_t axis, double voxels) {
+  for (std::size_t row = 0; row < 3; ++row) affine[4 * row + 3] += voxels * affine[4 * row + axis];
+}
+
+/// numpy's "linear" percentile: virtual index q / 100 * (n - 1), interpolated. Reorders `values`.
+double percentile(std::vector<float>& values, double q) {
+  const double index = q / 100.0 * static_cast<double>(values.size() - 1);
+  const auto below = static_cast<std::size_t>(std::floor(index));
+  const double weight = index - static_cast<double>(below);
+  const auto nth = values.begin() + static_cast<std::ptrdiff_t>(below);
+  std::nth_element(values.begin(), nth, values.end());
+  if (weight == 0.0) return *nth;
+  const double lower = *nth, upper = *std::min_element(nth + 1, values.end());
+  return lower + (upper - lower) * weight;
+}
+
+void check_finite(const at::Tensor& voxels) {
+  const auto num_bad = voxels.numel() - at::isfinite(voxels).sum().item<std::int64_t>();
+  B3D_CHECK(num_bad == 0, Volume, "expected finite voxels, got ", num_bad, " of ", voxels.numel(),
+            " that are NaN or infinite; repair the volume before use");
+}
+
+}  // namespace
+
+Volume canonicalise(const Volume& volume) {
+  const AxisMap map = nearest_axes(volume.affine);
+  // Array axis of voxel axis a (i, j, k) is 2 - a; canonical array axis of patient axis t is 2 - t.
+  std::vector<std::int64_t> order(3), flipped;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const auto array_axis = static_cast<std::int64_t>(2 - axis);
+    order[static_cast<std::size_t>(2 - map.target[axis])] = array_axis;
+    if (map.flip[axis]) flipped.push_back(array_axis);
+  }
+  Volume out = volume;
+  out.affine = canonical_affine(volume.affine, map, volume.shape_ijk());
+  out.voxels = volume.voxels.flip(flipped).permute(order).contiguous();
+  return out;
+}
+
+Volume pad_to_square(const Volume& volume) {
+  const auto height = volume.voxels.size(1), width = volume.voxels.size(2);
+  if (height == width) return volume;
+  const auto side = std::max(height, width);
+  const auto top = (side - height) / 2, left = (side - width) / 2;
+  Volume out = volume;
+  out.voxels =
+      at::constant_pad_nd(volume.voxels, {left, side - width - left, top, side - height - top}, /*value=*/0);
+  shift_origin(out.affine, 0, -static_cast<double>(left));
+  shift_origin(out.affine, 1, -static_cast<double>(top));
+  return out;
+}
+
+Volume rescale_intensity(const Volume& volume, double lower_percentile, double upper_percentile) {
+  B3D_CHECK(lower_percentile >= 0 && lower_percentile < upper_percentile && upper_percentile <= 100, Usage,
+            "expected percentiles 0 <= lower < upper <= 100, got ", lower_percentile, " and ", upper_percentile);
+  check_finite(volume.voxels);
+  const at::Tensor flat = volume.voxels.contiguous();
+  const auto* begin = flat.const_data_ptr<float>();
+  std::vector<float> values(begin, begin + flat.numel());
+  const double low = percentile(values, lower_percentile);
+  const double high = percentile(values, upper_percentile);
+  B3D_CHECK(high > low, Volume, "expected an image, got a volume whose ", lower_percentile, "th and ", upper_percentile,
+            "th percentiles are both ", low, "; it is constant or nearly empty");
+  Volume out = volume;
+  out.voxels = flat.sub(low).div_(high - low).clamp_(0, 1);
+  return out;
+}
+
+Volume resize(const Volume& volume, const std::array<std::int64_t, 3>& size) {
+  Volume out = volume;
+  out.voxels = at::upsample_trilinear3d(volume.voxels.unsqueeze(0).unsqueeze(0), size, /*align_corners=*/false)
+                   .squeeze(0)
+                   .squeeze(0);
+  // Output index o lies at input index (o + 0.5) * scale - 0.5.
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const auto array_axis = static_cast<std::int64_t>(2 - axis);
+    const double scale = static_cast<double>(volume.voxels.size(array_axis)) / static_cast<double>(size[2 - axis]);
+    shift_origin(out.affine, axis, 0.5 * scale - 0.5);
+    for (std::size_t row = 0; row < 3; ++row) out.affine[4 * row + axis] *= scale;
+  }
+  return out;
+}
+
+Volume preprocess(const Volume& volume, const PreprocessOptions& options, const CancelFlag& cancel) {
+  for (const std::int64_t side : options.size)
+    B3D_CHECK(side >= 1 && side <= 4096, Usage, "expected output sides from 1 to 4096, got ", side);
+  Volume out = canonicalise(volume);
+  cancel.check();
+  out = pad_to_square(out);
+  out = rescale_intensity(out, options.lower_percentile, options.upper_percentile);
+  cancel.check();
+  return resize(out, options.size);
+}
+
+}  // namespace brain3d::data

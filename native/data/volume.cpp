@@ -1,0 +1,92 @@
+#include "data/volume.h"
+
+#include <utility>
+
+#include "core/error.h"
+#include "io/file.h"
+
+namespace brain3d::data {
+
+namespace {
+
+constexpr double kObliqueWarningDegrees = 1.0;
+
+void place_in_patient(Volume& volume, const io::NiftiImage& image, const ReadOptions& options, const std::string& name) {
+  if (!image.has_orientation) {
+    if (options.orientation.empty())
+      throw Error(ErrorCode::Orientation,
+                  concat(name, ": the header does not say how the volume lies in the patient (qform_code and sform_code "
+                               "are 0); left and right would be a guess. State it with --orientation CODES (API: "
+                               "orientation), for example RAS or LPS, if you know it"),
+                  {name, "qform_code", -1});
+    volume.affine = affine_from_codes(options.orientation, image.shape, image.spacing_mm);
+    volume.affine_source = "stated";
+    return;
+  }
+  volume.affine = image.affine;
+  volume.affine_source = image.affine_source;
+  const AxisMap axes = nearest_axes(volume.affine);
+  const std::string codes = axis_codes(axes);
+  if (!options.orientation.empty() && options.orientation != codes)
+    throw Error(ErrorCode::Orientation,
+                concat(name, ": --orientation says ", options.orientation, ", but the file's ", image.affine_source,
+                       " says ", codes, "; the option is for files that say nothing"),
+                {name, image.affine_source, -1});
+  if (axes.oblique_degrees > kObliqueWarningDegrees)
+    volume.warnings.push_back(concat("oblique: the voxel axes are up to ", axes.oblique_degrees,
+                                     " degrees off the patient axes; the nearest axes are used"));
+}
+
+Volume from_image(const io::NiftiImage& image, const ReadOptions& options, const std::string& name) {
+  Volume volume;
+  volume.datatype = image.datatype;
+  volume.warnings = image.warnings;
+  place_in_patient(volume, image, options, name);
+  return volume;
+}
+
+io::NiftiOptions nifti_options(const ReadOptions& options) {
+  io::NiftiOptions out;
+  out.volume_index = options.volume_index;
+  out.prefer = options.prefer_affine;
+  return out;
+}
+
+}  // namespace
+
+Volume read_volume(const std::string& path, const ReadOptions& options) {
+  io::NiftiImage image = io::read_nifti(path, nifti_options(options));
+  Volume volume = from_image(image, options, io::base_name(path));
+  auto* voxels = new std::vector<float>(std::move(image.voxels));
+  // The tensor owns the vector: 36 MB of a BraTS volume are not copied again.
+  volume.voxels = at::from_blob(
+      voxels->data(), {image.shape[2], image.shape[1], image.shape[0]}, [voxels](void*) { delete voxels; },
+      at::TensorOptions().dtype(at::kFloat));
+  return volume;
+}
+
+Volume read_volume_header(const std::string& path, const ReadOptions& options) {
+  const io::NiftiImage image = io::read_nifti_header(path, nifti_options(options));
+  Volume volume = from_image(image, options, io::base_name(path));
+  volume.voxels = at::empty({image.shape[2], image.shape[1], image.shape[0]},
+                            at::TensorOptions().dtype(at::kFloat).device(at::kMeta));
+  return volume;
+}
+
+Volume volume_from_array(const float* voxels, const std::array<std::int64_t, 3>& shape, const Affine& affine) {
+  Volume volume;
+  volume.voxels = at::empty({shape[0], shape[1], shape[2]}, at::kFloat);
+  std::copy_n(voxels, volume.voxels.numel(), volume.voxels.mutable_data_ptr<float>());
+  volume.affine = affine;
+  volume.affine_source = "array";
+  volume.datatype = "float32";
+  nearest_axes(affine);  // refuses an unusable affine now, not at the first use
+  return volume;
+}
+
+void write_volume(const Volume& volume, const std::string& path) {
+  const at::Tensor voxels = volume.voxels.contiguous();
+  io::write_nifti(path, {volume.shape_ijk(), voxels.const_data_ptr<float>(), volume.affine});
+}
+
+}  // namespace brain3d::data

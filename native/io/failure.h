@@ -1,0 +1,22 @@
+// How the readers refuse a file: one call that puts the file's name in the message and the place in the detail.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+
+namespace brain3d::io {
+
+/// Throws Error(code) with the message "<detail.file>: <parts...>".
+template <typename... Parts>
+[[noreturn]] void fail_at(ErrorCode code, ErrorDetail detail, const Parts&... parts) {
+  std::string message = concat(detail.file, ": ", parts...);
+  throw Error(code, message, std::move(detail));
+}
+
+/// An offset in a file as ErrorDetail keeps it.
+inline std::int64_t detail_offset(std::uint64_t offset) { return static_cast<std::int64_t>(offset); }
+
+}  // namespace brain3d::io

@@ -1,0 +1,12 @@
+// What a file that is not NIfTI looks like, so that the message can name it.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+namespace brain3d::io {
+
+/// "a zip archive", "a DICOM file", ... by the first bytes of a file, or null if they are none of the known ones.
+const char* foreign_content(std::span<const std::byte> start);
+
+}  // namespace brain3d::io

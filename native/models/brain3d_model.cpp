@@ -1,0 +1,99 @@
+#include "models/brain3d_model.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "models/checkpoint_weights.h"
+#include "models/token_compression.h"
+
+namespace brain3d::models {
+
+namespace {
+
+/// Rows of logits held at once: 256 rows of 262,208 float32 are 268 MB.
+constexpr std::int64_t kLogitRows = 256;
+
+LoadProgress stage_progress(const StageProgress& progress, const std::string& stage) {
+  if (!progress) return {};
+  return [progress, stage](std::int64_t done, std::int64_t total) { progress(stage, done, total); };
+}
+
+void check_ids(const std::vector<std::int64_t>& ids, std::int64_t vocab_size, const char* what) {
+  B3D_CHECK(!ids.empty(), Usage, "expected at least one ", what, " token, got none");
+  for (const std::int64_t id : ids)
+    B3D_CHECK(id >= 0 && id < vocab_size, Usage, what, " token ", id, " is outside the model's vocabulary of ",
+              vocab_size, "; tokenizer and model do not belong together");
+}
+
+}  // namespace
+
+at::Tensor ids_tensor(const std::vector<std::int64_t>& ids, at::Device device) {
+  return at::tensor(ids, at::TensorOptions().dtype(at::kLong)).to(device);
+}
+
+Brain3DModel Brain3DModel::load(const ModelFiles& files, at::Device device, at::ScalarType dtype,
+                                const CancelHandle& cancel, const StageProgress& progress) {
+  const auto options = at::TensorOptions().device(device).dtype(dtype);
+  const SiglipConfig vision_config = SiglipConfig::read(files.vision_dir);
+  const Gemma3Config language_config = Gemma3Config::read(files.language_dir);
+
+  // Every file is opened and compared with its configuration before the first gigabyte is copied.
+  WeightSource vision_source = open_vision_backbone(files.vision_dir, vision_config);
+  WeightSource language_source = Gemma3::open_backbone(files.language_dir, language_config);
+  CheckpointWeights weights = CheckpointWeights::read(
+      files.weights_file, checkpoint_sizes(vision_config, language_config.hidden_size, files.recipe), options);
+  LoraAdapter adapter;
+  if (!files.adapter_dir.empty()) adapter = LoraAdapter::read(files.adapter_dir);
+  vision_source.set_cancel(cancel);
+  vision_source.set_progress(stage_progress(progress, "vision"));
+  language_source.set_cancel(cancel);
+  language_source.set_progress(stage_progress(progress, "language"));
+
+  SiglipEncoder encoder = SiglipEncoder::load(vision_config, vision_source, options);
+  const SiglipEmbeddings embeddings = SiglipEmbeddings::load(vision_source, options.dtype(at::kFloat));
+  VisionEncoder3d vision(std::move(encoder), files.recipe, weights.patch_weight, weights.patch_bias,
+                         weights.depth_positions, embeddings.position_table);
+  Gemma3 language = Gemma3::load(language_config, language_source, options,
+                                 files.adapter_dir.empty() ? nullptr : &adapter, files.merge_adapter);
+  Brain3DModel model(std::move(vision), std::move(weights.projector), std::move(language), files.recipe);
+  model.num_adapter_parameters_ = adapter.num_parameters();
+  model.warnings_ = adapter.warnings();
+  return model;
+}
+
+Encoding Brain3DModel::encode(const at::Tensor& volumes, const CancelFlag* cancel) const {
+  Encoding encoding;
+  encoding.patch_tokens = vision_.forward(volumes, cancel);
+  encoding.pooled_tokens = compress_tokens(encoding.patch_tokens, recipe_, vision_.grid());
+  encoding.visual_tokens = projector_.forward(encoding.pooled_tokens);
+  return encoding;
+}
+
+at::Tensor Brain3DModel::soft_prompt(const at::Tensor& visual_tokens, const std::vector<std::int64_t>& ids) const {
+  check_ids(ids, language_.config().vocab_size, "prompt");
+  const at::Tensor text = language_.embed(ids_tensor(ids, device()));  // (T, M)
+  return at::cat({visual_tokens, text.unsqueeze(0).expand({visual_tokens.size(0), -1, -1})}, 1);
+}
+
+at::Tensor Brain3DModel::token_nlls(const at::Tensor& visual_tokens, const std::vector<std::int64_t>& prompt_ids,
+                                    const std::vector<std::int64_t>& report_ids, const CancelFlag* cancel) const {
+  check_ids(report_ids, language_.config().vocab_size, "report");
+  std::vector<std::int64_t> ids = prompt_ids;
+  ids.insert(ids.end(), report_ids.begin(), report_ids.end());
+  const at::Tensor inputs = soft_prompt(visual_tokens, ids);
+  const auto length = inputs.size(1), num_labels = static_cast<std::int64_t>(report_ids.size());
+  DecoderState state = language_.make_state(1, length);
+  const at::Tensor hidden = language_.forward(inputs, language_.make_step(state, 0, length), state, cancel);
+  // The position before a token predicts it: rows L - T - 1 .. L - 2 for the last T tokens.
+  const at::Tensor rows = hidden[0].narrow(0, length - num_labels - 1, num_labels);
+  const at::Tensor labels = ids_tensor(report_ids, device());
+  std::vector<at::Tensor> nlls;
+  for (std::int64_t begin = 0; begin < num_labels; begin += kLogitRows) {
+    const auto count = std::min(kLogitRows, num_labels - begin);
+    const at::Tensor log_probs = language_.logits(rows.narrow(0, begin, count)).log_softmax(-1);
+    nlls.push_back(-log_probs.gather(1, labels.narrow(0, begin, count).unsqueeze(1)).squeeze(1));
+  }
+  return at::cat(nlls);
+}
+
+}  // namespace brain3d::models

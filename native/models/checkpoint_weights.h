@@ -1,0 +1,45 @@
+// The tensors a checkpoint adds to its backbones: brain3d.safetensors.
+#pragma once
+
+#include <string>
+
+#include "models/projector.h"
+#include "models/recipe.h"
+#include "models/siglip_config.h"
+
+namespace brain3d::models {
+
+struct CheckpointSizes {
+  std::int64_t vision_width;    // E
+  std::int64_t language_width;  // M
+  std::int64_t patch_size;      // p
+  std::int64_t depth_kernel;
+  std::int64_t depth_positions;  // Dp; 0 where positions are not learned
+};
+
+CheckpointSizes checkpoint_sizes(const SiglipConfig& vision, std::int64_t language_width, const Recipe& recipe);
+
+struct CheckpointWeights {
+  at::Tensor patch_weight;     // vision.patch_embedding_3d.weight (E, 1, kd, p, p)
+  at::Tensor patch_bias;       // vision.patch_embedding_3d.bias (E)
+  at::Tensor depth_positions;  // vision.depth_position_embedding.weight (Dp, E) float32; undefined if not learned
+  Projector projector;         // projector.fc1.*, projector.fc2.*, vis_scale
+
+  /// Strict, as every weight file. The depth positions and the gate stay float32; the rest takes `options`.
+  static CheckpointWeights read(const std::string& file, const CheckpointSizes& sizes, at::TensorOptions options);
+
+  /// Inflates the backbone's patch embedding, zeroes the depth positions, draws the projector (Xavier uniform, gain 0.5,
+  /// zero biases, a function of the seed alone) and opens the gate (s = 1).
+  static CheckpointWeights initialise(const std::string& vision_dir, const SiglipConfig& vision,
+                                      const CheckpointSizes& sizes, const Recipe& recipe, std::uint64_t seed);
+
+  /// The authors' `projector_vis_scale.pt`: projector and gate from the file (a missing gate is 1), the patch embedding
+  /// from the backbone, since their file does not hold it.
+  static CheckpointWeights import_peer(const std::string& file, const std::string& vision_dir,
+                                       const SiglipConfig& vision, const CheckpointSizes& sizes, const Recipe& recipe);
+
+  /// Writes float32, atomically.
+  void write(const std::string& file) const;
+};
+
+}  // namespace brain3d::models

@@ -1,0 +1,89 @@
+#include "models/gemma3.h"
+
+#include <cmath>
+
+#include "core/error.h"
+#include "models/attention_mask.h"
+#include "ops/ops.h"
+
+namespace brain3d::models {
+
+at::Tensor Gemma3::embed(const at::Tensor& ids) const { return at::embedding(embed_tokens_, ids) * embed_scale_; }
+
+DecoderState Gemma3::make_state(std::int64_t batch, std::int64_t max_length) const {
+  B3D_CHECK(max_length <= config_.max_position_embeddings, Usage, "a sequence of ", max_length,
+            " tokens exceeds the language model's ", config_.max_position_embeddings,
+            "; shorten the prompt or max_new_tokens");
+  const auto head_dim = config_.head_dim;
+  return {nn::KvCache(config_.num_hidden_layers, batch, config_.num_key_value_heads, max_length, head_dim, options()),
+          nn::RotaryTable::make(max_length, head_dim, config_.global_theta, config_.global_factor, options()),
+          nn::RotaryTable::make(max_length, head_dim, config_.local_theta, 1.0, options())};
+}
+
+DecoderStep Gemma3::make_step(const DecoderState& state, std::int64_t first, std::int64_t count,
+                              const std::optional<at::Tensor>& block_ids) const {
+  DecoderStep step;
+  step.length = first + count;
+  step.positions = at::arange(first, step.length, at::TensorOptions().dtype(at::kLong).device(options().device()));
+  const auto kind = [&](const nn::RotaryTable& table, std::int64_t window) {
+    LayerKind out{{}, table.cos.index_select(0, step.positions), table.sin.index_select(0, step.positions)};
+    const bool reached = window > 0 && window < step.length;
+    // One query that sees everything before it needs no mask.
+    if (count > 1 || reached) out.mask = causal_mask(step.positions, step.length);
+    if (block_ids) out.mask = with_bidirectional_blocks(*out.mask, *block_ids);
+    if (reached) out.mask = within_window(*out.mask, step.positions, window);
+    return out;
+  };
+  step.global = kind(state.global_rotary, 0);
+  step.local = kind(state.local_rotary, config_.sliding_window);
+  return step;
+}
+
+at::Tensor Gemma3::attention(const Gemma3Layer& layer, std::int64_t index, const at::Tensor& x, const DecoderStep& step,
+                             nn::KvCache& cache) const {
+  const auto batch = x.size(0), count = x.size(1), head_dim = config_.head_dim;
+  const auto num_heads = config_.num_attention_heads, num_kv_heads = config_.num_key_value_heads;
+  // (B, S, (Nh + 2 Nkv) Dh) -> q (B, S, Nh, Dh), k and v (B, S, Nkv, Dh)
+  const auto parts = layer.qkv_proj.forward(x)
+                         .view({batch, count, num_heads + 2 * num_kv_heads, head_dim})
+                         .split_with_sizes({num_heads, num_kv_heads, num_kv_heads}, 2);
+  const LayerKind& kind = layer.is_sliding ? step.local : step.global;
+  const double eps = config_.rms_norm_eps;
+  const at::Tensor q = ops::rotary(ops::rms_norm(parts[0], layer.q_norm, eps), kind.cos, kind.sin);
+  const at::Tensor k = ops::rotary(ops::rms_norm(parts[1], layer.k_norm, eps), kind.cos, kind.sin);
+  const auto [keys, values] = cache.append(index, step.positions, k, parts[2], step.length);
+  const double scale = 1.0 / std::sqrt(config_.query_pre_attn_scalar);
+  return layer.o_proj.forward(ops::grouped_query_attention(q, keys, values, kind.mask, scale));
+}
+
+at::Tensor Gemma3::forward(const at::Tensor& inputs_embeds, const DecoderStep& step, DecoderState& state,
+                           const CancelFlag* cancel) const {
+  const double eps = config_.rms_norm_eps;
+  at::Tensor hidden = inputs_embeds;
+  for (std::size_t index = 0; index < layers_.size(); ++index) {
+    if (cancel != nullptr) cancel->check();
+    const Gemma3Layer& layer = layers_[index];
+    const at::Tensor attended = attention(layer, static_cast<std::int64_t>(index),
+                                          ops::rms_norm(hidden, layer.input_layernorm, eps), step, state.cache);
+    hidden = hidden + ops::rms_norm(attended, layer.post_attention_layernorm, eps);
+    const at::Tensor fed = layer.mlp.forward(ops::rms_norm(hidden, layer.pre_feedforward_layernorm, eps));
+    hidden = hidden + ops::rms_norm(fed, layer.post_feedforward_layernorm, eps);
+  }
+  return ops::rms_norm(hidden, norm_, eps);
+}
+
+at::Tensor Gemma3::logits(const at::Tensor& hidden) const { return at::linear(hidden, lm_head_).to(at::kFloat); }
+
+std::int64_t Gemma3::num_parameters() const {
+  std::int64_t total = embed_tokens_.numel() + norm_.numel();
+  if (!lm_head_.is_same(embed_tokens_)) total += lm_head_.numel();
+  for (const Gemma3Layer& layer : layers_)
+    for (const at::Tensor* tensor :
+         {&layer.input_layernorm, &layer.post_attention_layernorm, &layer.pre_feedforward_layernorm,
+          &layer.post_feedforward_layernorm, &layer.q_norm, &layer.k_norm, &layer.qkv_proj.weight, &layer.o_proj.weight,
+          &layer.mlp.gate_up_proj.weight, &layer.mlp.down_proj.weight})
+      total += tensor->numel();
+  return total;
+}
+
+}  // namespace brain3d::models

@@ -1,0 +1,89 @@
+// The Gemma 3 text decoder.   [GEMMA3]
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/cancel.h"
+#include "models/gemma3_config.h"
+#include "models/lora_adapter.h"
+#include "models/weight_source.h"
+#include "nn/gated_mlp.h"
+#include "nn/kv_cache.h"
+#include "nn/rotary_table.h"
+
+namespace brain3d::models {
+
+/// Norm scales are 1 + the stored weight, float32.
+struct Gemma3Layer {
+  at::Tensor input_layernorm, post_attention_layernorm, pre_feedforward_layernorm, post_feedforward_layernorm;  // (M)
+  at::Tensor q_norm, k_norm;  // (Dh)
+  nn::Linear qkv_proj;        // ((Nh + 2 Nkv) Dh, M): q_proj, k_proj, v_proj
+  nn::Linear o_proj;          // (M, Nh Dh)
+  nn::GatedMlp mlp;
+  bool is_sliding = true;
+};
+
+/// What one sequence batch carries through its passes; the model itself stays constant and can serve many at once.
+struct DecoderState {
+  nn::KvCache cache;
+  nn::RotaryTable global_rotary, local_rotary;  // (max_length, Dh)
+};
+
+/// What the layers of one kind share in a pass over positions p_0..p_{S-1}.
+struct LayerKind {
+  std::optional<at::Tensor> mask;  // (S, length) bool; none where every position is visible
+  at::Tensor cos, sin;             // (S, Dh)
+};
+
+/// The positions a forward pass covers. Made once per pass, shared by its layers.
+struct DecoderStep {
+  at::Tensor positions;     // (S) int64 on the device
+  std::int64_t length = 0;  // cache positions to attend over, an upper bound of the last position + 1
+  LayerKind global, local;
+};
+
+class Gemma3 {
+ public:
+  /// Reads the decoder from a backbone directory. With `merge`, the adapter is added to the weights in float32 and
+  /// rounded once; without, it stays a branch beside them. `adapter` may be null.
+  static Gemma3 load(const Gemma3Config& config, WeightSource& source, at::TensorOptions options,
+                     const LoraAdapter* adapter, bool merge);
+  static WeightSource open_backbone(const std::string& dir, const Gemma3Config& config);
+
+  /// E[ids] * sqrt(M), the factor rounded to the weights' dtype as the library does. ids (..) int64 -> (.., M).
+  at::Tensor embed(const at::Tensor& ids) const;
+
+  /// Room for `max_length` positions. Throws Usage beyond the model's max_position_embeddings.
+  DecoderState make_state(std::int64_t batch, std::int64_t max_length) const;
+
+  /// Positions first..first+count-1, the cache read up to their end. `block_ids` (S), where given, numbers image tokens
+  /// that see each other in both directions (-1 elsewhere); first must be 0 then.
+  DecoderStep make_step(const DecoderState& state, std::int64_t first, std::int64_t count,
+                        const std::optional<at::Tensor>& block_ids = {}) const;
+
+  /// Hidden states after the final norm. inputs_embeds (B, S, M) -> (B, S, M). Writes the cache at step.positions.
+  at::Tensor forward(const at::Tensor& inputs_embeds, const DecoderStep& step, DecoderState& state,
+                     const CancelFlag* cancel) const;
+
+  /// hidden (.., M) -> logits (.., V) float32. Call it on the rows that are needed only: V is 262,208.
+  at::Tensor logits(const at::Tensor& hidden) const;
+
+  const Gemma3Config& config() const { return config_; }
+  at::TensorOptions options() const { return embed_tokens_.options(); }
+  std::int64_t num_parameters() const;
+
+ private:
+  at::Tensor attention(const Gemma3Layer& layer, std::int64_t index, const at::Tensor& x, const DecoderStep& step,
+                       nn::KvCache& cache) const;
+
+  Gemma3Config config_;
+  at::Tensor embed_tokens_;  // (V, M)
+  at::Tensor lm_head_;       // (V, M); the embedding itself where tied
+  double embed_scale_ = 1.0;
+  std::vector<Gemma3Layer> layers_;
+  at::Tensor norm_;  // (M)
+};
+
+}  // namespace brain3d::models

@@ -1,0 +1,49 @@
+// A LoRA adapter in PEFT's format.   [LORA]
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/torch.h"
+
+namespace brain3d::models {
+
+/// delta W = scaling * B A for one linear layer, y = W x + scaling * B (A x).
+struct LoraWeights {
+  at::Tensor lora_A;  // (R, in) float32
+  at::Tensor lora_B;  // (out, R) float32
+  double scaling = 1.0;
+
+  /// scaling * B A, (out, in) float32.
+  at::Tensor delta() const;
+};
+
+class LoraAdapter {
+ public:
+  /// Reads adapter_config.json and adapter_model.safetensors. Adapters of the vision tower, which PEFT makes when its
+  /// suffix list meets the whole multimodal class, are dropped with a warning: Brain3D never runs that tower.
+  /// Throws Unsupported by the field's name for variants that change the mathematics, Weights for an A without its B,
+  /// a rank other than configured, or tensors that are no LoRA.
+  static LoraAdapter read(const std::string& dir);
+
+  bool empty() const { return layers_.empty(); }
+  /// By module: "text.layers.0.self_attn.q_proj".
+  const std::map<std::string, LoraWeights>& layers() const { return layers_; }
+  const LoraWeights* find(const std::string& module) const;
+  /// Throws Weights unless every layer is one of `modules` (module -> (out, in)) with fitting shapes, and every module
+  /// the configuration targets has its layer.
+  void check_against(const std::map<std::string, std::pair<std::int64_t, std::int64_t>>& modules) const;
+
+  std::int64_t num_parameters() const;
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+ private:
+  bool targets(const std::string& module) const;
+
+  std::map<std::string, LoraWeights> layers_;
+  std::vector<std::string> target_suffixes_;  // empty where the config holds a regular expression
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace brain3d::models

@@ -1,0 +1,14 @@
+#include "models/projector.h"
+
+namespace brain3d::models {
+
+at::Tensor Projector::forward(const at::Tensor& pooled) const {
+  const at::Tensor projected = fc2.forward(at::gelu(fc1.forward(pooled), "none"));
+  return projected * vis_scale.to(projected.scalar_type());
+}
+
+std::int64_t Projector::num_parameters() const {
+  return fc1.weight.numel() + fc1.bias.numel() + fc2.weight.numel() + fc2.bias.numel() + vis_scale.numel();
+}
+
+}  // namespace brain3d::models

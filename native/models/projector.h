@@ -1,0 +1,20 @@
+// From the vision width to the language width, with a learned gate.
+#pragma once
+
+#include "nn/linear.h"
+
+namespace brain3d::models {
+
+struct Projector {
+  nn::Linear fc1;        // (M, E)
+  nn::Linear fc2;        // (M, M)
+  at::Tensor vis_scale;  // s, 0-d float32
+
+  /// Z_vis = s * (W2 GELU(W1 z + b1) + b2), GELU in its erf form.   (paper eq. 4)
+  /// pooled (B, K, E) -> (B, K, M).
+  at::Tensor forward(const at::Tensor& pooled) const;
+
+  std::int64_t num_parameters() const;
+};
+
+}  // namespace brain3d::models

@@ -1,0 +1,135 @@
+#include "models/siglip.h"
+
+#include <cmath>
+
+#include "core/error.h"
+
+namespace brain3d::models {
+
+namespace {
+
+std::string layer_prefix(std::int64_t layer) { return concat("vision.encoder.layers.", layer, "."); }
+
+LayerNorm load_norm(WeightSource& source, const std::string& prefix, at::TensorOptions options) {
+  return {source.read(prefix + ".weight", options), source.read(prefix + ".bias", options)};
+}
+
+nn::Linear load_linear(WeightSource& source, const std::string& prefix, at::TensorOptions options) {
+  return {source.read(prefix + ".weight", options), source.read(prefix + ".bias", options), {}};
+}
+
+nn::Linear load_qkv(WeightSource& source, const std::string& attention, std::int64_t width, at::TensorOptions options) {
+  nn::Linear fused{at::empty({3 * width, width}, options), at::empty({3 * width}, options), {}};
+  const char* parts[] = {"q_proj", "k_proj", "v_proj"};
+  for (std::int64_t part = 0; part < 3; ++part) {
+    const std::string prefix = attention + parts[part];
+    source.read_into(prefix + ".weight", fused.weight.narrow(0, part * width, width));
+    source.read_into(prefix + ".bias", fused.bias.narrow(0, part * width, width));
+  }
+  return fused;
+}
+
+std::int64_t count(const nn::Linear& linear) { return linear.weight.numel() + linear.bias.numel(); }
+std::int64_t count(const LayerNorm& norm) { return norm.weight.numel() + norm.bias.numel(); }
+
+}  // namespace
+
+at::Tensor LayerNorm::forward(const at::Tensor& x, double eps) const {
+  return at::layer_norm(x, {x.size(-1)}, weight, bias, eps);
+}
+
+void SiglipEncoder::expect(const SiglipConfig& config, ExpectedTensors& expected) {
+  const auto width = config.hidden_size, inner = config.intermediate_size;
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    const std::string prefix = layer_prefix(layer);
+    for (const char* norm : {"layer_norm1", "layer_norm2"})
+      for (const char* part : {".weight", ".bias"}) expected[prefix + norm + part] = {width};
+    for (const char* proj : {"q_proj", "k_proj", "v_proj", "out_proj"}) {
+      expected[prefix + "self_attn." + proj + ".weight"] = {width, width};
+      expected[prefix + "self_attn." + proj + ".bias"] = {width};
+    }
+    expected[prefix + "mlp.fc1.weight"] = {inner, width};
+    expected[prefix + "mlp.fc1.bias"] = {inner};
+    expected[prefix + "mlp.fc2.weight"] = {width, inner};
+    expected[prefix + "mlp.fc2.bias"] = {width};
+  }
+  expected["vision.post_layernorm.weight"] = {width};
+  expected["vision.post_layernorm.bias"] = {width};
+}
+
+SiglipEncoder SiglipEncoder::load(const SiglipConfig& config, WeightSource& source, at::TensorOptions options) {
+  SiglipEncoder encoder;
+  encoder.config_ = config;
+  for (std::int64_t index = 0; index < config.num_hidden_layers; ++index) {
+    const std::string prefix = layer_prefix(index);
+    encoder.layers_.push_back({load_norm(source, prefix + "layer_norm1", options),
+                               load_norm(source, prefix + "layer_norm2", options),
+                               load_qkv(source, prefix + "self_attn.", config.hidden_size, options),
+                               load_linear(source, prefix + "self_attn.out_proj", options),
+                               load_linear(source, prefix + "mlp.fc1", options),
+                               load_linear(source, prefix + "mlp.fc2", options)});
+  }
+  encoder.post_layernorm_ = load_norm(source, "vision.post_layernorm", options);
+  return encoder;
+}
+
+at::Tensor SiglipEncoder::attention(const SiglipLayer& layer, const at::Tensor& x) const {
+  const auto batch = x.size(0), num_tokens = x.size(1);
+  // (B, N, 3E) -> three (B, Nh, N, Dh) views
+  const auto qkv = layer.qkv_proj.forward(x)
+                       .view({batch, num_tokens, 3, config_.num_attention_heads, config_.head_dim()})
+                       .permute({2, 0, 3, 1, 4})
+                       .unbind(0);
+  const double scale = 1.0 / std::sqrt(static_cast<double>(config_.head_dim()));
+  const at::Tensor out = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], {}, 0.0, false, scale);
+  return layer.out_proj.forward(out.transpose(1, 2).reshape({batch, num_tokens, config_.hidden_size}));
+}
+
+at::Tensor SiglipEncoder::forward(at::Tensor x, const CancelFlag* cancel) const {
+  const double eps = config_.layer_norm_eps;
+  for (const SiglipLayer& layer : layers_) {
+    if (cancel != nullptr) cancel->check();
+    x = x + attention(layer, layer.layer_norm1.forward(x, eps));
+    const at::Tensor inner = at::gelu(layer.fc1.forward(layer.layer_norm2.forward(x, eps)), "tanh");
+    x = x + layer.fc2.forward(inner);
+  }
+  return post_layernorm_.forward(x, eps);
+}
+
+std::int64_t SiglipEncoder::num_parameters() const {
+  std::int64_t total = count(post_layernorm_);
+  for (const SiglipLayer& layer : layers_)
+    total += count(layer.layer_norm1) + count(layer.layer_norm2) + count(layer.qkv_proj) + count(layer.out_proj) +
+             count(layer.fc1) + count(layer.fc2);
+  return total;
+}
+
+void SiglipEmbeddings::expect(const SiglipConfig& config, ExpectedTensors& expected) {
+  const auto width = config.hidden_size, patch = config.patch_size, side = config.table_side();
+  expected["vision.embeddings.patch_embedding.weight"] = {width, config.num_channels, patch, patch};
+  expected["vision.embeddings.patch_embedding.bias"] = {width};
+  expected["vision.embeddings.position_embedding.weight"] = {side * side, width};
+}
+
+SiglipEmbeddings SiglipEmbeddings::load(WeightSource& source, at::TensorOptions options) {
+  return {source.read("vision.embeddings.patch_embedding.weight", options),
+          source.read("vision.embeddings.patch_embedding.bias", options),
+          source.read("vision.embeddings.position_embedding.weight", options)};
+}
+
+bool is_unused_vision_tensor(const std::string& name) {
+  for (const char* prefix : {"vision.head.", "text_model.", "logit_scale", "logit_bias", "text.", "mmproj.", "lm_head.",
+                             "vision.embeddings.position_ids"})
+    if (name.rfind(prefix, 0) == 0) return true;
+  return false;
+}
+
+WeightSource open_vision_backbone(const std::string& dir, const SiglipConfig& config) {
+  ExpectedTensors expected;
+  SiglipEncoder::expect(config, expected);
+  SiglipEmbeddings::expect(config, expected);
+  return WeightSource(io::SafetensorsSet::open_directory(dir), "vision backbone", std::move(expected),
+                      is_unused_vision_tensor);
+}
+
+}  // namespace brain3d::models

@@ -1,0 +1,34 @@
+// The inflated encoder: volume -> patch tokens.
+#pragma once
+
+#include "models/position3d.h"
+#include "models/recipe.h"
+#include "models/siglip.h"
+
+namespace brain3d::models {
+
+class VisionEncoder3d {
+ public:
+  /// `patch_weight` (E, 1, kd, p, p), `patch_bias` (E) and `depth_table` (Dp, E; undefined for linear positions) are
+  /// the checkpoint's; `position_table` (g * g, E) is the backbone's.
+  VisionEncoder3d(SiglipEncoder encoder, const Recipe& recipe, at::Tensor patch_weight, at::Tensor patch_bias,
+                  const at::Tensor& depth_table, const at::Tensor& position_table);
+
+  /// volumes (B, 1, D, H, W), [0, 1], D to Superior, H to Anterior, W to Right -> Z_enc (B, N, E).
+  at::Tensor forward(const at::Tensor& volumes, const CancelFlag* cancel) const;
+
+  const PatchGrid& grid() const { return grid_; }
+  std::int64_t num_tokens() const { return grid_[0] * grid_[1] * grid_[2]; }
+  std::int64_t width() const { return encoder_.config().hidden_size; }
+  std::int64_t num_parameters() const;
+
+ private:
+  SiglipEncoder encoder_;
+  Recipe recipe_;
+  PatchGrid grid_;
+  at::Tensor patch_weight_;
+  at::Tensor patch_bias_;
+  at::Tensor positions_;  // (N, E), computed once: every volume has the same grid
+};
+
+}  // namespace brain3d::models

@@ -1,0 +1,25 @@
+// The addon's entry: per-environment data, then the exports.
+#include <napi.h>
+
+#include "napi/addon_data.h"
+#include "napi/exports.h"
+
+namespace brain3d::napi {
+
+namespace {
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new AddonData(env));
+  export_cancel_token(env, exports);
+  export_volume(env, exports);
+  export_model(env, exports);
+  export_checkpoint(env, exports);
+  export_system_info(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(brain3d, init)
+
+}  // namespace brain3d::napi

@@ -1,0 +1,40 @@
+#include "napi/addon_data.h"
+
+#include <utility>
+
+namespace brain3d::napi {
+
+void call_js_job(Napi::Env env, Napi::Function, void*, JsJob* job) {
+  const std::unique_ptr<JsJob> owned(job);
+  (*owned)(env);
+}
+
+AddonData::AddonData(Napi::Env env) : env_(env) {
+  js_queue_ = JsQueue::New(env, "brain3d", /*maxQueueSize=*/0, /*initialThreadCount=*/1);
+  js_queue_.Unref(env);
+  // Added after the queue's own hook, so it runs before it: no thread posts to a queue that is gone.
+  env.AddCleanupHook([this] { shut_down(); });
+}
+
+void AddonData::post_to_js(JsJob job) {
+  auto* queued = new JsJob(std::move(job));
+  if (js_queue_.NonBlockingCall(queued) != napi_ok) delete queued;
+}
+
+void AddonData::begin_task(const CancelHandle& cancel) {
+  if (active_.empty()) js_queue_.Ref(env_);
+  active_.insert(cancel);
+}
+
+void AddonData::end_task(const CancelHandle& cancel) {
+  active_.erase(cancel);
+  if (active_.empty()) js_queue_.Unref(env_);
+}
+
+void AddonData::shut_down() {
+  for (const CancelHandle& cancel : active_) cancel->cancel();
+  compute_->stop();
+  files_->stop();
+}
+
+}  // namespace brain3d::napi

@@ -1,0 +1,51 @@
+// What one JavaScript environment (main thread or worker) holds of the addon. There is no process-wide state: two
+// environments share nothing but LibTorch.
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+#include <memory>
+#include <unordered_set>
+
+#include "core/cancel.h"
+#include "napi/executor.h"
+
+namespace brain3d::napi {
+
+/// Runs on the JavaScript thread. The environment is null while it is being torn down: touch no JavaScript then.
+using JsJob = std::function<void(Napi::Env)>;
+
+void call_js_job(Napi::Env env, Napi::Function, void*, JsJob* job);
+using JsQueue = Napi::TypedThreadSafeFunction<void, JsJob, call_js_job>;
+
+class AddonData {
+ public:
+  /// [JS thread]
+  explicit AddonData(Napi::Env env);
+
+  static AddonData& of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
+
+  /// Model work runs one call at a time, first come first served: two at once would only share the same cores or GPU.
+  Executor& compute() { return *compute_; }
+  /// Volumes and files, beside the model work.
+  Executor& files() { return *files_; }
+
+  /// [any thread] Queues `job` for the JavaScript thread.
+  void post_to_js(JsJob job);
+
+  /// [JS thread] A task keeps the process alive and is cancelled when the environment ends.
+  void begin_task(const CancelHandle& cancel);
+  void end_task(const CancelHandle& cancel);
+
+ private:
+  void shut_down();
+
+  Napi::Env env_;
+  JsQueue js_queue_;
+  std::unordered_set<CancelHandle> active_;
+  std::unique_ptr<Executor> compute_ = std::make_unique<Executor>();
+  std::unique_ptr<Executor> files_ = std::make_unique<Executor>();
+};
+
+}  // namespace brain3d::napi

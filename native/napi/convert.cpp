@@ -1,0 +1,115 @@
+#include "napi/convert.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "core/error.h"
+
+namespace brain3d::napi {
+
+namespace {
+
+[[noreturn]] void wrong_type(const Napi::Env& env, const std::string& name, const char* expected) {
+  throw Napi::TypeError::New(env, "expected " + std::string(expected) + " for " + name);
+}
+
+std::int64_t checked_integer(const Napi::Value& value, const std::string& name) {
+  if (!value.IsNumber()) wrong_type(value.Env(), name, "an integer");
+  const double number = value.As<Napi::Number>().DoubleValue();
+  constexpr double kMaxSafe = 9007199254740991.0;
+  if (std::nearbyint(number) != number || std::abs(number) > kMaxSafe) wrong_type(value.Env(), name, "an integer");
+  return static_cast<std::int64_t>(number);
+}
+
+Napi::Array checked_array(const Napi::Value& value, const std::string& name) {
+  if (!value.IsArray()) wrong_type(value.Env(), name, "an array");
+  return value.As<Napi::Array>();
+}
+
+std::array<std::int64_t, 3> checked_triple(const Options& options, const char* key) {
+  const auto values = options.integers(key);
+  if (values.size() != 3) wrong_type(options.value(key).Env(), key, "three integers");
+  return {values[0], values[1], values[2]};
+}
+
+}  // namespace
+
+Options::Options(const Napi::Value& value) {
+  if (!value.IsObject()) wrong_type(value.Env(), "the options", "an object");
+  object_ = value.As<Napi::Object>();
+}
+
+Napi::Value Options::value(const char* key) const { return object_.Get(key); }
+std::string Options::text(const char* key) const { return to_text(value(key), key); }
+std::int64_t Options::integer(const char* key) const { return checked_integer(value(key), key); }
+std::vector<std::int64_t> Options::integers(const char* key) const { return to_integers(value(key), key); }
+
+double Options::number(const char* key) const {
+  const Napi::Value found = value(key);
+  if (!found.IsNumber()) wrong_type(found.Env(), key, "a number");
+  return found.As<Napi::Number>().DoubleValue();
+}
+
+bool Options::boolean(const char* key) const {
+  const Napi::Value found = value(key);
+  if (!found.IsBoolean()) wrong_type(found.Env(), key, "a boolean");
+  return found.As<Napi::Boolean>().Value();
+}
+
+std::string to_text(const Napi::Value& value, const char* name) {
+  if (!value.IsString()) wrong_type(value.Env(), name, "a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+std::vector<std::int64_t> to_integers(const Napi::Value& value, const char* name) {
+  const Napi::Array array = checked_array(value, name);
+  std::vector<std::int64_t> out;
+  for (std::uint32_t i = 0; i < array.Length(); ++i) out.push_back(checked_integer(array.Get(i), name));
+  return out;
+}
+
+std::vector<double> to_numbers(const Napi::Value& value, const char* name) {
+  const Napi::Array array = checked_array(value, name);
+  std::vector<double> out;
+  for (std::uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Value item = array.Get(i);
+    if (!item.IsNumber()) wrong_type(value.Env(), name, "an array of numbers");
+    out.push_back(item.As<Napi::Number>().DoubleValue());
+  }
+  return out;
+}
+
+Napi::Float32Array to_float32_array(Napi::Env env, const at::Tensor& tensor) {
+  const at::Tensor flat = tensor.to(at::kCPU, at::kFloat).contiguous();
+  Napi::Float32Array out = Napi::Float32Array::New(env, static_cast<std::size_t>(flat.numel()));
+  std::memcpy(out.Data(), flat.const_data_ptr<float>(), out.ByteLength());
+  return out;
+}
+
+models::Recipe to_recipe(const Napi::Value& value) {
+  const Options options(value);
+  models::Recipe recipe;
+  const std::string collapse = options.text("channelCollapse");
+  B3D_CHECK(collapse == "sum" || collapse == "mean", Usage, "expected channelCollapse sum or mean, got '", collapse, "'");
+  recipe.channel_collapse = collapse == "sum" ? models::ChannelCollapse::Sum : models::ChannelCollapse::Mean;
+  const std::string position = options.text("position");
+  B3D_CHECK(position == "learned_depth_pretrained_spatial" || position == "linear", Usage,
+            "expected position learned_depth_pretrained_spatial or linear, got '", position, "'");
+  recipe.position = position == "linear" ? models::PositionScheme::Linear
+                                         : models::PositionScheme::LearnedDepthPretrainedSpatial;
+  const std::string compression = options.text("compression");
+  B3D_CHECK(compression == "sequence" || compression == "grid", Usage, "expected compression sequence or grid, got '",
+            compression, "'");
+  recipe.compression = compression == "grid" ? models::Compression::Grid : models::Compression::Sequence;
+  recipe.num_visual_tokens = options.integer("numVisualTokens");
+  recipe.compression_grid = checked_triple(options, "compressionGrid");
+  recipe.depth_kernel = options.integer("depthKernel");
+  recipe.depth_stride = options.integer("depthStride");
+  recipe.depth_padding = options.integer("depthPadding");
+  recipe.volume_size = checked_triple(options, "volumeSize");
+  B3D_CHECK(recipe.depth_kernel >= 1 && recipe.depth_stride >= 1 && recipe.depth_padding >= 0, Usage,
+            "expected depthKernel and depthStride >= 1 and depthPadding >= 0");
+  return recipe;
+}
+
+}  // namespace brain3d::napi

@@ -1,0 +1,32 @@
+// The addon's exports, by file. Their types and contracts are in lib/native.ts.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "core/cancel.h"
+#include "data/volume.h"
+#include "napi/handle.h"
+
+namespace brain3d::napi {
+
+template <>
+struct HandleTraits<CancelFlag> {
+  static constexpr const char* name = "CancelToken";
+  static constexpr napi_type_tag tag{0x8c1f0c1a5b3e4d27, 0x9a6d2e7f10b4c583};
+};
+
+template <>
+struct HandleTraits<data::Volume> {
+  static constexpr const char* name = "Volume";
+  static constexpr napi_type_tag tag{0x4f2a97d1c06b48e3, 0xb1d85f3a62e7904c};
+};
+
+void export_cancel_token(Napi::Env env, Napi::Object exports);
+void export_volume(Napi::Env env, Napi::Object exports);
+void export_model(Napi::Env env, Napi::Object exports);
+void export_checkpoint(Napi::Env env, Napi::Object exports);
+void export_system_info(Napi::Env env, Napi::Object exports);
+
+}  // namespace brain3d::napi

@@ -1,0 +1,60 @@
+// C++ objects behind JavaScript ones, with a type tag: a method called on another object is a TypeError, not a crash.
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace brain3d::napi {
+
+/// Specialised for each type that JavaScript may hold: `tag` (random, once) and `name` for messages.
+template <typename T>
+struct HandleTraits;
+
+/// A JavaScript object that shares ownership of `value`. `external_bytes` are reported to the garbage collector, which
+/// cannot see native memory.
+template <typename T>
+Napi::Object make_handle(Napi::Env env, std::shared_ptr<T> value, std::int64_t external_bytes) {
+  Napi::Object object = Napi::Object::New(env);
+  auto* shared = new std::shared_ptr<T>(std::move(value));
+  const auto release = [](napi_env raw, void* pointer, void* hint) {
+    delete static_cast<std::shared_ptr<T>*>(pointer);
+    std::int64_t adjusted = 0;
+    napi_adjust_external_memory(raw, -static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(hint)), &adjusted);
+  };
+  auto* hint = reinterpret_cast<void*>(static_cast<std::intptr_t>(external_bytes));
+  if (napi_wrap(env, object, shared, release, hint, nullptr) != napi_ok ||
+      napi_type_tag_object(env, object, &HandleTraits<T>::tag) != napi_ok) {
+    delete shared;
+    throw Napi::Error::New(env);
+  }
+  Napi::MemoryManagement::AdjustExternalMemory(env, external_bytes);
+  return object;
+}
+
+/// Throws TypeError unless `value` is a handle of `T`.
+template <typename T>
+std::shared_ptr<T> get_handle(const Napi::Value& value) {
+  bool matches = false;
+  if (value.IsObject()) napi_check_object_type_tag(value.Env(), value, &HandleTraits<T>::tag, &matches);
+  if (!matches)
+    throw Napi::TypeError::New(value.Env(), std::string("expected a native ") + HandleTraits<T>::name + " handle");
+  void* pointer = nullptr;
+  if (napi_unwrap(value.Env(), value, &pointer) != napi_ok) throw Napi::Error::New(value.Env());
+  return *static_cast<std::shared_ptr<T>*>(pointer);
+}
+
+/// Adds a method whose receiver must be a handle of `T`.
+template <typename T>
+void add_method(Napi::Object object, const char* name,
+                Napi::Value (*method)(const std::shared_ptr<T>&, const Napi::CallbackInfo&)) {
+  object.Set(name, Napi::Function::New(
+                       object.Env(),
+                       [method](const Napi::CallbackInfo& info) { return method(get_handle<T>(info.This()), info); },
+                       name));
+}
+
+}  // namespace brain3d::napi

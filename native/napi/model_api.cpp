@@ -1,0 +1,268 @@
+// A loaded model: encode, generate, score.
+#include "core/device.h"
+#include "core/dtype.h"
+#include "core/stopwatch.h"
+#include "generate/reports.h"
+#include "napi/convert.h"
+#include "napi/exports.h"
+#include "napi/promise_task.h"
+
+namespace brain3d::napi {
+
+namespace {
+
+/// What JavaScript holds of a model. `dispose` empties it; calls in flight have their own share and finish.
+struct ModelHandle {
+  std::shared_ptr<const models::Brain3DModel> model;
+
+  std::shared_ptr<const models::Brain3DModel> get() const {
+    B3D_CHECK(model != nullptr, Disposed, "the model was disposed; load it again");
+    return model;
+  }
+};
+
+}  // namespace
+
+template <>
+struct HandleTraits<ModelHandle> {
+  static constexpr const char* name = "Model";
+  static constexpr napi_type_tag tag{0x27b9e0f45d3c41aa, 0x86c4f17be29d3051};
+};
+
+namespace {
+
+using ModelPtr = std::shared_ptr<const models::Brain3DModel>;
+
+/// Bytes of all weights as held: one dtype, but for norms and gate, which are too few to matter here.
+std::int64_t weight_bytes(const models::Brain3DModel& model) {
+  const auto count =
+      model.vision().num_parameters() + model.language().num_parameters() + model.projector().num_parameters();
+  return count * static_cast<std::int64_t>(c10::elementSize(model.dtype()));
+}
+
+Napi::Value info(const std::shared_ptr<ModelHandle>& handle, const Napi::CallbackInfo& call) {
+  return guarded(call.Env(), [&]() -> Napi::Value {
+    const ModelPtr model = handle->get();
+    Napi::Object out = Napi::Object::New(call.Env());
+    Napi::Object parameters = Napi::Object::New(call.Env());
+    parameters.Set("vision", static_cast<double>(model->vision().num_parameters()));
+    parameters.Set("language", static_cast<double>(model->language().num_parameters()));
+    parameters.Set("projector", static_cast<double>(model->projector().num_parameters()));
+    parameters.Set("adapter", static_cast<double>(model->num_adapter_parameters()));
+    out.Set("device", model->device().str());
+    out.Set("dtype", dtype_name(model->dtype()));
+    out.Set("parameters", parameters);
+    out.Set("weightBytes", static_cast<double>(weight_bytes(*model)));
+    const auto& config = model->language().config();
+    out.Set("vocabSize", static_cast<double>(config.vocab_size));
+    out.Set("maxPositions", static_cast<double>(config.max_position_embeddings));
+    out.Set("languageWidth", static_cast<double>(config.hidden_size));
+    out.Set("visionWidth", static_cast<double>(model->vision().width()));
+    out.Set("numPatchTokens", static_cast<double>(model->vision().num_tokens()));
+    out.Set("numVisualTokens", static_cast<double>(model->recipe().num_visual_tokens));
+    out.Set("warnings", to_array(call.Env(), model->warnings()));
+    return out;
+  });
+}
+
+generate::SamplingOptions to_sampling_options(const Napi::Value& value) {
+  const Options options(value);
+  generate::SamplingOptions out;
+  out.greedy = options.boolean("greedy");
+  out.temperature = options.number("temperature");
+  out.top_k = options.integer("topK");
+  out.top_p = options.number("topP");
+  out.repetition_penalty = options.number("repetitionPenalty");
+  out.no_repeat_ngram_size = options.integer("noRepeatNgramSize");
+  out.min_new_tokens = options.integer("minNewTokens");
+  out.max_new_tokens = options.integer("maxNewTokens");
+  out.seed = static_cast<std::uint64_t>(options.integer("seed"));
+  out.eos_token_ids = options.integers("eosTokenIds");
+  out.pad_token_id = options.integer("padTokenId");
+  return out;
+}
+
+std::vector<at::Tensor> to_voxels(const Napi::Value& value) {
+  if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), "expected an array of volumes");
+  const auto array = value.As<Napi::Array>();
+  std::vector<at::Tensor> voxels;
+  for (std::uint32_t i = 0; i < array.Length(); ++i) voxels.push_back(get_handle<data::Volume>(array.Get(i))->voxels);
+  return voxels;
+}
+
+/// A callback that reaches JavaScript from the computing thread; empty if the caller gave none.
+/// `convert` makes the arguments, on the JavaScript thread, after `held` has kept the function alive until then.
+template <typename... Args, typename Convert>
+std::function<void(Args...)> js_callback(const Napi::Value& value, const std::shared_ptr<Held>& held, Convert convert) {
+  if (!value.IsFunction()) return {};
+  const std::size_t index = held->add(value);
+  AddonData& addon = AddonData::of(value.Env());
+  return [&addon, held, index, convert](Args... args) {
+    addon.post_to_js([held, index, convert, args...](Napi::Env env) {
+      if (env == nullptr) return;
+      const Napi::HandleScope scope(env);
+      held->get(index).As<Napi::Function>().Call(convert(env, args...));
+    });
+  };
+}
+
+struct EncodeResult {
+  models::Encoding encoding;
+  double encode_ms;
+};
+
+Napi::Value encode(const std::shared_ptr<ModelHandle>& handle, const Napi::CallbackInfo& call) {
+  return guarded(call.Env(), [&]() -> Napi::Value {
+    const ModelPtr model = handle->get();
+    const at::Tensor voxels = get_handle<data::Volume>(call[0])->voxels;
+    const auto cancel = get_handle<CancelFlag>(call[1]);
+    return run_async<EncodeResult>(
+        call.Env(), AddonData::of(call.Env()).compute(), cancel, std::make_shared<Held>(),
+        [model, voxels, cancel] {
+          const c10::InferenceMode inference;
+          const Stopwatch watch;
+          models::Encoding encoding = model->encode(generate::volume_batch(*model, voxels), cancel.get());
+          for (at::Tensor* tensor : {&encoding.patch_tokens, &encoding.pooled_tokens, &encoding.visual_tokens})
+            *tensor = tensor->to(at::kCPU, at::kFloat);
+          return EncodeResult{std::move(encoding), watch.elapsed_ms()};
+        },
+        [model](Napi::Env env, EncodeResult& result) {
+          Napi::Object out = Napi::Object::New(env);
+          out.Set("patchTokens", to_float32_array(env, result.encoding.patch_tokens));
+          out.Set("pooledTokens", to_float32_array(env, result.encoding.pooled_tokens));
+          out.Set("visualTokens", to_float32_array(env, result.encoding.visual_tokens));
+          out.Set("numPatchTokens", static_cast<double>(model->vision().num_tokens()));
+          out.Set("visionWidth", static_cast<double>(model->vision().width()));
+          out.Set("languageWidth", static_cast<double>(model->language().config().hidden_size));
+          out.Set("encodeMs", result.encode_ms);
+          return out;
+        });
+  });
+}
+
+Napi::Value generation_object(Napi::Env env, const generate::Reports& reports) {
+  Napi::Array sequences = Napi::Array::New(env);
+  std::uint32_t index = 0;
+  for (const generate::Sequence& sequence : reports.generation.sequences) {
+    Napi::Object item = Napi::Object::New(env);
+    item.Set("tokenIds", to_array(env, sequence.token_ids));
+    item.Set("finishReason", sequence.ended ? "eos" : "length");
+    sequences.Set(index++, item);
+  }
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("sequences", sequences);
+  out.Set("encodeMs", reports.encode_ms);
+  out.Set("prefillMs", reports.generation.prefill_ms);
+  out.Set("decodeMs", reports.generation.decode_ms);
+  out.Set("peakDeviceBytes", static_cast<double>(reports.peak_device_bytes));
+  return out;
+}
+
+Napi::Value generate_reports(const std::shared_ptr<ModelHandle>& handle, const Napi::CallbackInfo& call) {
+  return guarded(call.Env(), [&]() -> Napi::Value {
+    const ModelPtr model = handle->get();
+    const auto voxels = to_voxels(call[0]);
+    const auto prompt_ids = to_integers(call[1], "promptIds");
+    const auto options = to_sampling_options(call[2]);
+    const auto cancel = get_handle<CancelFlag>(call[3]);
+    auto held = std::make_shared<Held>();
+    const auto on_tokens = js_callback<std::vector<std::int64_t>>(
+        call[4], held, [](Napi::Env env, const std::vector<std::int64_t>& ids) {
+          return std::vector<napi_value>{to_array(env, ids)};
+        });
+    return run_async<generate::Reports>(
+        call.Env(), AddonData::of(call.Env()).compute(), cancel, held,
+        [model, voxels, prompt_ids, options, cancel, on_tokens] {
+          const c10::InferenceMode inference;
+          return generate::generate_reports(*model, voxels, prompt_ids, options, *cancel, on_tokens);
+        },
+        generation_object);
+  });
+}
+
+struct ScoreResult {
+  at::Tensor nlls;
+  double encode_ms;
+  double score_ms;
+};
+
+Napi::Value score(const std::shared_ptr<ModelHandle>& handle, const Napi::CallbackInfo& call) {
+  return guarded(call.Env(), [&]() -> Napi::Value {
+    const ModelPtr model = handle->get();
+    const at::Tensor voxels = get_handle<data::Volume>(call[0])->voxels;
+    const auto prompt_ids = to_integers(call[1], "promptIds");
+    const auto report_ids = to_integers(call[2], "reportIds");
+    const auto cancel = get_handle<CancelFlag>(call[3]);
+    return run_async<ScoreResult>(
+        call.Env(), AddonData::of(call.Env()).compute(), cancel, std::make_shared<Held>(),
+        [model, voxels, prompt_ids, report_ids, cancel] {
+          const c10::InferenceMode inference;
+          const Stopwatch encode_watch;
+          const at::Tensor visual = model->encode(generate::volume_batch(*model, voxels), cancel.get()).visual_tokens;
+          synchronize(model->device());
+          const double encode_ms = encode_watch.elapsed_ms();
+          const Stopwatch score_watch;
+          const at::Tensor nlls = model->token_nlls(visual, prompt_ids, report_ids, cancel.get()).to(at::kCPU);
+          return ScoreResult{nlls, encode_ms, score_watch.elapsed_ms()};
+        },
+        [](Napi::Env env, ScoreResult& result) {
+          Napi::Object out = Napi::Object::New(env);
+          out.Set("nlls", to_float32_array(env, result.nlls));
+          out.Set("encodeMs", result.encode_ms);
+          out.Set("scoreMs", result.score_ms);
+          return out;
+        });
+  });
+}
+
+Napi::Value dispose(const std::shared_ptr<ModelHandle>& handle, const Napi::CallbackInfo& call) {
+  handle->model = nullptr;
+  return call.Env().Undefined();
+}
+
+Napi::Object model_handle(Napi::Env env, ModelPtr model) {
+  const std::int64_t bytes = model->device().is_cpu() ? weight_bytes(*model) : 0;
+  Napi::Object object = make_handle(env, std::make_shared<ModelHandle>(ModelHandle{std::move(model)}), bytes);
+  add_method<ModelHandle>(object, "info", info);
+  add_method<ModelHandle>(object, "encode", encode);
+  add_method<ModelHandle>(object, "generate", generate_reports);
+  add_method<ModelHandle>(object, "score", score);
+  add_method<ModelHandle>(object, "dispose", dispose);
+  return object;
+}
+
+Napi::Value load_model(const Napi::CallbackInfo& call) {
+  return guarded(call.Env(), [&]() -> Napi::Value {
+    const Options spec(call[0]);
+    const models::ModelFiles files{spec.text("visionDir"),  spec.text("languageDir"),     spec.text("weightsFile"),
+                                   spec.text("adapterDir"), spec.boolean("mergeAdapter"), to_recipe(spec.value("recipe"))};
+    const std::string device = spec.text("device"), dtype = spec.text("dtype");
+    const auto cancel = get_handle<CancelFlag>(call[1]);
+    auto held = std::make_shared<Held>();
+    const auto report = js_callback<std::string, std::int64_t, std::int64_t>(
+        call[2], held,
+        [](Napi::Env env, const std::string& stage, const std::int64_t& done, const std::int64_t& total) {
+          return std::vector<napi_value>{Napi::String::New(env, stage),
+                                         Napi::Number::New(env, static_cast<double>(done)),
+                                         Napi::Number::New(env, static_cast<double>(total))};
+        });
+    const models::StageProgress progress =
+        report ? models::StageProgress(report) : models::StageProgress();
+    return run_async<ModelPtr>(
+        call.Env(), AddonData::of(call.Env()).compute(), cancel, held,
+        [files, device, dtype, cancel, progress] {
+          const c10::InferenceMode inference;
+          return std::make_shared<const models::Brain3DModel>(
+              models::Brain3DModel::load(files, parse_device(device), parse_dtype(dtype), cancel, progress));
+        },
+        [](Napi::Env env, ModelPtr& model) { return model_handle(env, std::move(model)); });
+  });
+}
+
+}  // namespace
+
+void export_model(Napi::Env env, Napi::Object exports) {
+  exports.Set("loadModel", Napi::Function::New(env, load_model, "loadModel"));
+}
+
+}  // namespace brain3d::napi

@@ -1,0 +1,172 @@
+// Volumes: reading, preprocessing, writing.
+#include <variant>
+
+#include "data/preprocess.h"
+#include "io/safetensors.h"
+#include "napi/convert.h"
+#include "napi/exports.h"
+#include "napi/promise_task.h"
+
+namespace brain3d::napi {
+
+namespace {
+
+Napi::Object volume_info(Napi::Env env, const data::Volume& volume) {
+  Napi::Object info = Napi::Object::New(env);
+  const data::AxisMap axes = data::nearest_axes(volume.affine);
+  info.Set("shape", to_array(env, volume.voxels.sizes()));
+  info.Set("affine", to_array(env, volume.affine));
+  info.Set("spacingMm", to_array(env, data::voxel_sizes(volume.affine)));
+  info.Set("orientation", data::axis_codes(axes));
+  info.Set("obliqueDegrees", axes.oblique_degrees);
+  info.Set("affineSource", volume.affine_source);
+  info.Set("datatype", volume.datatype);
+  info.Set("warnings", to_array(env, volume.warnings));
+  return info;
+}
+
+Napi::Value info(const std::shared_ptr<data::Volume>& volume, const Napi::CallbackInfo& call) {
+  return guarded(call.Env(), [&] { return volume_info(call.Env(), *volume); });
+}
+
+Napi::Value data(const std::shared_ptr<data::Volume>& volume, const Napi::CallbackInfo& call) {
+  return guarded(call.Env(), [&] { return to_float32_array(call.Env(), volume->voxels); });
+}
+
+Napi::Object volume_handle(Napi::Env env, data::Volume volume) {
+  const auto bytes = static_cast<std::int64_t>(volume.voxels.nbytes());
+  Napi::Object object = make_handle(env, std::make_shared<data::Volume>(std::move(volume)), bytes);
+  add_method<data::Volume>(object, "info", info);
+  add_method<data::Volume>(object, "data", data);
+  return object;
+}
+
+data::ReadOptions to_read_options(const Napi::Value& value) {
+  const Options options(value);
+  return {options.integer("volumeIndex"), options.text("orientation"), options.text("preferAffine")};
+}
+
+/// The common shape of this file's calls: work on the files thread that makes one value.
+template <typename T>
+Napi::Value run_on_files(Napi::Env env, const CancelHandle& cancel, std::shared_ptr<Held> held, std::function<T()> work,
+                         std::function<Napi::Value(Napi::Env, T&)> convert) {
+  return run_async<T>(env, AddonData::of(env).files(), cancel, std::move(held), std::move(work), std::move(convert));
+}
+
+Napi::Value nothing(Napi::Env env, std::monostate&) { return env.Undefined(); }
+
+Napi::Value read_volume(const Napi::CallbackInfo& call) {
+  const std::string path = to_text(call[0], "path");
+  const data::ReadOptions options = to_read_options(call[1]);
+  return run_on_files<data::Volume>(
+      call.Env(), get_handle<CancelFlag>(call[2]), std::make_shared<Held>(),
+      [path, options] { return data::read_volume(path, options); },
+      [](Napi::Env env, data::Volume& volume) { return volume_handle(env, std::move(volume)); });
+}
+
+Napi::Value read_volume_info(const Napi::CallbackInfo& call) {
+  const std::string path = to_text(call[0], "path");
+  const data::ReadOptions options = to_read_options(call[1]);
+  return run_on_files<data::Volume>(
+      call.Env(), get_handle<CancelFlag>(call[2]), std::make_shared<Held>(),
+      [path, options] { return data::read_volume_header(path, options); },
+      [](Napi::Env env, data::Volume& volume) { return volume_info(env, volume); });
+}
+
+Napi::Value volume_from_array(const Napi::CallbackInfo& call) {
+  return guarded(call.Env(), [&]() -> Napi::Value {
+    if (!call[0].IsTypedArray() || call[0].As<Napi::TypedArray>().TypedArrayType() != napi_float32_array)
+      throw Napi::TypeError::New(call.Env(), "expected a Float32Array for data");
+    const auto voxels = call[0].As<Napi::Float32Array>();
+    const auto shape = to_integers(call[1], "shape");
+    const auto affine = to_numbers(call[2], "affine");
+    std::int64_t num_voxels = 1;
+    for (const std::int64_t side : shape) {
+      B3D_CHECK(side >= 1 && side <= 4096, Usage, "expected sides from 1 to 4096 for shape, got ", side);
+      num_voxels *= side;
+    }
+    B3D_CHECK(shape.size() == 3 && affine.size() == 16, Usage,
+              "expected three sides for shape and sixteen numbers for affine, got ", shape.size(), " and ", affine.size());
+    B3D_CHECK(static_cast<std::int64_t>(voxels.ElementLength()) == num_voxels, Usage, "expected ", num_voxels,
+              " voxels for data, got ", voxels.ElementLength());
+    data::Affine matrix{};
+    std::copy(affine.begin(), affine.end(), matrix.begin());
+    return volume_handle(call.Env(), data::volume_from_array(voxels.Data(), {shape[0], shape[1], shape[2]}, matrix));
+  });
+}
+
+Napi::Value preprocess(const Napi::CallbackInfo& call) {
+  const auto volume = get_handle<data::Volume>(call[0]);
+  const Options options(call[1]);
+  const auto size = options.integers("size");
+  if (size.size() != 3) throw Napi::TypeError::New(call.Env(), "expected three integers for size");
+  const data::PreprocessOptions settings{
+      {size[0], size[1], size[2]}, options.number("lowerPercentile"), options.number("upperPercentile")};
+  const auto cancel = get_handle<CancelFlag>(call[2]);
+  return run_on_files<data::Volume>(
+      call.Env(), cancel, std::make_shared<Held>(),
+      [volume, settings, cancel] { return data::preprocess(*volume, settings, *cancel); },
+      [](Napi::Env env, data::Volume& out) { return volume_handle(env, std::move(out)); });
+}
+
+Napi::Value write_volume(const Napi::CallbackInfo& call) {
+  const auto volume = get_handle<data::Volume>(call[0]);
+  const std::string path = to_text(call[1], "path");
+  return run_on_files<std::monostate>(
+      call.Env(), get_handle<CancelFlag>(call[2]), std::make_shared<Held>(),
+      [volume, path] {
+        data::write_volume(*volume, path);
+        return std::monostate{};
+      },
+      nothing);
+}
+
+Napi::Value write_tensors(const Napi::CallbackInfo& call) {
+  const std::string path = to_text(call[0], "path");
+  if (!call[1].IsArray() || !call[2].IsObject())
+    throw Napi::TypeError::New(call.Env(), "expected an array for tensors and an object for metadata");
+  const auto list = call[1].As<Napi::Array>();
+  auto held = std::make_shared<Held>();
+  std::vector<io::TensorToWrite> tensors;
+  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+    const Options tensor(list.Get(i));
+    const Napi::Value data = tensor.value("data");
+    if (!data.IsTypedArray() || data.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array)
+      throw Napi::TypeError::New(call.Env(), "expected a Float32Array for data");
+    const auto voxels = data.As<Napi::Float32Array>();
+    const auto shape = tensor.integers("shape");
+    std::int64_t size = 1;
+    for (const std::int64_t side : shape) size *= side;
+    if (size != static_cast<std::int64_t>(voxels.ElementLength()))
+      throw Napi::RangeError::New(call.Env(), "shape and data of tensor '" + tensor.text("name") + "' disagree");
+    held->add(data);
+    tensors.push_back({tensor.text("name"), io::DType::F32, shape, voxels.Data()});
+  }
+  std::map<std::string, std::string> metadata;
+  const auto object = call[2].As<Napi::Object>();
+  const Napi::Array keys = object.GetPropertyNames();
+  for (std::uint32_t i = 0; i < keys.Length(); ++i) {
+    const std::string key = to_text(keys.Get(i), "metadata");
+    metadata[key] = to_text(object.Get(key), key.c_str());
+  }
+  return run_on_files<std::monostate>(
+      call.Env(), get_handle<CancelFlag>(call[3]), held,
+      [path, tensors, metadata] {
+        io::write_safetensors(path, tensors, metadata);
+        return std::monostate{};
+      },
+      nothing);
+}
+
+}  // namespace
+
+void export_volume(Napi::Env env, Napi::Object exports) {
+  exports.Set("readVolume", Napi::Function::New(env, read_volume, "readVolume"));
+  exports.Set("readVolumeInfo", Napi::Function::New(env, read_volume_info, "readVolumeInfo"));
+  exports.Set("volumeFromArray", Napi::Function::New(env, volume_from_array, "volumeFromArray"));
+  exports.Set("preprocess", Napi::Function::New(env, preprocess, "preprocess"));
+  exports.Set("writeVolume", Napi::Function::New(env, write_volume, "writeVolume"));
+  exports.Set("writeTensors", Napi::Function::New(env, write_tensors, "writeTensors"));
+}
+
+}  // namespace brain3d::napi

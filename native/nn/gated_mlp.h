@@ -1,0 +1,16 @@
+// Gemma's feed-forward block over a fused gate-up projection.
+#pragma once
+
+#include "nn/linear.h"
+
+namespace brain3d::nn {
+
+struct GatedMlp {
+  Linear gate_up_proj;  // (2F, M): gate_proj above up_proj
+  Linear down_proj;     // (M, F)
+
+  /// down( gelu_tanh(gate(x)) * up(x) ); x (..., M) -> (..., M).
+  at::Tensor forward(const at::Tensor& x) const;
+};
+
+}  // namespace brain3d::nn

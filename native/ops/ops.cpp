@@ -1,0 +1,44 @@
+#include "ops/ops.h"
+
+#include "ops/dispatch.h"
+
+namespace brain3d::ops {
+
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& scale, double eps) {
+  if (has_cuda_kernel(x)) return cuda::rms_norm(x, scale, eps);
+  const at::Tensor x32 = x.to(at::kFloat);
+  const at::Tensor inverse_rms = x32.square().mean(-1, /*keepdim=*/true).add_(eps).rsqrt_();
+  // Gemma multiplies before the cast back; casting first changes bfloat16 logits.   [GEMMA3]
+  return (x32 * inverse_rms).mul_(scale).to(x.scalar_type());
+}
+
+at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  const auto halves = x.chunk(2, -1);
+  const at::Tensor rotated = at::cat({halves[1].neg(), halves[0]}, -1);
+  return x * cos.unsqueeze(1) + rotated * sin.unsqueeze(1);  // (S, 1, Dh) against (B, S, Nh, Dh)
+}
+
+at::Tensor grouped_query_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                   const std::optional<at::Tensor>& mask, double scale) {
+  const auto batch = q.size(0), num_queries = q.size(1), num_heads = q.size(2), head_dim = q.size(3);
+  const auto num_kv_heads = k.size(1), group = num_heads / num_kv_heads;
+  // The heads of a group become further query rows of their one key/value head, so nothing is repeated in memory:
+  // (B, S, Nkv, G, Dh) -> (B, Nkv, G * S, Dh).
+  const at::Tensor queries = q.view({batch, num_queries, num_kv_heads, group, head_dim})
+                                 .permute({0, 2, 3, 1, 4})
+                                 .reshape({batch, num_kv_heads, group * num_queries, head_dim});
+  std::optional<at::Tensor> rows;
+  if (mask) rows = (group == 1 ? *mask : mask->repeat({group, 1})).view({1, 1, group * num_queries, k.size(2)});
+  const at::Tensor out = at::scaled_dot_product_attention(queries, k, v, rows, /*dropout_p=*/0.0,
+                                                          /*is_causal=*/false, scale);
+  return out.view({batch, num_kv_heads, group, num_queries, head_dim})
+      .permute({0, 3, 1, 2, 4})
+      .reshape({batch, num_queries, num_heads * head_dim});
+}
+
+at::Tensor gelu_tanh_mul(const at::Tensor& x) {
+  const auto halves = x.chunk(2, -1);
+  return at::gelu(halves[0], "tanh").mul_(halves[1]);
+}
+
+}  // namespace brain3d::ops

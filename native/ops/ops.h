@@ -1,0 +1,29 @@
+// Tensor operations shared by every model: tensor in, tensor out, no state. Each has an ATen implementation that runs
+// on any device; a CUDA kernel may stand behind the same function where a measurement shows that it pays.
+// Shape letters: docs/notation.md.
+#pragma once
+
+#include <optional>
+
+#include "core/torch.h"
+
+namespace brain3d::ops {
+
+/// Gemma's RMSNorm over the last axis: x * rsqrt(mean(x^2) + eps) * scale, computed in float32 and rounded once.
+/// x (..., M) any float dtype; scale (M) float32, already 1 + the stored weight. Returns x's dtype.
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& scale, double eps);
+
+/// Rotary embedding, half-split: x * cos + rotate_half(x) * sin.
+/// x (B, S, Nh, Dh); cos, sin (S, Dh) in x's dtype. Returns x's shape.
+at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
+
+/// Softmax attention with grouped key/value heads.
+/// q (B, S, Nh, Dh); k, v (B, Nkv, T, Dh) with Nkv dividing Nh; mask (S, T) bool, true = may attend, or none for full
+/// attention. Query head h reads key/value head h / (Nh / Nkv). Softmax in float32. Returns (B, S, Nh * Dh).
+at::Tensor grouped_query_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                   const std::optional<at::Tensor>& mask, double scale);
+
+/// gelu_tanh(x[..., :F]) * x[..., F:], the gated activation over a fused gate-up projection. x (..., 2F) -> (..., F).
+at::Tensor gelu_tanh_mul(const at::Tensor& x);
+
+}  // namespace brain3d::ops

@@ -1,0 +1,56 @@
+// Which files make an installed addon, and where they lie: shared by binding.gyp's action, `npm run prebuild` and
+// the packaging tests. The loader has a folder of its own, because node-gyp-build takes any .node file beside the
+// addon for the addon.
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, join } from 'node:path';
+import { ROOT } from './setup.mjs';
+
+const ADDON = 'brain3d.node';
+const BUILD_INFO = 'brain3d.build.json';
+const LOADER = 'brain3d_loader.node';
+
+/** Puts what CMake made in `buildDir` where `lib/binding.ts` looks: the addon and its description into `addonDir`
+ * (or the description alone), the loader into `loaderDir`. */
+export function placeAddon(buildDir, { addonDir, loaderDir, withAddon = true }) {
+  copyInto(addonDir, join(buildDir, 'Release', BUILD_INFO));
+  if (withAddon) copyInto(addonDir, join(buildDir, 'Release', ADDON));
+  copyInto(loaderDir, join(buildDir, 'loader', LOADER));
+}
+
+/** `<out>/prebuilds/<platform>-<arch>` */
+export function prebuildDir(out) {
+  return join(out, 'prebuilds', `${process.platform}-${process.arch}`);
+}
+
+/** Makes `<out>/prebuilds/<platform>-<arch>/` of what `npm run build` left in build/, through prebuildify: it strips
+ * the addon and names it by what it needs (N-API, libc). Gives back the folder. */
+export async function makePrebuild(out) {
+  const buildDir = join(ROOT, 'build');
+  // prebuildify moves the addon away, so it works on a copy.
+  const stage = join(ROOT, 'build', 'prebuild-stage');
+  placeAddon(buildDir, { addonDir: join(stage, 'build', 'Release'), loaderDir: join(stage, 'build', 'loader') });
+  const prebuildify = createRequire(import.meta.url)('prebuildify');
+  const options = {
+    napi: true,
+    strip: true,
+    tagLibc: true,
+    name: 'brain3d',
+    cwd: stage,
+    out,
+    targets: [`node@${process.versions.node}`],
+    // The build is CMake's and done: nothing is left to do for the program that prebuildify calls to build.
+    nodeGyp: 'true',
+    quiet: true,
+  };
+  await new Promise((resolve, reject) => prebuildify(options, (error) => (error ? reject(error) : resolve())));
+  const folder = prebuildDir(out);
+  placeAddon(buildDir, { addonDir: folder, loaderDir: join(folder, 'loader'), withAddon: false });
+  return folder;
+}
+
+function copyInto(directory, file) {
+  if (!existsSync(file)) throw new Error(`${file} is missing: run npm run build`);
+  mkdirSync(directory, { recursive: true });
+  copyFileSync(file, join(directory, basename(file)));
+}

@@ -1,0 +1,74 @@
+#!/usr/bin/env node
+// Brings a checkout to where it can run: npm packages, TypeScript, LibTorch, native addon. `npm run build`; the
+// demo, test and bench scripts call `setup` first. Works on a fresh clone: only Node builtins are imported here.
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { StepError } from './steps/command.mjs';
+import { libtorch } from './steps/libtorch.mjs';
+import { native } from './steps/native.mjs';
+import { packages } from './steps/packages.mjs';
+import { Progress } from './steps/progress.mjs';
+import { typescript } from './steps/typescript.mjs';
+
+export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const STEPS = [packages, typescript, libtorch, native];
+const OLDEST_NODE = [20, 17];
+
+/**
+ * Does what is not up to date and gives back what the steps found out (`libtorch`).
+ * tests: the C++ tests too · debug: no optimisation, assertions on · verbose: show all output
+ * quiet: say nothing of steps that are up to date · upTo: name of the last step wanted
+ * Throws `StepError`, already reported; `exitOnStepError` ends the process for it.
+ */
+export async function setup({ tests = false, debug = false, verbose = false, quiet = false, upTo = null } = {}) {
+  const last = upTo === null ? STEPS.length : STEPS.findIndex(({ name }) => name === upTo) + 1;
+  const context = { root: ROOT, tests, debug, verbose, progress: null, libtorch: null };
+  for (const [index, step] of STEPS.slice(0, last).entries()) {
+    const progress = new Progress(`[${index + 1}/${last}] ${step.name}`, verbose);
+    if (step.isUpToDate(context)) {
+      if (!quiet) progress.finish('up to date');
+      continue;
+    }
+    try {
+      requireNode();
+      progress.start(step.doing);
+      progress.finish('done', await step.run(Object.assign(context, { progress })));
+    } catch (error) {
+      progress.fail(error);
+      throw error;
+    }
+  }
+  return { libtorch: context.libtorch };
+}
+
+/** Runs `main`; a step's failure has been reported and ends the process with status 1. */
+export async function exitOnStepError(main) {
+  try {
+    await main();
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error;
+    process.exitCode = 1;
+  }
+}
+
+function requireNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])) return;
+  throw new StepError(`Node ${process.versions.node} is too old`, {
+    remedies: [`install Node ${OLDEST_NODE.join('.')} or newer`],
+  });
+}
+
+async function main(args) {
+  const known = { '--debug': 'debug', '--tests': 'tests', '--verbose': 'verbose', '-v': 'verbose' };
+  const unknown = args.filter((arg) => !(arg in known));
+  if (unknown.length > 0) {
+    console.error(`setup: unknown option ${unknown[0]}; known are ${Object.keys(known).join(', ')}`);
+    process.exitCode = 2;
+    return;
+  }
+  await setup(Object.fromEntries(args.map((arg) => [known[arg], true])));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await exitOnStepError(() => main(process.argv.slice(2)));

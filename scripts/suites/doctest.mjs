@@ -1,0 +1,56 @@
+// Runs the C++ tests and counts their cases.
+import { spawn, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+/** `  12 passed | 0 failed | 3 skipped` of doctest's last lines. */
+const SUMMARY = /\[doctest\] test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed \|(?:\s*(\d+) skipped)?/;
+/** What a test case prints when it finds at run time that it cannot run here. */
+const SKIP_LINE = /^\[skipped\] (.+)$/gm;
+/** Many times what they need: a test that hangs must fail before whoever runs the tests gives up. */
+const LIMIT_MS = 15 * 60_000;
+
+/** Runs build/brain3d_tests; `filter` is a doctest pattern of test case names. Output is shown as it comes. */
+export async function runDoctest(root, filter = null) {
+  const binary = join(root, 'build', 'brain3d_tests');
+  const args = ['--no-colors=true', ...(filter === null ? [] : [`--test-case=${filter}`])];
+  const { output, code, signal } = await runShown(binary, args, root);
+  const summary = SUMMARY.exec(output);
+  if (summary === null) {
+    console.log(`doctest: ${signal ? `ended by ${signal}` : `ended with status ${code}`} before its summary`);
+    return { passed: 0, failed: 1, skipped: [], unexplained: [] };
+  }
+  const [passed, failed] = [Number(summary[1]), Number(summary[2])];
+  const atRunTime = [...output.matchAll(SKIP_LINE)].map(([, reason]) => reason);
+  const decorated = filter === null && Number(summary[3] ?? 0) > 0 ? skippedCases(binary, root) : [];
+  return {
+    passed: passed - atRunTime.length,
+    // A crash after the summary (in a destructor, say) is a failure too.
+    failed: failed === 0 && code !== 0 ? 1 : failed,
+    skipped: [...atRunTime, ...decorated],
+    unexplained: decorated.filter((name) => !/\(skipped: .+\)/.test(name)),
+  };
+}
+
+function runShown(binary, args, cwd) {
+  return new Promise((resolve) => {
+    // SIGABRT: doctest then names the case that was running.
+    const limit = { timeout: LIMIT_MS, killSignal: 'SIGABRT' };
+    const child = spawn(binary, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'], ...limit });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      output += text;
+      process.stdout.write(text);
+    });
+    child.on('error', (error) => resolve({ output: '', code: error.message, signal: null }));
+    child.on('close', (code, signal) => resolve({ output, code, signal }));
+  });
+}
+
+/** Names of the cases decorated with doctest::skip(). */
+function skippedCases(binary, cwd) {
+  const { stdout } = spawnSync(binary, ['--list-test-cases', '--reporters=xml', '--no-skip'], {
+    cwd,
+    encoding: 'utf8',
+  });
+  return [...stdout.matchAll(/<TestCase name="([^"]*)"[^>]*skipped="true"/g)].map(([, name]) => name);
+}

@@ -1,0 +1,62 @@
+// Runs jest and counts its tests.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+
+/** jest's own limit cannot end a test that blocks its thread in native code. */
+const LIMIT_MS = 40 * 60_000;
+
+/** `args` go to jest as they are; with any, only what they select runs. */
+export async function runJest(root, args = []) {
+  const resultFile = join(root, 'build', 'jest-results.json');
+  mkdirSync(dirname(resultFile), { recursive: true });
+  rmSync(resultFile, { force: true });
+  const ending = await run(root, ['--json', `--outputFile=${resultFile}`, ...args]);
+  if (!existsSync(resultFile)) {
+    console.log(`jest: ${ending.text} without a result`);
+    return { passed: 0, failed: 1, skipped: [], unexplained: [] };
+  }
+  return count(root, JSON.parse(readFileSync(resultFile, 'utf8')), ending, args.length > 0);
+}
+
+function run(root, args) {
+  return new Promise((resolve) => {
+    // jest's --json goes to the file; what it prints for people is on stderr.
+    const child = spawn(process.execPath, ['node_modules/jest/bin/jest.js', ...args], {
+      cwd: root,
+      stdio: ['ignore', 'ignore', 'inherit'],
+      timeout: LIMIT_MS,
+    });
+    child.on('error', (error) => resolve({ ok: false, text: `could not be started (${error.message})` }));
+    child.on('close', (code, signal) =>
+      resolve({ ok: code === 0, text: signal ? `ended by ${signal}` : `ended with status ${code}` }),
+    );
+  });
+}
+
+function count(root, results, ending, isSelection) {
+  let failed = results.numFailedTests;
+  const skipped = [];
+  for (const file of results.testResults) {
+    const name = relative(root, file.name);
+    // A file that crashed its worker or failed to load has no test results, yet it failed.
+    if (file.status === 'failed' && !file.assertionResults.some(({ status }) => status === 'failed')) {
+      console.log(`jest: ${name} failed as a whole`);
+      failed += 1;
+    }
+    // `-t` leaves all other tests pending: they are not skipped, only not asked for.
+    if (isSelection) continue;
+    const left = file.assertionResults.filter(({ status }) => status === 'pending' || status === 'todo');
+    skipped.push(...left.map(({ fullName }) => `${name}: ${fullName}`));
+  }
+  if (failed === 0 && !ending.ok) {
+    console.log(`jest: ${ending.text} although no test failed`);
+    failed = 1;
+  }
+  return {
+    passed: results.numPassedTests,
+    failed,
+    skipped,
+    unexplained: skipped.filter((title) => !/\(skipped: .+\)/.test(title)),
+  };
+}

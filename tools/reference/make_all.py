@@ -1,0 +1,39 @@
+"""Remakes everything in test/golden, in the order in which the generators need each other."""
+import os
+import warnings
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+warnings.filterwarnings("ignore")
+
+import brain3d_outputs
+import checkpoints
+import models
+import multimodal
+import nifti
+import peer
+import preprocess
+import sampling
+import tokenizer_cases
+from common import GOLDEN, output_dir
+
+LIMIT = 2_500_000  # the directory is committed
+TOKENIZER = GOLDEN.parents[1] / "models" / "tiny" / "language" / "tokenizer.json"
+
+
+def main(out):
+    for module in (models, checkpoints, brain3d_outputs, sampling, multimodal, preprocess, nifti, peer):
+        print(module.__name__, flush=True)
+        module.main(out)
+    if TOKENIZER.exists():
+        tokenizer_cases.main(TOKENIZER, out)
+    else:
+        print("tokenizer_cases skipped: models/tiny/language/tokenizer.json does not exist")
+    size = sum(f.stat().st_size for f in out.rglob("*") if f.is_file())
+    print(f"{size} bytes")
+    assert size <= LIMIT
+
+
+if __name__ == "__main__":
+    main(output_dir(__doc__))
