@@ -256,9 +256,7 @@ class Machine {
         if (parts->size() != 3 || (*parts)[0].get<PickleTensor>() == nullptr) refuse("expected a parameter's tensor");
         stack_.push_back((*parts)[0]);
         return;
-      case PickleGlobal::Storage: break;
     }
-    refuse("a storage type cannot be called");
   }
 
   // (storage, offset, shape, strides, requires_grad, hooks); the last two say nothing about the values.

@@ -1,4 +1,4 @@
-// Python pickles of plain data and tensors, read by a machine that knows the 27 opcodes torch.save needs for a state
+// Python pickles of plain data and tensors, read by a machine that knows the 28 opcodes torch.save needs for a state
 // dict and four families of names. Nothing in the file is ever called: a name stands for one of the cases below or is
 // refused. Not a general unpickler, and never to become one.
 #pragma once
@@ -27,7 +27,7 @@ using PickleTuple = std::vector<PickleValue>;
 struct PickleNone {};
 
 /// A name the pickle refers to. Recognised, never resolved to anything that runs.
-enum class PickleGlobal { OrderedDict, RebuildTensor, RebuildParameter, Storage };
+enum class PickleGlobal { OrderedDict, RebuildTensor, RebuildParameter };
 
 struct PickleStorageType {
   DType dtype;

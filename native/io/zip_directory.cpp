@@ -120,6 +120,26 @@ void check_readable(const File& file, const ZipRecord& record, std::uint16_t met
   }
 }
 
+// Contents of unknown length are followed by their CRC and sizes, with or without a signature, in 32 or 64 bits.
+std::uint64_t descriptor_bytes(const File& file, const ZipRecord& record, std::uint64_t offset, std::uint64_t limit) {
+  for (const std::uint64_t width : {std::uint64_t{4}, std::uint64_t{8}}) {
+    for (const std::uint64_t signature : {std::uint64_t{4}, std::uint64_t{0}}) {
+      const std::uint64_t bytes = signature + 4 + 2 * width;
+      if (limit < offset || limit - offset < bytes) continue;
+      const auto record_bytes = read_bytes(file, offset, bytes);
+      const std::byte* at = record_bytes.data();
+      if (signature != 0 && load<std::uint32_t>(at) != kDescriptorSignature) continue;
+      at += signature;
+      const auto size = [&](std::uint64_t index) -> std::uint64_t {
+        const std::byte* field = at + 4 + index * width;
+        return width == 4 ? load<std::uint32_t>(field) : load<std::uint64_t>(field);
+      };
+      if (load<std::uint32_t>(at) == record.crc32 && size(0) == record.size && size(1) == record.size) return bytes;
+    }
+  }
+  refuse(file, offset, "the data descriptor of entry \"", printable(record.name), "\" disagrees with the directory");
+}
+
 }  // namespace
 
 ZipEnd read_zip_end(const File& file) {
@@ -184,30 +204,6 @@ std::vector<ZipRecord> read_zip_directory(const File& file, const ZipEnd& end) {
   if (at != bytes.size()) refuse(file, end.directory_offset + at, "bytes follow the last directory record");
   return records;
 }
-
-namespace {
-
-// Contents of unknown length are followed by their CRC and sizes, with or without a signature, in 32 or 64 bits.
-std::uint64_t descriptor_bytes(const File& file, const ZipRecord& record, std::uint64_t offset, std::uint64_t limit) {
-  for (const std::uint64_t width : {std::uint64_t{4}, std::uint64_t{8}}) {
-    for (const std::uint64_t signature : {std::uint64_t{4}, std::uint64_t{0}}) {
-      const std::uint64_t bytes = signature + 4 + 2 * width;
-      if (limit < offset || limit - offset < bytes) continue;
-      const auto record_bytes = read_bytes(file, offset, bytes);
-      const std::byte* at = record_bytes.data();
-      if (signature != 0 && load<std::uint32_t>(at) != kDescriptorSignature) continue;
-      at += signature;
-      const auto size = [&](std::uint64_t index) -> std::uint64_t {
-        const std::byte* field = at + 4 + index * width;
-        return width == 4 ? load<std::uint32_t>(field) : load<std::uint64_t>(field);
-      };
-      if (load<std::uint32_t>(at) == record.crc32 && size(0) == record.size && size(1) == record.size) return bytes;
-    }
-  }
-  refuse(file, offset, "the data descriptor of entry \"", printable(record.name), "\" disagrees with the directory");
-}
-
-}  // namespace
 
 ZipExtent read_zip_extent(const File& file, const ZipRecord& record, const ZipEnd& end) {
   const std::uint64_t limit = end.directory_offset;

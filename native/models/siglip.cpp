@@ -1,8 +1,10 @@
 #include "models/siglip.h"
 
 #include <cmath>
+#include <utility>
 
 #include "core/error.h"
+#include "ops/ops.h"
 
 namespace brain3d::models {
 
@@ -89,9 +91,10 @@ at::Tensor SiglipEncoder::forward(at::Tensor x, const CancelFlag* cancel) const 
   const double eps = config_.layer_norm_eps;
   for (const SiglipLayer& layer : layers_) {
     if (cancel != nullptr) cancel->check();
-    x = x + attention(layer, layer.layer_norm1.forward(x, eps));
-    const at::Tensor inner = at::gelu(layer.fc1.forward(layer.layer_norm2.forward(x, eps)), "tanh");
-    x = x + layer.fc2.forward(inner);
+    const at::Tensor attended = attention(layer, layer.layer_norm1.forward(x, eps));
+    x = ops::add_residual(std::move(x), attended);
+    const at::Tensor fed = layer.fc2.forward(ops::gelu_tanh(layer.fc1.forward(layer.layer_norm2.forward(x, eps))));
+    x = ops::add_residual(std::move(x), fed);
   }
   return post_layernorm_.forward(x, eps);
 }

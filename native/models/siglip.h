@@ -29,7 +29,8 @@ class SiglipEncoder {
   static void expect(const SiglipConfig& config, ExpectedTensors& expected);
   static SiglipEncoder load(const SiglipConfig& config, WeightSource& source, at::TensorOptions options);
 
-  /// Pre-LN blocks with full attention, then post_layernorm. x (B, N, E) -> (B, N, E).
+  /// Pre-LN blocks with full attention, then post_layernorm. x (B, N, E) -> (B, N, E); x is taken over and may
+  /// be overwritten.
   /// `cancel` is checked before every layer.
   at::Tensor forward(at::Tensor x, const CancelFlag* cancel) const;
 

@@ -36,6 +36,10 @@ at::Tensor grouped_query_attention(const at::Tensor& q, const at::Tensor& k, con
       .reshape({batch, num_queries, num_heads * head_dim});
 }
 
+at::Tensor gelu_tanh(at::Tensor x) { return c10::GradMode::is_enabled() ? at::gelu(x, "tanh") : at::gelu_(x, "tanh"); }
+
+at::Tensor add_residual(at::Tensor a, const at::Tensor& b) { return c10::GradMode::is_enabled() ? a + b : a.add_(b); }
+
 at::Tensor gelu_tanh_mul(const at::Tensor& x) {
   const auto halves = x.chunk(2, -1);
   return at::gelu(halves[0], "tanh").mul_(halves[1]);

@@ -23,6 +23,13 @@ at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& 
 at::Tensor grouped_query_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                    const std::optional<at::Tensor>& mask, double scale);
 
+/// GELU in its tanh form. Takes x over: without autograd it is overwritten, which halves the memory of an MLP's widest
+/// tensor.
+at::Tensor gelu_tanh(at::Tensor x);
+
+/// a + b, into a's memory where autograd does not need a. Takes a over.
+at::Tensor add_residual(at::Tensor a, const at::Tensor& b);
+
 /// gelu_tanh(x[..., :F]) * x[..., F:], the gated activation over a fused gate-up projection. x (..., 2F) -> (..., F).
 at::Tensor gelu_tanh_mul(const at::Tensor& x);
 

@@ -1,0 +1,64 @@
+// brain3d's side of the stage benchmark: one process, one JSON object on stdout.
+import { readFileSync } from 'node:fs';
+import { Brain3D, loadVolume, preprocess } from 'brain3d';
+
+const [checkpoint, volumePath, options] = [process.argv[2], process.argv[3], JSON.parse(process.argv[4])];
+
+function summary(times) {
+  const sorted = [...times].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const median =
+    sorted.length % 2 === 1 ? sorted[Math.floor(middle)] : (sorted[middle - 1] + sorted[middle]) / 2;
+  return { median_ms: median, min_ms: sorted[0], max_ms: sorted.at(-1) };
+}
+
+/** Peak resident memory of this process in bytes. */
+function peakResidentBytes() {
+  return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024;
+}
+
+async function timed(repeat, work) {
+  const times = [];
+  for (let i = 0; i <= repeat; i++) {
+    const start = performance.now();
+    await work();
+    if (i > 0) times.push(performance.now() - start); // the first warms up
+  }
+  return summary(times);
+}
+
+const readPreprocess = async () => preprocess(await loadVolume(volumePath));
+const volume = await readPreprocess();
+const baselineBytes = peakResidentBytes(); // LibTorch opened, nothing of the model held
+const loadStart = performance.now();
+const model = await Brain3D.load({ model: checkpoint, device: options.device, dtype: options.dtype });
+const loadMs = performance.now() - loadStart;
+
+const stages = { encode: [], prefill: [], decode: [] };
+let report;
+for (let i = 0; i <= options.repeat; i++) {
+  report = await model.generate(volume, {
+    greedy: true,
+    minNewTokens: options.tokens,
+    maxNewTokens: options.tokens,
+  });
+  if (i === 0) continue;
+  stages.encode.push(report.timingsMs.encode);
+  // The first sampling step belongs to the prefill on both sides.
+  const perToken = report.timingsMs.decode / options.tokens;
+  stages.prefill.push(report.timingsMs.prefill + perToken);
+  stages.decode.push(perToken);
+}
+const result = {
+  ...model.info,
+  load_ms: loadMs,
+  preprocess: await timed(options.repeat, readPreprocess),
+  encode: summary(stages.encode),
+  prefill: summary(stages.prefill),
+  decode: summary(stages.decode),
+  token_ids: report.tokenIds,
+  weight_bytes: model.info.weightBytes,
+  peak_model_bytes: peakResidentBytes() - baselineBytes,
+};
+await model.dispose();
+process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -1,0 +1,48 @@
+/** `brain3d encode`: what the model makes of a volume, stage by stage. */
+import type { Command } from 'commander';
+import { writeTensors } from '../write-tensors';
+import {
+  addModelOptions,
+  addVolumeOptions,
+  type ModelFlags,
+  pathEndingIn,
+  type VolumeFlags,
+  volumeOptions,
+} from './options';
+import { note } from './output';
+import { about, nameOf, readVolume, withModel } from './sources';
+
+interface EncodeFlags extends ModelFlags, VolumeFlags {
+  out: string;
+}
+
+export function addEncode(program: Command, signal: AbortSignal): void {
+  const command = program
+    .command('encode')
+    .summary("write a volume's tokens to a file")
+    .description('Writes volume, patch_tokens, pooled_tokens and visual_tokens of a volume as float32 safetensors.')
+    .argument('<volume>', 'NIfTI file or DICOM folder')
+    .requiredOption('--model <dir>', 'checkpoint directory')
+    .requiredOption('--out <file>', 'safetensors file to write', pathEndingIn('.safetensors'));
+  addVolumeOptions(addModelOptions(command))
+    .addHelpText('after', '\nExample:\n  brain3d encode scan.nii.gz --model checkpoint --out scan.safetensors')
+    .action((path: string, flags: EncodeFlags) => run(path, flags, signal));
+}
+
+async function run(path: string, flags: EncodeFlags, signal: AbortSignal): Promise<void> {
+  const volume = await readVolume(path, volumeOptions(flags, signal));
+  await withModel(flags, signal, async (model) => {
+    const { prompt } = flags;
+    const encoding = await about(nameOf(path), () => model.encode(volume, { prompt, signal }));
+    const { device, dtype } = model.info;
+    const { name: recipe, compression } = model.checkpoint.recipe;
+    const tensors = [
+      { name: 'volume', ...encoding.volume },
+      { name: 'patch_tokens', ...encoding.patchTokens },
+      { name: 'pooled_tokens', ...encoding.pooledTokens },
+      { name: 'visual_tokens', ...encoding.visualTokens },
+    ];
+    await writeTensors(flags.out, tensors, { device, dtype, recipe, compression }, signal);
+  });
+  note(`wrote ${flags.out}`);
+}

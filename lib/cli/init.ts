@@ -1,0 +1,33 @@
+/** `brain3d init`: a new checkpoint over two backbones. */
+import { type Command, Option } from 'commander';
+import { initCheckpoint } from '../create-checkpoint';
+import { COMPRESSIONS, type CompressionName, RECIPES, type RecipeName } from '../recipe';
+import { addSeed } from './options';
+import { note } from './output';
+
+interface InitFlags {
+  vision: string;
+  language: string;
+  out: string;
+  recipe?: RecipeName;
+  compression?: CompressionName;
+  seed?: number;
+}
+
+export function addInit(program: Command, signal: AbortSignal): void {
+  const command = program
+    .command('init')
+    .summary('make an untrained checkpoint')
+    .description('Makes an untrained checkpoint over a vision and a language backbone, which it refers to.')
+    .requiredOption('--vision <dir>', 'SigLIP directory as published')
+    .requiredOption('--language <dir>', 'Gemma 3 directory as published')
+    .requiredOption('--out <dir>', 'directory to make')
+    .addOption(new Option('--recipe <name>', 'default: paper').choices(RECIPES))
+    .addOption(new Option('--compression <name>', 'of the visual tokens; default: sequence').choices(COMPRESSIONS));
+  addSeed(command, "of the projector's weights")
+    .addHelpText('after', '\nExample:\n  brain3d init --vision medsiglip --language gemma-3-4b --out checkpoint')
+    .action(async ({ vision, language, out, recipe, compression, seed }: InitFlags) => {
+      const { phase } = await initCheckpoint({ vision, language, out, recipe, compression, seed, signal });
+      note(`wrote ${out} (${phase})`);
+    });
+}

@@ -1,0 +1,82 @@
+/** The command line: parses, runs one command, turns its outcome into an exit status. Loads no native code itself. */
+import { Command, CommanderError } from 'commander';
+import { packageVersion } from '../doctor';
+import { Brain3DError } from '../errors';
+import { DISCLAIMER } from '../report';
+import { addDoctor } from './doctor';
+import { addEncode } from './encode';
+import { addImport } from './import';
+import { addInit } from './init';
+import { addInspect } from './inspect';
+import { addPreprocess } from './preprocess';
+import { addReport } from './report';
+import { addScore } from './score';
+
+const FAILURE = 1;
+const USAGE = 2;
+/** 128 + the signal's number, as shells have it. */
+const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Sets `process.exitCode`; does not throw. */
+export async function main(argv: string[]): Promise<void> {
+  const controller = new AbortController();
+  stopOnSignals(controller);
+  stopOnBrokenPipe();
+  try {
+    await createProgram(controller.signal).parseAsync(argv);
+  } catch (error) {
+    // After a signal its status is already set, and what failed is only what was interrupted.
+    if (!controller.signal.aborted) process.exitCode = explain(error);
+  }
+}
+
+function createProgram(signal: AbortSignal): Command {
+  const program = new Command('brain3d')
+    .description('3D brain MRI in, radiology report out.')
+    .version(packageVersion())
+    .addHelpText('after', `\nbrain3d COMMAND --help explains a command and shows examples.\n${DISCLAIMER}`)
+    // Inherited by the commands, which is why they are added afterwards.
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'brain3d: ')) })
+    .exitOverride();
+  for (const add of [addReport, addEncode, addScore, addPreprocess, addInit, addImport, addInspect, addDoctor])
+    add(program, signal);
+  return program;
+}
+
+/** Says on stderr what went wrong; returns the exit status. */
+function explain(error: unknown): number {
+  // Commander has said it already; its help and version are no failures.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+  const isUsage = isUsageError(error);
+  const code = (error as { code?: unknown }).code ?? (isUsage ? 'BRAIN3D_USAGE' : undefined);
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`brain3d: ${message}${code === undefined ? '' : ` [${code}]`}\n`);
+  if (process.env.BRAIN3D_DEBUG === '1') console.error(error);
+  return isUsage ? USAGE : FAILURE;
+}
+
+/** Wrong options end as these, whether this layer or the API's validation finds them. */
+function isUsageError(error: unknown): boolean {
+  if (Brain3DError.isInstance(error)) return error.code === 'BRAIN3D_USAGE';
+  return error instanceof TypeError || error instanceof RangeError;
+}
+
+/** The first signal stops the work in order, a second one ends the process at once. */
+function stopOnSignals(controller: AbortController): void {
+  for (const [name, status] of Object.entries(SIGNAL_STATUS)) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(status);
+      process.exitCode = status;
+      process.stderr.write('\nbrain3d: stopping; once more to exit at once\n');
+      controller.abort(new Brain3DError('BRAIN3D_CANCELLED', `stopped by ${name}`));
+    });
+  }
+}
+
+/** Whoever reads stdout has seen enough, as `head` has: no failure, and nobody to tell. */
+function stopOnBrokenPipe(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
+}

@@ -1,0 +1,76 @@
+/** Options that several commands share, and strict parsing of their values. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { LoadOptions } from '../model';
+import type { LoadVolumeOptions } from '../volume';
+
+export interface VolumeFlags {
+  orientation?: string;
+  volumeIndex?: number;
+  preferAffine?: 'sform' | 'qform';
+}
+
+export interface ModelFlags {
+  model: string;
+  device?: string;
+  dtype?: LoadOptions['dtype'];
+  prompt?: string;
+}
+
+export function integer(text: string): number {
+  const value = Number(text);
+  if (!/^[+-]?\d+$/.test(text) || !Number.isSafeInteger(value)) throw new InvalidArgumentError('Expected an integer.');
+  return value;
+}
+
+export function decimal(text: string): number {
+  if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) throw new InvalidArgumentError('Expected a number.');
+  return Number(text);
+}
+
+/** A path whose ending says which format is written. */
+export function pathEndingIn(...endings: string[]): (text: string) => string {
+  return (text) => {
+    if (endings.some((ending) => text.endsWith(ending))) return text;
+    throw new InvalidArgumentError(`Expected a name that ends in ${endings.join(' or ')}.`);
+  };
+}
+
+export function addVolumeOptions(command: Command): Command {
+  return command
+    .option('--orientation <codes>', 'axis codes such as RAS, for a file that does not say', orientation)
+    .option('--volume-index <n>', 'which volume of a 4D file, from 0', integer)
+    .addOption(
+      new Option('--prefer-affine <name>', 'which to believe where they contradict each other').choices([
+        'sform',
+        'qform',
+      ]),
+    );
+}
+
+export function addModelOptions(command: Command): Command {
+  return command
+    .option('--device <name>', 'auto, cpu, cuda or cuda:N (default: auto)', device)
+    .addOption(
+      new Option('--dtype <name>', 'of the computation (default: auto)').choices(['auto', 'float32', 'bfloat16']),
+    )
+    .option('--prompt <text>', 'instruction to the model (default: the one it was trained with)');
+}
+
+export function addSeed(command: Command, what: string): Command {
+  return command.option('--seed <n>', `${what} (default: 0)`, integer);
+}
+
+export function volumeOptions(flags: VolumeFlags, signal: AbortSignal): LoadVolumeOptions {
+  const { orientation, volumeIndex, preferAffine } = flags;
+  return { orientation, volumeIndex, preferAffine, signal };
+}
+
+function orientation(text: string): string {
+  if (!/^[LRAPSI]{3}$/.test(text)) throw new InvalidArgumentError('Expected axis codes such as RAS or LPS.');
+  return text;
+}
+
+function device(text: string): string {
+  if (!/^(auto|cpu|cuda(:\d+)?)$/.test(text)) throw new InvalidArgumentError('Expected auto, cpu, cuda or cuda:N.');
+  return text;
+}

@@ -1,0 +1,45 @@
+/** What goes where: results to stdout, everything else to stderr. */
+import { styleText } from 'node:util';
+
+type Style = Parameters<typeof styleText>[0];
+
+/** A line of a result. */
+export function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+export function printJson(value: unknown): void {
+  print(JSON.stringify(snakeCase(value), null, 2));
+}
+
+/** Something worth knowing that is no result. */
+export function note(line: string): void {
+  process.stderr.write(`brain3d: ${line}\n`);
+}
+
+/** Coloured where stdout is a terminal that has colours and NO_COLOR does not forbid them. */
+export function styled(style: Style, text: string): string {
+  return process.stdout.isTTY && process.stdout.hasColors() ? styleText(style, text) : text;
+}
+
+/** Two columns, the first as wide as it must be. */
+export function printTable(rows: readonly (readonly [label: string, value: string])[]): void {
+  const width = Math.max(...rows.map(([label]) => label.length));
+  for (const [label, value] of rows) print(`${label.padEnd(width)}  ${value}`);
+}
+
+/** Keys of plain objects, however deep, from camelCase to snake_case. */
+export function snakeCase(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(snakeCase);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [
+      key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      snakeCase(item),
+    ]),
+  );
+}
+
+export function gibibytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}

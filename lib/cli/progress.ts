@@ -1,0 +1,52 @@
+/** Progress on stderr: a bar on a terminal, one line a stage elsewhere. */
+import { Presets, SingleBar } from 'cli-progress';
+import { note } from './output';
+
+const LABELS: Record<string, string> = {
+  vision: 'loading the vision backbone',
+  language: 'loading the language backbone',
+  reports: 'writing reports',
+};
+
+export class Progress {
+  readonly #bar: SingleBar | null;
+  #stage = '';
+
+  constructor() {
+    this.#bar = process.stderr.isTTY
+      ? new SingleBar(
+          {
+            stream: process.stderr,
+            format: '{label} [{bar}] {percentage}%',
+            clearOnComplete: true,
+            // Signals are handled in one place, and not here.
+            gracefulExit: false,
+          },
+          Presets.shades_classic,
+        )
+      : null;
+  }
+
+  /** A stage begins or moves on. */
+  readonly update = ({ stage, done, total }: { stage: string; done: number; total: number }): void => {
+    const label = LABELS[stage] ?? stage;
+    const isNew = stage !== this.#stage;
+    this.#stage = stage;
+    if (this.#bar === null) {
+      if (isNew) note(label);
+      return;
+    }
+    if (isNew) {
+      this.#bar.stop();
+      this.#bar.start(total, done, { label });
+    } else {
+      this.#bar.update(done);
+    }
+  };
+
+  /** Before anything else is written to the terminal. */
+  stop(): void {
+    this.#bar?.stop();
+    this.#stage = '';
+  }
+}

@@ -1,0 +1,106 @@
+/** The two ways to get reports for many volumes: decoded in batches, or one after the other as text that streams. */
+import type { GenerateOptions } from '../generation';
+import type { Brain3D } from '../model';
+import type { Report } from '../report';
+import { type LoadVolumeOptions, preprocess, type Volume } from '../volume';
+import { print, styled } from './output';
+import type { Progress } from './progress';
+import { about, nameOf, readVolume } from './sources';
+
+export interface Finished {
+  name: string;
+  /** As read. */
+  volume: Volume;
+  report: Report;
+}
+
+export interface ReportRun {
+  model: Brain3D;
+  progress: Progress;
+  paths: string[];
+  reading: LoadVolumeOptions;
+  options: GenerateOptions;
+}
+
+interface Read {
+  name: string;
+  volume: Volume;
+  readMs: number;
+}
+
+const BATCH_SIZE = 8;
+
+/** Only one batch of volumes is in memory at a time. */
+export async function* batchReports(run: ReportRun): AsyncGenerator<Finished> {
+  const { model, progress, paths, options } = run;
+  const batchSize = options.batchSize ?? BATCH_SIZE;
+  for (let begin = 0; begin < paths.length; begin += batchSize) {
+    progress.update({ stage: 'reports', done: begin, total: paths.length });
+    const batch: Read[] = [];
+    for (const path of paths.slice(begin, begin + batchSize)) batch.push(await read(path, run.reading));
+    const volumes = batch.map(({ volume }) => volume);
+    const reports = await blamed(run, batch, () => model.generate(volumes, options));
+    progress.stop();
+    for (const [index, report] of reports.entries()) yield finish(batch[index] as Read, report);
+  }
+}
+
+/** Prints the text while it is decoded. */
+export async function* streamReports(run: ReportRun): AsyncGenerator<Finished> {
+  for (const path of run.paths) {
+    const item = await read(path, run.reading);
+    if (run.paths.length > 1) printHeading(item.name);
+    const report = await blamed(run, [item], async () => {
+      const stream = run.model.stream(item.volume, run.options);
+      for await (const { text } of stream) process.stdout.write(text);
+      return stream.report;
+    });
+    print('');
+    yield finish(item, report);
+  }
+}
+
+/** A report's text, under the volume's name where there are several. */
+export function printText(text: string, heading: string | null): void {
+  if (heading !== null) printHeading(heading);
+  print(text);
+}
+
+function printHeading(name: string): void {
+  print(`${styled('bold', `# ${name}`)}\n`);
+}
+
+async function read(path: string, options: LoadVolumeOptions): Promise<Read> {
+  const start = performance.now();
+  const volume = await readVolume(path, options);
+  return { name: nameOf(path), volume, readMs: performance.now() - start };
+}
+
+/** The model was given a volume, so it knows nothing of the time that reading took. */
+function finish({ name, volume, readMs }: Read, report: Report): Finished {
+  const { timingsMs } = report;
+  return {
+    name,
+    volume,
+    report: { ...report, timingsMs: { ...timingsMs, read: readMs, total: timingsMs.total + readMs } },
+  };
+}
+
+/** Of a batch that failed, only preprocessing each volume by itself shows which one it was. */
+async function blamed<T>(run: ReportRun, batch: Read[], work: () => Promise<T>): Promise<T> {
+  const [only, ...others] = batch;
+  if (only !== undefined && others.length === 0) return about(only.name, work);
+  try {
+    return await work();
+  } catch (error) {
+    run.options.signal?.throwIfAborted();
+    for (const { name, volume } of batch) await about(name, () => preprocessFor(run.model, volume, run.options.signal));
+    throw error;
+  }
+}
+
+/** What the model sees of a volume. */
+export function preprocessFor(model: Brain3D, volume: Volume, signal: AbortSignal | undefined): Promise<Volume> {
+  const { volumeSize: size, lowerPercentile, upperPercentile } = model.checkpoint.recipe;
+  return preprocess(volume, { size, lowerPercentile, upperPercentile, signal });
+}

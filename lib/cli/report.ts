@@ -1,0 +1,129 @@
+/** `brain3d report`: the main job. */
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Command, Option } from 'commander';
+import { type GenerateOptions, parseGenerateOptions } from '../generation';
+import { DISCLAIMER } from '../report';
+import { inspectVolume, type LoadVolumeOptions } from '../volume';
+import {
+  addModelOptions,
+  addSeed,
+  addVolumeOptions,
+  decimal,
+  integer,
+  type ModelFlags,
+  type VolumeFlags,
+  volumeOptions,
+} from './options';
+import { note, print, printJson } from './output';
+import { ReportFolder, reportDocument } from './report-files';
+import { batchReports, printText, streamReports } from './report-runs';
+import { about, nameOf, withModel } from './sources';
+
+const EXAMPLES = `
+Examples:
+  brain3d report scan.nii.gz --model checkpoint
+  brain3d report scan.nii.gz --model checkpoint --stream --out results
+  brain3d report *.nii.gz --model checkpoint --json > reports.json
+  brain3d report dicom-folder --model checkpoint --greedy --device cuda:1
+
+Without --model the demo model is used: it shows that everything works, not what is in the image.
+${DISCLAIMER}`;
+
+/** In the repository; the published package has no models. */
+const DEMO_MODEL = join(__dirname, '..', '..', 'models', 'tiny', 'checkpoint');
+
+const GENERATE_FLAGS = [
+  'prompt',
+  'maxNewTokens',
+  'minNewTokens',
+  'temperature',
+  'topP',
+  'topK',
+  'repetitionPenalty',
+  'noRepeatNgramSize',
+  'greedy',
+  'seed',
+  'batchSize',
+] as const;
+
+interface ReportFlags extends Partial<ModelFlags>, VolumeFlags, Omit<GenerateOptions, 'prompt' | 'signal'> {
+  stream?: true;
+  json?: true;
+  out?: string;
+}
+
+export function addReport(program: Command, signal: AbortSignal): void {
+  const command = program
+    .command('report')
+    .summary('write a report for each volume')
+    .description('Writes a report for each volume: a NIfTI file (.nii, .nii.gz) or a folder of DICOM slices.')
+    .argument('<volume...>', 'NIfTI files or DICOM folders')
+    .option('--model <dir>', 'checkpoint directory (default: the demo model)');
+  addModelOptions(command)
+    .option('--max-new-tokens <n>', 'longest text, in tokens (default: 256)', integer)
+    .option('--min-new-tokens <n>', 'shortest text, in tokens (default: 0)', integer)
+    .option('--temperature <t>', 'lower is more predictable (default: 0.1)', decimal)
+    .option('--top-p <p>', 'sample from the smallest set of this probability (default: 0.9)', decimal)
+    .option('--top-k <k>', "sample from the k likeliest; 0 is all (default: the language model's)", integer)
+    .option('--repetition-penalty <r>', 'above 1 discourages tokens already written (default: 1.2)', decimal)
+    .addOption(noRepeatNgramSize())
+    .option('--greedy', 'always the likeliest token: no sampling');
+  addSeed(command, 'same seed, same text').option('--batch-size <b>', 'volumes decoded together (default: 8)', integer);
+  addVolumeOptions(command)
+    .addOption(new Option('--stream', 'print the text as it is decoded').conflicts('json'))
+    .option('--json', 'print one JSON document: an object, or an array for several volumes')
+    .option('--out <dir>', 'also write NAME.report.json, NAME.report.txt and NAME.montage.png there')
+    .addHelpText('after', EXAMPLES)
+    .action((paths: string[], flags: ReportFlags) => run(paths, flags, signal));
+}
+
+function noRepeatNgramSize(): Option {
+  const option = new Option('--no-repeat-ngram-size <n>', 'no sequence of n tokens twice; 0 is off (default: 3)');
+  // Commander takes any `--no-...` for the denial of a flag.
+  option.negate = false;
+  return option.argParser(integer);
+}
+
+async function run(paths: string[], flags: ReportFlags, signal: AbortSignal): Promise<void> {
+  const given = GENERATE_FLAGS.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]);
+  const options = parseGenerateOptions('report', Object.fromEntries(given));
+  const model = flags.model ?? demoModel();
+  const reading = volumeOptions(flags, signal);
+  // A mistyped name should not cost the time in which a large model loads.
+  for (const path of paths) await checkVolume(path, reading);
+  const folder = flags.out === undefined ? null : await ReportFolder.make(flags.out);
+  const documents: unknown[] = [];
+  await withModel({ ...flags, model }, signal, async (loaded, progress) => {
+    const produce = flags.stream ? streamReports : batchReports;
+    for await (const finished of produce({
+      model: loaded,
+      progress,
+      paths,
+      reading,
+      options: { ...options, signal },
+    })) {
+      const { name, report } = finished;
+      if (flags.json) documents.push(reportDocument(report));
+      else {
+        if (!flags.stream) printText(report.text, paths.length > 1 ? name : null);
+        print(`\n${DISCLAIMER}${paths.length > 1 ? '\n' : ''}`);
+      }
+      for (const warning of report.warnings) note(`warning: ${paths.length > 1 ? `${name}: ` : ''}${warning}`);
+      for (const path of (await folder?.write(loaded, finished, signal)) ?? []) note(`wrote ${path}`);
+    }
+  });
+  if (flags.json) printJson(paths.length === 1 ? documents[0] : documents);
+}
+
+function demoModel(): string {
+  if (!existsSync(DEMO_MODEL))
+    throw new TypeError('report: this installation has no demo model; give a checkpoint with --model DIR');
+  note('no --model given: using the demo model, which knows nothing about images');
+  return DEMO_MODEL;
+}
+
+async function checkVolume(path: string, reading: LoadVolumeOptions): Promise<void> {
+  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  if (!isFolder) await about(nameOf(path), () => inspectVolume(path, reading));
+}

@@ -1,0 +1,49 @@
+/** What commands work on: volumes and a model, with errors that say which file they are about. */
+import { basename, resolve } from 'node:path';
+import { Brain3DError } from '../errors';
+import { Brain3D } from '../model';
+import { type LoadVolumeOptions, loadVolume, type Volume } from '../volume';
+import type { ModelFlags } from './options';
+import { note } from './output';
+import { Progress } from './progress';
+
+/** Base name: a whole path may identify a patient, and often says more than anyone wants to read. */
+export function nameOf(path: string): string {
+  return basename(resolve(path));
+}
+
+/** Runs `work`; a failure says that it is about `name`. */
+export async function about<T>(name: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!Brain3DError.isInstance(error) || error.message.includes(name)) throw error;
+    throw new Brain3DError(error.code, `${name}: ${error.message}`, { file: name, field: error.field, cause: error });
+  }
+}
+
+export function readVolume(path: string, options: LoadVolumeOptions): Promise<Volume> {
+  return about(nameOf(path), () => loadVolume(path, options));
+}
+
+/** Loads the model with progress on stderr, calls `use`, disposes of the model. */
+export async function withModel<T>(
+  flags: ModelFlags,
+  signal: AbortSignal,
+  use: (model: Brain3D, progress: Progress) => Promise<T>,
+): Promise<T> {
+  const { model: directory, device, dtype } = flags;
+  const progress = new Progress();
+  try {
+    const model = await Brain3D.load({ model: directory, device, dtype, signal, onProgress: progress.update });
+    progress.stop();
+    model.on('warning', (message) => note(`warning: ${message}`));
+    try {
+      return await use(model, progress);
+    } finally {
+      await model.dispose();
+    }
+  } finally {
+    progress.stop();
+  }
+}

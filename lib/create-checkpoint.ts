@@ -1,0 +1,135 @@
+/** New checkpoints: from two backbones, or from the authors' files. */
+import { cp, mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import * as v from 'valibot';
+import { loadAddon } from './binding';
+import {
+  ADAPTER_DIR,
+  CHECKPOINT_FILE,
+  type Checkpoint,
+  describeBackbone,
+  type Phase,
+  readCheckpoint,
+  WEIGHTS_FILE,
+  writeCheckpoint,
+} from './checkpoint';
+import { Brain3DError, withCallerStack } from './errors';
+import type { NativeAddon } from './native';
+import { callNative } from './native-call';
+import { COMPRESSIONS, makeRecipe, RECIPES, type Recipe, recipePrompt } from './recipe';
+import { Tokenizer } from './tokenizer';
+import { is, parseOptions } from './validate';
+
+const entries = {
+  /** Vision backbone directory (SigLIP). */
+  vision: is.text(),
+  /** Language backbone directory (Gemma 3). */
+  language: is.text(),
+  /** Directory to make; must not hold a checkpoint yet. */
+  out: is.text(),
+  /** @default 'sequence' */
+  compression: v.optional(is.oneOf(COMPRESSIONS)),
+  signal: v.optional(is.signal()),
+};
+const InitSchema = v.object({
+  ...entries,
+  /** @default 'paper' */
+  recipe: v.optional(is.oneOf(RECIPES)),
+  /** Of the projector's random weights. @default 0 */
+  seed: v.optional(is.integer(0, Number.MAX_SAFE_INTEGER)),
+});
+const ImportSchema = v.object({
+  ...entries,
+  /** A directory of the authors' code: `projector_vis_scale.pt` and, where LoRA was trained, `lora_adapters/`. */
+  from: is.text(),
+});
+export type InitOptions = v.InferInput<typeof InitSchema>;
+export type ImportOptions = v.InferInput<typeof ImportSchema>;
+
+/** Makes an untrained checkpoint over two backbones. @throws {Brain3DError} as `Brain3D.load` */
+export async function initCheckpoint(options: InitOptions): Promise<Checkpoint> {
+  const parsed = parseOptions('initCheckpoint', InitSchema, options);
+  const recipe = makeRecipe(parsed.recipe ?? 'paper', parsed.compression);
+  const seed = parsed.seed ?? 0;
+  return withCallerStack(initCheckpoint, () =>
+    create(parsed, recipe, 'initialised', { command: 'init', seed }, (addon, spec, signal) =>
+      callNative(addon, signal, (token) => addon.initCheckpoint({ ...spec, seed }, token)),
+    ),
+  );
+}
+
+/**
+ * Makes a checkpoint of the recipe `braingemma3d` from the authors' files, executing nothing that a pickle may hold.
+ * The patch embedding comes from the vision backbone: their file does not contain the one they trained.
+ */
+export async function importCheckpoint(options: ImportOptions): Promise<Checkpoint> {
+  const parsed = parseOptions('importCheckpoint', ImportSchema, options);
+  const recipe = makeRecipe('braingemma3d', parsed.compression);
+  const file = join(parsed.from, 'projector_vis_scale.pt');
+  const adapter = join(parsed.from, 'lora_adapters');
+  const provenance = { command: 'import', source: basename(resolve(parsed.from)), patch_embedding: 'inflated backbone' };
+  const makeWeights: MakeWeights = async (addon, spec, signal) => {
+    await callNative(addon, signal, (token) => addon.importProjector({ ...spec, file }, token));
+    // The authors' earlier phases leave a whole language model in that folder; only an adapter has this file.
+    if (!existsSync(join(adapter, 'adapter_config.json'))) return;
+    const target = join(parsed.out, ADAPTER_DIR);
+    await mkdir(target, { recursive: true });
+    for (const name of ['adapter_config.json', 'adapter_model.safetensors']) {
+      await cp(join(adapter, name), join(target, name), { errorOnExist: true, force: false });
+    }
+  };
+  return withCallerStack(importCheckpoint, () => create(parsed, recipe, 'imported', provenance, makeWeights));
+}
+
+type NewWeights = { visionDir: string; languageDir: string; recipe: Recipe; weightsFile: string };
+type MakeWeights = (addon: NativeAddon, spec: NewWeights, signal: AbortSignal | undefined) => Promise<void>;
+
+async function create(
+  options: { vision: string; language: string; out: string; signal?: AbortSignal | undefined },
+  recipe: Recipe,
+  phase: Phase,
+  provenance: Record<string, string | number>,
+  makeWeights: MakeWeights,
+): Promise<Checkpoint> {
+  const addon = loadAddon();
+  if (existsSync(join(options.out, CHECKPOINT_FILE))) {
+    throw new Brain3DError(
+      'BRAIN3D_USAGE',
+      `'${basename(resolve(options.out))}' already holds a checkpoint; give a new directory`,
+      { file: CHECKPOINT_FILE },
+    );
+  }
+  const eosTokenId = await reportEos(options.language);
+  await mkdir(options.out, { recursive: true });
+  const weightsFile = join(options.out, WEIGHTS_FILE);
+  const spec = { visionDir: options.vision, languageDir: options.language, recipe, weightsFile };
+  await makeWeights(addon, spec, options.signal);
+  // brain3d.json is written last: a directory without it is no checkpoint.
+  await writeCheckpoint({
+    dir: resolve(options.out),
+    phase,
+    recipe,
+    prompt: recipePrompt(recipe.name),
+    eosTokenIds: [eosTokenId],
+    vision: await describeBackbone(options.vision, options.signal),
+    language: await describeBackbone(options.language, options.signal),
+    provenance: { ...provenance, brain3d: addon.buildInfo().version },
+  });
+  return readCheckpoint(options.out);
+}
+
+/** Reports end with `<eos>`; `<end_of_turn>`, which chat models stop at, never occurs in them. */
+async function reportEos(languageDir: string): Promise<number> {
+  const tokenizer = await Tokenizer.load(languageDir);
+  try {
+    const id = tokenizer.summary.named['<eos>'];
+    if (id !== undefined) return id;
+    throw new Brain3DError('BRAIN3D_CONFIG', "tokenizer.json has no '<eos>' token; brain3d needs a Gemma tokenizer", {
+      file: 'tokenizer.json',
+      field: '<eos>',
+    });
+  } finally {
+    await tokenizer.dispose();
+  }
+}

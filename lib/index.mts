@@ -1,0 +1,2 @@
+/** ESM entry: the CommonJS core once more, so that native state exists once however it is imported. */
+export * from './index.js';

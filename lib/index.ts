@@ -1,0 +1,30 @@
+/** brain3d: a brain MRI in, a report out. Research use only. */
+export { type LoadOptions as AddonLoadOptions } from './binding';
+export { type Checkpoint, PHASES, type Phase, readCheckpoint } from './checkpoint';
+export { type ImportOptions, importCheckpoint, type InitOptions, initCheckpoint } from './create-checkpoint';
+export { Brain3DError, ERROR_CODES, type ErrorCode } from './errors';
+export type { GenerateOptions, GenerationSettings } from './generation';
+export { type Inspection, inspect } from './inspect';
+export {
+  Brain3D,
+  type Brain3DEvents,
+  type EncodeOptions,
+  type Encoding,
+  type LoadOptions,
+  type Score,
+  type VolumeSource,
+} from './model';
+export { montage } from './montage';
+export { type CompressionName, RECIPES, type Recipe, type RecipeName } from './recipe';
+export { DISCLAIMER, type Report, type TextChunk, type Timings } from './report';
+export type { ReportStream } from './stream';
+export {
+  type LoadVolumeOptions,
+  inspectVolume,
+  loadVolume,
+  type PreprocessOptions,
+  preprocess,
+  Volume,
+  type VolumeInfo,
+} from './volume';
+export { writeTensors } from './write-tensors';

@@ -1,0 +1,394 @@
+/** A loaded Brain3D: volumes in, reports out. */
+import { EventEmitter } from 'node:events';
+import { basename, join } from 'node:path';
+import type TypedEmitter from 'typed-emitter';
+import * as v from 'valibot';
+import { loadAddon } from './binding';
+import { ADAPTER_DIR, type Checkpoint, readCheckpoint, verifyBackbone, WEIGHTS_FILE } from './checkpoint';
+import { chooseDevice, chooseDtype } from './device';
+import { Brain3DError, withCallerStack } from './errors';
+import {
+  type GenerateOptions,
+  type GenerationDefaults,
+  type GenerationSettings,
+  parseGenerateOptions,
+  readGenerationDefaults,
+  resolveSettings,
+  toNativeOptions,
+} from './generation';
+import type { NativeAddon, NativeGeneration, NativeModel, NativeModelInfo } from './native';
+import { callNative } from './native-call';
+import { DISCLAIMER, type ModelProvenance, type Report, type TextChunk, type Timings } from './report';
+import { ReportStream } from './stream';
+import { TextStream, Tokenizer } from './tokenizer';
+import { is, parseOptions } from './validate';
+import { loadVolume, preprocess, Volume } from './volume';
+
+/** A path (NIfTI file or DICOM folder) or a volume, as read or already preprocessed. */
+export type VolumeSource = string | Volume;
+
+export type Brain3DEvents = {
+  /** A stage of loading or of a report begins or moves on; `done` of `total` bytes, tokens or volumes. */
+  progress: (progress: { stage: string; done: number; total: number }) => void;
+  /** Something worth knowing that is no failure, such as a fallback to the CPU. */
+  warning: (message: string) => void;
+};
+
+const LoadSchema = v.object({
+  /** Checkpoint directory. */
+  model: is.text(),
+  /** `auto` takes the first CUDA device and falls back to the CPU with a warning; a named device never falls back. */
+  device: v.optional(v.pipe(is.text(), v.regex(/^(auto|cpu|cuda(:\d+)?)$/, 'expected auto, cpu, cuda or cuda:N'))),
+  /** `auto` is bfloat16 on CUDA and float32 on the CPU. */
+  dtype: v.optional(is.oneOf(['auto', 'float32', 'bfloat16'])),
+  /** Whether LoRA is added to the weights (float32, rounded once) or computed beside them. @default true */
+  mergeAdapter: v.optional(is.flag()),
+  /** LibTorch directory; overrides LIBTORCH. */
+  libtorch: v.optional(is.text()),
+  signal: v.optional(is.signal()),
+  onProgress: v.optional(is.callback<Brain3DEvents['progress']>()),
+});
+export type LoadOptions = v.InferInput<typeof LoadSchema>;
+
+const EncodeSchema = v.object({ prompt: v.optional(is.text()), signal: v.optional(is.signal()) });
+export type EncodeOptions = v.InferInput<typeof EncodeSchema>;
+
+/** Row-major float32. */
+export interface Encoding {
+  /** (D, H, W) in [0, 1] */
+  volume: { data: Float32Array; shape: number[] };
+  /** (N, E) */
+  patchTokens: { data: Float32Array; shape: number[] };
+  /** (K, E) */
+  pooledTokens: { data: Float32Array; shape: number[] };
+  /** (K, M) */
+  visualTokens: { data: Float32Array; shape: number[] };
+}
+
+export interface Score {
+  /** Of the report's tokens and the closing EOS. */
+  tokenIds: number[];
+  /** Negative log-likelihoods in nats, one a token. */
+  tokenNlls: number[];
+  meanNll: number;
+}
+
+/** A volume on its way into the model. */
+interface Prepared {
+  source: Volume;
+  input: Volume;
+  readMs: number;
+  preprocessMs: number;
+}
+
+export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEvents>) implements AsyncDisposable {
+  readonly checkpoint: Checkpoint;
+  readonly info: Readonly<NativeModelInfo>;
+  readonly #addon: NativeAddon;
+  readonly #native: NativeModel;
+  readonly #tokenizer: Tokenizer;
+  readonly #defaults: GenerationDefaults;
+  readonly #padTokenId: number;
+  readonly #inFlight = new Set<Promise<unknown>>();
+  #disposed = false;
+
+  private constructor(parts: {
+    checkpoint: Checkpoint;
+    addon: NativeAddon;
+    native: NativeModel;
+    tokenizer: Tokenizer;
+    defaults: GenerationDefaults;
+  }) {
+    super();
+    this.checkpoint = parts.checkpoint;
+    this.#addon = parts.addon;
+    this.#native = parts.native;
+    this.#tokenizer = parts.tokenizer;
+    this.#defaults = parts.defaults;
+    this.#padTokenId = parts.tokenizer.summary.named['<pad>'] ?? 0;
+    this.info = Object.freeze(parts.native.info());
+  }
+
+  /**
+   * Loads a checkpoint and its backbones. Strict: a missing, unexpected or mis-shaped tensor is an error, and so is a
+   * backbone other than the one the checkpoint was made for.
+   * @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_CONFIG, BRAIN3D_WEIGHTS, BRAIN3D_FORMAT, BRAIN3D_UNSUPPORTED,
+   *   BRAIN3D_DEVICE, BRAIN3D_OUT_OF_MEMORY, BRAIN3D_LIBTORCH, BRAIN3D_ADDON
+   */
+  static async load(options: LoadOptions): Promise<Brain3D> {
+    const parsed = parseOptions('Brain3D.load', LoadSchema, options);
+    return withCallerStack(Brain3D.load, () => Brain3D.#load(parsed));
+  }
+
+  static async #load(parsed: LoadOptions): Promise<Brain3D> {
+    const addon = loadAddon({ libtorch: parsed.libtorch });
+    const checkpoint = await readCheckpoint(parsed.model);
+    await Promise.all([verifyBackbone('vision', checkpoint.vision), verifyBackbone('language', checkpoint.language)]);
+    const defaults = await readGenerationDefaults(checkpoint.language.dir);
+    const { device, warning } = chooseDevice(addon, parsed.device ?? 'auto');
+    const onProgress = parsed.onProgress;
+    const spec = {
+      visionDir: checkpoint.vision.dir,
+      languageDir: checkpoint.language.dir,
+      weightsFile: join(checkpoint.dir, WEIGHTS_FILE),
+      adapterDir: checkpoint.hasAdapter ? join(checkpoint.dir, ADAPTER_DIR) : '',
+      mergeAdapter: parsed.mergeAdapter ?? true,
+      recipe: checkpoint.recipe,
+      device,
+      dtype: chooseDtype(device, parsed.dtype ?? 'auto'),
+    };
+    const tokenizer = await Tokenizer.load(checkpoint.language.dir);
+    try {
+      const native = await callNative(addon, parsed.signal, (token) =>
+        addon.loadModel(
+          spec,
+          token,
+          onProgress === undefined ? null : (stage, done, total) => onProgress({ stage, done, total }),
+        ),
+      );
+      const model = new Brain3D({ checkpoint, addon, native, tokenizer, defaults });
+      checkVocabulary(tokenizer, model.info.vocabSize);
+      // Listeners can only be added once the caller has the model.
+      if (warning !== null) setImmediate(() => model.emit('warning', warning));
+      return model;
+    } catch (error) {
+      await tokenizer.dispose();
+      throw error;
+    }
+  }
+
+  /** Reports for volumes, decoded together in batches; in the order given. */
+  async generate(sources: VolumeSource[], options?: GenerateOptions): Promise<Report[]>;
+  /** A report for one volume. */
+  async generate(source: VolumeSource, options?: GenerateOptions): Promise<Report>;
+  async generate(sources: VolumeSource | VolumeSource[], options: GenerateOptions = {}): Promise<Report | Report[]> {
+    const parsed = parseGenerateOptions('model.generate', options);
+    return this.#call(this.generate, async () => {
+      if (!Array.isArray(sources)) return (await this.#generateBatch([sources], parsed, null))[0] as Report;
+      const batchSize = parsed.batchSize ?? 8;
+      const reports: Report[] = [];
+      for (let begin = 0; begin < sources.length; begin += batchSize) {
+        reports.push(...(await this.#generateBatch(sources.slice(begin, begin + batchSize), parsed, null)));
+        this.emit('progress', { stage: 'reports', done: reports.length, total: sources.length });
+      }
+      return reports;
+    });
+  }
+
+  /**
+   * Text as it is decoded: `for await (const chunk of model.stream(volume)) ...`. Leaving the loop stops the native
+   * work; `stream.report` is the finished report.
+   */
+  stream(source: VolumeSource, options: GenerateOptions = {}): ReportStream {
+    const parsed = parseGenerateOptions('model.stream', options);
+    return new ReportStream(parsed.signal, (signal, push) => {
+      const text = new TextStream(this.#tokenizer);
+      // Ids arrive in order; decoding is asynchronous, so each waits for the one before.
+      let last: Promise<void> = Promise.resolve();
+      const onTokens = ([tokenId]: number[]): void => {
+        if (tokenId === undefined || tokenId < 0) return;
+        last = last.then(async () => push({ text: await text.push(tokenId), tokenId } satisfies TextChunk));
+      };
+      const run = async (): Promise<Report> => {
+        let report: Report | undefined;
+        try {
+          [report] = await this.#generateBatch([source], { ...parsed, signal }, onTokens);
+        } finally {
+          await last; // also after an abort: the tokenizer must not be asked by a call that has ended
+        }
+        const rest = await text.finish();
+        if (rest !== '') push({ text: rest, tokenId: -1 });
+        return report as Report;
+      };
+      return this.#call(this.stream, run);
+    });
+  }
+
+  /** Every stage of a volume's way through the encoder. */
+  async encode(source: VolumeSource, options: EncodeOptions = {}): Promise<Encoding> {
+    const { signal } = parseOptions('model.encode', EncodeSchema, options);
+    return this.#call(this.encode, () => this.#encode(source, signal));
+  }
+
+  /** How likely the model finds a given report: `<eos>` is appended, as in training.   (paper eq. 6) */
+  async score(source: VolumeSource, report: string, options: EncodeOptions = {}): Promise<Score> {
+    const { signal, prompt } = parseOptions('model.score', EncodeSchema, options);
+    if (typeof report !== 'string' || report.trim() === '')
+      throw new TypeError('model.score: expected a report of at least one word');
+    return this.#call(this.score, () => this.#score(source, report, prompt, signal));
+  }
+
+  /** Refuses new calls, waits for those in flight, frees the weights. Idempotent. */
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await Promise.allSettled([...this.#inFlight]);
+    this.#native.dispose();
+    await this.#tokenizer.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  /** Every public call goes through here: refused once disposed, waited for by `dispose`, failures with its stack. */
+  #call<T>(publicMethod: (...args: never[]) => unknown, run: () => Promise<T>): Promise<T> {
+    const work = withCallerStack(publicMethod, async () => {
+      if (this.#disposed) throw new Brain3DError('BRAIN3D_DISPOSED', 'the model was disposed; load it again');
+      return run();
+    });
+    this.#inFlight.add(work);
+    const done = (): void => void this.#inFlight.delete(work);
+    work.then(done, done);
+    return work;
+  }
+
+  async #prepare(source: VolumeSource, signal: AbortSignal | undefined): Promise<Prepared> {
+    const { recipe } = this.checkpoint;
+    const start = performance.now();
+    const volume = typeof source === 'string' ? await loadVolume(source, { signal }) : source;
+    const readMs = performance.now() - start;
+    if (volume.preprocessed !== null) return { source: volume, input: volume, readMs, preprocessMs: 0 };
+    const { volumeSize: size, lowerPercentile, upperPercentile } = recipe;
+    const input = await preprocess(volume, { size, lowerPercentile, upperPercentile, signal });
+    return { source: volume, input, readMs, preprocessMs: performance.now() - start - readMs };
+  }
+
+  async #generateBatch(
+    sources: VolumeSource[],
+    options: GenerateOptions,
+    onTokens: ((ids: number[]) => void) | null,
+  ): Promise<Report[]> {
+    const start = performance.now();
+    const prompt = options.prompt ?? this.checkpoint.prompt;
+    const promptIds = await this.#tokenizer.encode(prompt, true);
+    const settings = resolveSettings(options, this.#defaults);
+    const prepared: Prepared[] = [];
+    for (const source of sources) {
+      prepared.push(await this.#prepare(source, options.signal));
+      this.emit('progress', { stage: 'volumes', done: prepared.length, total: sources.length });
+    }
+    const tokens = { eosTokenIds: this.checkpoint.eosTokenIds, padTokenId: this.#padTokenId };
+    const generation = await callNative(this.#addon, options.signal, (token) =>
+      this.#native.generate(
+        prepared.map((item) => item.input.native),
+        promptIds,
+        toNativeOptions(settings, tokens),
+        token,
+        onTokens,
+      ),
+    );
+    const total = performance.now() - start;
+    return Promise.all(
+      prepared.map((item, index) =>
+        this.#report(item, generation, index, { prompt, promptTokens: promptIds.length, settings, total }),
+      ),
+    );
+  }
+
+  async #report(
+    prepared: Prepared,
+    generation: NativeGeneration,
+    index: number,
+    call: { prompt: string; promptTokens: number; settings: GenerationSettings; total: number },
+  ): Promise<Report> {
+    const sequence = generation.sequences[index] as NativeGeneration['sequences'][number];
+    const timingsMs: Timings = {
+      read: prepared.readMs,
+      preprocess: prepared.preprocessMs,
+      encode: generation.encodeMs,
+      prefill: generation.prefillMs,
+      decode: generation.decodeMs,
+      total: call.total,
+    };
+    return {
+      text: (await this.#tokenizer.decode(sequence.tokenIds)).trim(),
+      tokenIds: sequence.tokenIds,
+      finishReason: sequence.finishReason,
+      counts: {
+        visualTokens: this.info.numVisualTokens,
+        promptTokens: call.promptTokens,
+        newTokens: sequence.tokenIds.length,
+        batchSize: generation.sequences.length,
+      },
+      timingsMs,
+      device: this.info.device,
+      dtype: this.info.dtype,
+      prompt: call.prompt,
+      settings: call.settings,
+      model: this.#provenance(),
+      volume: prepared.source.info,
+      warnings: this.#warnings(prepared, sequence.finishReason),
+      researchUseOnly: true,
+      disclaimer: DISCLAIMER,
+    };
+  }
+
+  #warnings(prepared: Prepared, finishReason: string): string[] {
+    const warnings = [...prepared.source.info.warnings, ...this.info.warnings];
+    if (this.checkpoint.phase === 'initialised')
+      warnings.push('the checkpoint is untrained: its text does not depend on the image in any meaningful way');
+    if (finishReason === 'length') warnings.push('the text was cut at maxNewTokens');
+    return warnings;
+  }
+
+  #provenance(): ModelProvenance {
+    const { dir, recipe, phase, vision, language, hasAdapter } = this.checkpoint;
+    const build = this.#addon.buildInfo();
+    return {
+      name: basename(dir),
+      recipe: recipe.name,
+      compression: recipe.compression,
+      phase,
+      visionFingerprint: vision.fingerprint,
+      languageFingerprint: language.fingerprint,
+      hasAdapter,
+      brain3dVersion: build.version,
+      torchVersion: build.torchVersion,
+    };
+  }
+
+  async #encode(source: VolumeSource, signal: AbortSignal | undefined): Promise<Encoding> {
+    const { input } = await this.#prepare(source, signal);
+    const encoded = await callNative(this.#addon, signal, (token) => this.#native.encode(input.native, token));
+    const { numPatchTokens, visionWidth, languageWidth } = encoded;
+    const { numVisualTokens } = this.info;
+    return {
+      volume: { data: input.data(), shape: [...input.info.shape] },
+      patchTokens: { data: encoded.patchTokens, shape: [numPatchTokens, visionWidth] },
+      pooledTokens: { data: encoded.pooledTokens, shape: [numVisualTokens, visionWidth] },
+      visualTokens: { data: encoded.visualTokens, shape: [numVisualTokens, languageWidth] },
+    };
+  }
+
+  async #score(
+    source: VolumeSource,
+    report: string,
+    prompt: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Score> {
+    const promptIds = await this.#tokenizer.encode(prompt ?? this.checkpoint.prompt, true);
+    const reportIds = await this.#tokenizer.encode(report, false);
+    const tokenIds = [...reportIds, this.checkpoint.eosTokenIds[0] as number];
+    const { input } = await this.#prepare(source, signal);
+    const { nlls } = await callNative(this.#addon, signal, (token) =>
+      this.#native.score(input.native, promptIds, tokenIds, token),
+    );
+    const tokenNlls = Array.from(nlls);
+    return { tokenIds, tokenNlls, meanNll: tokenNlls.reduce((sum, nll) => sum + nll, 0) / tokenNlls.length };
+  }
+}
+
+/** Rows of the embedding may be padded by up to this much; more is another model's tokenizer. */
+const VOCABULARY_PADDING = 128;
+
+function checkVocabulary(tokenizer: Tokenizer, rows: number): void {
+  const { vocabSize } = tokenizer.summary;
+  if (vocabSize <= rows && rows - vocabSize < VOCABULARY_PADDING) return;
+  throw new Brain3DError(
+    'BRAIN3D_CONFIG',
+    `tokenizer.json has ${vocabSize} tokens, but the language model's embedding has ${rows} rows; they do not belong ` +
+      'together',
+    { file: 'tokenizer.json', field: 'vocab_size' },
+  );
+}

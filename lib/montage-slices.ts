@@ -1,0 +1,120 @@
+/** Which slices a montage shows, which way round, and where. */
+import { drawText, type Picture, textWidth } from './picture';
+
+export interface MontageInput {
+  /** Row-major (D, H, W), in [0, 1]. */
+  voxels: Float32Array;
+  shape: [depth: number, height: number, width: number];
+  /** Along (W, H, D). */
+  spacingMm: [number, number, number];
+}
+
+export const CAPTION = "R L: PATIENT'S RIGHT / LEFT - RADIOLOGICAL CONVENTION - RESEARCH USE ONLY";
+const COLUMNS = 4;
+const TILE = 256;
+/** With one coronal and one sagittal slice the grid is full. */
+const AXIAL_SLICES = 14;
+/** The ends hold neck and air. */
+const AXIAL_RANGE = [0.1, 0.9] as const;
+const MARGIN = 6;
+const LETTER_SCALE = 3;
+const CAPTION_SCALE = 2;
+const CAPTION_HEIGHT = 30;
+
+/** Letters at the left, right, top and bottom edge of a slice. */
+type Sides = [left: string, right: string, top: string, bottom: string];
+
+/** A slice in voxels: how many along x and y, how large they are, and the value at a place. */
+interface Slice {
+  width: number;
+  height: number;
+  pixelMm: [x: number, y: number];
+  at: (x: number, y: number) => number;
+  sides: Sides;
+}
+
+/** The grid of slices with its caption. */
+export function drawMontage(input: MontageInput): Picture {
+  const tiles = slices(input);
+  const rows = Math.ceil(tiles.length / COLUMNS);
+  const width = COLUMNS * TILE;
+  const height = rows * TILE + CAPTION_HEIGHT;
+  const picture: Picture = { width, height, data: new Uint8Array(width * height) };
+  tiles.forEach((slice, index) => {
+    drawTile(picture, slice, (index % COLUMNS) * TILE, Math.floor(index / COLUMNS) * TILE);
+  });
+  drawText(picture, CAPTION, (width - textWidth(CAPTION, CAPTION_SCALE)) / 2, rows * TILE + 8, CAPTION_SCALE);
+  return picture;
+}
+
+/** Array (D, H, W): D to Superior, H to Anterior, W to Right. Image x grows to the right, y downwards. */
+function slices({ voxels, shape, spacingMm }: MontageInput): Slice[] {
+  const [depth, height, width] = shape;
+  const [mmW, mmH, mmD] = spacingMm;
+  const value = (d: number, h: number, w: number) => voxels[(d * height + h) * width + w] as number;
+  const axial = Array.from({ length: AXIAL_SLICES }, (_, index): Slice => {
+    const [from, to] = AXIAL_RANGE;
+    const d = Math.floor(depth * (from + ((to - from) * (index + 0.5)) / AXIAL_SLICES));
+    return {
+      width,
+      height,
+      pixelMm: [mmW, mmH],
+      // Column 0 shows the highest w: the patient's right.
+      at: (x, y) => value(d, height - 1 - y, width - 1 - x),
+      sides: ['R', 'L', 'A', 'P'],
+    };
+  });
+  const [middleH, middleW] = [Math.floor(height / 2), Math.floor(width / 2)];
+  const coronal: Slice = {
+    width,
+    height: depth,
+    pixelMm: [mmW, mmD],
+    at: (x, y) => value(depth - 1 - y, middleH, width - 1 - x),
+    sides: ['R', 'L', 'S', 'I'],
+  };
+  const sagittal: Slice = {
+    width: height,
+    height: depth,
+    pixelMm: [mmH, mmD],
+    at: (x, y) => value(depth - 1 - y, height - 1 - x, middleW),
+    sides: ['A', 'P', 'S', 'I'],
+  };
+  return [...axial, coronal, sagittal];
+}
+
+/** Fits the slice into the tile with its true proportions and writes its letters on it. */
+function drawTile(picture: Picture, slice: Slice, left: number, top: number): void {
+  const [mmX, mmY] = [slice.width * slice.pixelMm[0], slice.height * slice.pixelMm[1]];
+  const pixelsPerMm = TILE / Math.max(mmX, mmY);
+  const [width, height] = [Math.round(mmX * pixelsPerMm), Math.round(mmY * pixelsPerMm)];
+  const [x0, y0] = [left + Math.floor((TILE - width) / 2), top + Math.floor((TILE - height) / 2)];
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const sample = interpolate(
+        slice,
+        ((x + 0.5) * slice.width) / width - 0.5,
+        ((y + 0.5) * slice.height) / height - 0.5,
+      );
+      picture.data[(y0 + y) * picture.width + x0 + x] = Math.round(255 * Math.min(1, Math.max(0, sample)));
+    }
+  }
+  const [glyphWidth, glyphHeight] = [textWidth('R', LETTER_SCALE), 7 * LETTER_SCALE];
+  const [middleX, middleY] = [left + (TILE - glyphWidth) / 2, top + (TILE - glyphHeight) / 2];
+  const [leftLetter, rightLetter, topLetter, bottomLetter] = slice.sides;
+  drawText(picture, leftLetter, left + MARGIN, middleY, LETTER_SCALE);
+  drawText(picture, rightLetter, left + TILE - MARGIN - glyphWidth, middleY, LETTER_SCALE);
+  drawText(picture, topLetter, middleX, top + MARGIN, LETTER_SCALE);
+  drawText(picture, bottomLetter, middleX, top + TILE - MARGIN - glyphHeight, LETTER_SCALE);
+}
+
+/** Bilinear; beyond the edge the edge's value. */
+function interpolate(slice: Slice, x: number, y: number): number {
+  const clampedX = Math.min(slice.width - 1, Math.max(0, x));
+  const clampedY = Math.min(slice.height - 1, Math.max(0, y));
+  const [x0, y0] = [Math.floor(clampedX), Math.floor(clampedY)];
+  const [x1, y1] = [Math.min(slice.width - 1, x0 + 1), Math.min(slice.height - 1, y0 + 1)];
+  const [fractionX, fractionY] = [clampedX - x0, clampedY - y0];
+  const upper = slice.at(x0, y0) * (1 - fractionX) + slice.at(x1, y0) * fractionX;
+  const lower = slice.at(x0, y1) * (1 - fractionX) + slice.at(x1, y1) * fractionX;
+  return upper * (1 - fractionY) + lower * fractionY;
+}

@@ -1,0 +1,31 @@
+/** A picture of a volume to look at: PNG of slices, each with its side letters. */
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { MontageInput } from './montage-slices';
+import type { Volume } from './volume';
+
+/**
+ * PNG of 14 axial slices from inferior to superior, a coronal and a sagittal one through the middle. Radiological
+ * convention: the patient's right is on the image's left, anterior is up; the sagittal slice looks to the left.
+ * @throws {RangeError} if the volume is not preprocessed
+ */
+export async function montage(volume: Volume): Promise<Uint8Array> {
+  if (volume.preprocessed === null)
+    throw new RangeError('montage: expected a preprocessed volume, got one as read; call preprocess(volume) first');
+  const { shape, spacingMm } = volume.info;
+  const voxels = volume.data();
+  const input: MontageInput = { voxels, shape, spacingMm };
+  // In a thread of its own: drawing and compressing a megapixel would hold the event loop for a fifth of a second.
+  const worker = new Worker(join(__dirname, 'montage-worker.mjs'), {
+    workerData: input,
+    transferList: [voxels.buffer as ArrayBuffer],
+  });
+  try {
+    return await new Promise<Uint8Array>((resolve, reject) => {
+      worker.once('message', resolve);
+      worker.once('error', reject);
+    });
+  } finally {
+    await worker.terminate();
+  }
+}

@@ -1,0 +1,263 @@
+/**
+ * The whole native surface, typed in one place. Nothing else in `lib/` knows the addon's shape, and only
+ * `binding.ts` loads it. Arguments are already validated: the addon checks types, not policy.
+ *
+ * Every method that returns a promise computes on a thread of the addon's own and takes a `NativeCancelToken`;
+ * a failure rejects with a `NativeFailure`. Typed arrays going in are held (not copied) until the promise settles
+ * and must not be written meanwhile; typed arrays coming out are owned by JavaScript.
+ */
+
+/** `Error` as the addon throws it: `code` is stable, `file` a base name. */
+export interface NativeFailure extends Error {
+  code: `BRAIN3D_${string}`;
+  file?: string;
+  field?: string;
+  offset?: number;
+}
+
+export interface NativeCancelToken {
+  cancel(): void;
+}
+
+export interface NativeBuildInfo {
+  version: string;
+  /** LibTorch the addon was compiled against, as `2.13.0`. */
+  torchVersion: string;
+  /** CUDA toolkit of the kernels, as `13.0`; null for a CPU build. */
+  cudaVersion: string | null;
+  napiVersion: number;
+  compiler: string;
+  debug: boolean;
+}
+
+export interface NativeDeviceInfo {
+  /** `cuda:0` */
+  name: string;
+  description: string;
+  totalBytes: number;
+  freeBytes: number;
+  /** `9.0` */
+  capability: string;
+}
+
+export interface NativeSystemInfo {
+  cpuThreads: number;
+  /** Bytes of resident memory of this process. */
+  residentBytes: number;
+  peakResidentBytes: number;
+  cudaDevices: NativeDeviceInfo[];
+}
+
+/** Row-major 4 x 4, voxel (i, j, k) to RAS mm. */
+export type NativeAffine = number[];
+
+export interface NativeVolumeInfo {
+  /** Voxels along (D, H, W); for a volume as stored, the reverse of NIfTI's (i, j, k). */
+  shape: [number, number, number];
+  /** Maps (i, j, k) = (w, h, d) to RAS mm. */
+  affine: NativeAffine;
+  spacingMm: [number, number, number];
+  /** Axis codes of (i, j, k), as `LPS`; for oblique volumes of the nearest axes. */
+  orientation: string;
+  /** Angle in degrees between the voxel axes and the nearest patient axes; 0 if aligned. */
+  obliqueDegrees: number;
+  /** `sform`, `qform`, `stated` (by the caller) or `array`. */
+  affineSource: string;
+  datatype: string;
+  warnings: string[];
+}
+
+export interface NativeVolume {
+  info(): NativeVolumeInfo;
+  /** A copy of the voxels, row-major (D, H, W), float32. */
+  data(): Float32Array;
+}
+
+export interface NativeReadOptions {
+  /** Index of the volume in a 4D file; -1 if not given. */
+  volumeIndex: number;
+  /** Axis codes for a file whose affine says nothing, as `RAS`; empty if not given. */
+  orientation: string;
+  /** `sform`, `qform` or empty. */
+  preferAffine: string;
+}
+
+export interface NativePreprocessOptions {
+  /** (D, H, W) */
+  size: [number, number, number];
+  lowerPercentile: number;
+  upperPercentile: number;
+}
+
+export interface NativeRecipe {
+  /** `sum` | `mean` */
+  channelCollapse: string;
+  /** `learned_depth_pretrained_spatial` | `linear` */
+  position: string;
+  /** `sequence` | `grid` */
+  compression: string;
+  numVisualTokens: number;
+  /** (Dp, Hp, Wp) bins of the `grid` compression; their product is `numVisualTokens`. */
+  compressionGrid: [number, number, number];
+  depthKernel: number;
+  depthStride: number;
+  depthPadding: number;
+  /** (D, H, W) of a preprocessed volume. */
+  volumeSize: [number, number, number];
+}
+
+export interface NativeModelSpec {
+  visionDir: string;
+  languageDir: string;
+  /** `brain3d.safetensors` */
+  weightsFile: string;
+  /** PEFT directory, or empty. */
+  adapterDir: string;
+  mergeAdapter: boolean;
+  recipe: NativeRecipe;
+  device: string;
+  dtype: string;
+}
+
+export interface NativeModelInfo {
+  device: string;
+  dtype: string;
+  parameters: { vision: number; language: number; projector: number; adapter: number };
+  /** Bytes of all weights as held. */
+  weightBytes: number;
+  vocabSize: number;
+  maxPositions: number;
+  languageWidth: number;
+  visionWidth: number;
+  numPatchTokens: number;
+  numVisualTokens: number;
+  warnings: string[];
+}
+
+export interface NativeEncoding {
+  /** (N, E) */
+  patchTokens: Float32Array;
+  /** (K, E) */
+  pooledTokens: Float32Array;
+  /** (K, M), after the projector and the gate */
+  visualTokens: Float32Array;
+  numPatchTokens: number;
+  visionWidth: number;
+  languageWidth: number;
+  encodeMs: number;
+}
+
+export interface NativeGenerateOptions {
+  maxNewTokens: number;
+  minNewTokens: number;
+  /** Greedy decoding ignores temperature, top-k, top-p and the seed. */
+  greedy: boolean;
+  temperature: number;
+  /** 0 is off. */
+  topK: number;
+  /** 1 is off. */
+  topP: number;
+  /** 1 is off. */
+  repetitionPenalty: number;
+  /** 0 is off. */
+  noRepeatNgramSize: number;
+  /** 0 .. 2^53 - 1 */
+  seed: number;
+  eosTokenIds: number[];
+  padTokenId: number;
+}
+
+export interface NativeSequence {
+  /** New tokens only, the closing EOS included. */
+  tokenIds: number[];
+  finishReason: 'eos' | 'length';
+}
+
+export interface NativeGeneration {
+  sequences: NativeSequence[];
+  encodeMs: number;
+  prefillMs: number;
+  decodeMs: number;
+  /** Bytes at the peak on the device (CUDA only; 0 on CPU). */
+  peakDeviceBytes: number;
+}
+
+export interface NativeModel {
+  info(): NativeModelInfo;
+  encode(volume: NativeVolume, token: NativeCancelToken): Promise<NativeEncoding>;
+  /** `onTokens` receives, per decoded step, one id for each sequence that was still open, else -1. */
+  generate(
+    volumes: NativeVolume[],
+    promptIds: number[],
+    options: NativeGenerateOptions,
+    token: NativeCancelToken,
+    onTokens: ((ids: number[]) => void) | null,
+  ): Promise<NativeGeneration>;
+  /** Negative log-likelihoods (nats) of `reportIds` given the volume and the prompt. */
+  score(
+    volume: NativeVolume,
+    promptIds: number[],
+    reportIds: number[],
+    token: NativeCancelToken,
+  ): Promise<{ nlls: Float32Array; encodeMs: number; scoreMs: number }>;
+  /** Gives up this handle; work in flight keeps what it needs and settles. Idempotent. */
+  dispose(): void;
+}
+
+export interface NativeTensor {
+  name: string;
+  shape: number[];
+  data: Float32Array;
+}
+
+export interface NativeBackboneInfo {
+  /** `siglip` | `gemma3_text` | `gemma3` */
+  modelType: string;
+  parameters: number;
+  weightFiles: string[];
+  /** Names and values of the configuration that brain3d uses. */
+  config: Record<string, number | string | boolean>;
+}
+
+export interface NativeAddon {
+  buildInfo(): NativeBuildInfo;
+  systemInfo(): NativeSystemInfo;
+  createCancelToken(): NativeCancelToken;
+  readVolume(path: string, options: NativeReadOptions, token: NativeCancelToken): Promise<NativeVolume>;
+  /** Geometry without voxels. */
+  readVolumeInfo(path: string, options: NativeReadOptions, token: NativeCancelToken): Promise<NativeVolumeInfo>;
+  /** `data` is copied at the call; shape (D, H, W) row-major. */
+  volumeFromArray(data: Float32Array, shape: number[], affine: NativeAffine): NativeVolume;
+  preprocess(volume: NativeVolume, options: NativePreprocessOptions, token: NativeCancelToken): Promise<NativeVolume>;
+  writeVolume(volume: NativeVolume, path: string, token: NativeCancelToken): Promise<void>;
+  inspectBackbone(dir: string, token: NativeCancelToken): Promise<NativeBackboneInfo>;
+  loadModel(
+    spec: NativeModelSpec,
+    token: NativeCancelToken,
+    onProgress: ((stage: string, done: number, total: number) => void) | null,
+  ): Promise<NativeModel>;
+  /** Makes the trainable tensors of a fresh checkpoint and writes `weightsFile`. */
+  initCheckpoint(
+    spec: { visionDir: string; languageDir: string; recipe: NativeRecipe; seed: number; weightsFile: string },
+    token: NativeCancelToken,
+  ): Promise<void>;
+  /** The authors' `projector_vis_scale.pt` as our `weightsFile`; the patch embedding comes from the backbone. */
+  importProjector(
+    spec: { file: string; visionDir: string; languageDir: string; recipe: NativeRecipe; weightsFile: string },
+    token: NativeCancelToken,
+  ): Promise<void>;
+  writeTensors(
+    path: string,
+    tensors: NativeTensor[],
+    metadata: Record<string, string>,
+    token: NativeCancelToken,
+  ): Promise<void>;
+}
+
+/** The loader addon: opens LibTorch by absolute path before the main addon is required. */
+export interface NativeLoader {
+  /** dlopen with RTLD_NOW | RTLD_GLOBAL, in order; throws an `Error` with the loader's message. */
+  open(paths: string[]): void;
+  /** Paths of the shared objects mapped into this process. */
+  mapped(): string[];
+}

@@ -1,0 +1,66 @@
+/** An async iterator over text as it is decoded. */
+import type { Report, TextChunk } from './report';
+
+type Start = (signal: AbortSignal, push: (chunk: TextChunk) => void) => Promise<Report>;
+
+/** Work begins at construction. Leaving a `for await` loop early aborts it; `report` then rejects with AbortError. */
+export class ReportStream implements AsyncIterableIterator<TextChunk> {
+  /** The finished report. */
+  readonly report: Promise<Report>;
+  readonly #abort = new AbortController();
+  readonly #chunks: TextChunk[] = [];
+  #ended = false;
+  #failure: { error: unknown } | null = null;
+  #wake: (() => void) | null = null;
+
+  /** @internal */
+  constructor(signal: AbortSignal | undefined, start: Start) {
+    const combined = signal === undefined ? this.#abort.signal : AbortSignal.any([signal, this.#abort.signal]);
+    this.report = start(combined, (chunk) => {
+      this.#chunks.push(chunk);
+      this.#notify();
+    });
+    // The iterator reports a failure too; whoever reads only that must not be punished with an unhandled rejection.
+    this.report.then(
+      () => this.#end(null),
+      (error: unknown) => this.#end({ error }),
+    );
+  }
+
+  async next(): Promise<IteratorResult<TextChunk>> {
+    for (;;) {
+      const chunk = this.#chunks.shift();
+      if (chunk !== undefined) return { done: false, value: chunk };
+      if (this.#failure !== null) throw this.#failure.error;
+      if (this.#ended) return { done: true, value: undefined };
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** Called when a loop is left early: stops the native work and waits until it has stopped. */
+  async return(): Promise<IteratorResult<TextChunk>> {
+    this.#abort.abort();
+    await this.report.then(
+      () => undefined,
+      () => undefined,
+    );
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #end(failure: { error: unknown } | null): void {
+    this.#failure = failure;
+    this.#ended = true;
+    this.#notify();
+  }
+
+  #notify(): void {
+    this.#wake?.();
+    this.#wake = null;
+  }
+}

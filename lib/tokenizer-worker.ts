@@ -1,0 +1,43 @@
+/** The tokenizer's own thread: Gemma's 33 MB tokenizer.json would block the event loop for two seconds. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import { Tokenizer } from '@huggingface/tokenizers';
+import type { TokenizerReply, TokenizerRequest, TokenizerSummary } from './tokenizer';
+
+/** Special tokens brain3d asks for by name. */
+const NAMED = ['<pad>', '<eos>', '<bos>', '<end_of_turn>'];
+
+function load(dir: string): { tokenizer: Tokenizer; summary: TokenizerSummary } {
+  const json = JSON.parse(readFileSync(join(dir, 'tokenizer.json'), 'utf8'));
+  // Everything brain3d needs is in tokenizer.json; the class asks for a config object all the same.
+  const tokenizer = new Tokenizer(json, {});
+  let largestId = 0;
+  for (const id of tokenizer.get_vocab(false).values()) largestId = Math.max(largestId, id);
+  const named: Record<string, number> = {};
+  for (const name of NAMED) {
+    const id = tokenizer.token_to_id(name);
+    if (id !== undefined) named[name] = id;
+  }
+  return { tokenizer, summary: { vocabSize: largestId + 1, named } };
+}
+
+function answer(tokenizer: Tokenizer, request: TokenizerRequest): number[] | string {
+  if (request.kind === 'encode')
+    return tokenizer.encode(request.text, { add_special_tokens: request.addSpecialTokens }).ids;
+  return tokenizer.decode(request.ids, { skip_special_tokens: true, clean_up_tokenization_spaces: false });
+}
+
+const port = parentPort;
+if (port === null) throw new Error('tokenizer-worker runs as a worker thread only');
+const { tokenizer, summary } = load((workerData as { dir: string }).dir);
+port.postMessage(summary);
+port.on('message', (request: TokenizerRequest) => {
+  let reply: TokenizerReply;
+  try {
+    reply = { id: request.id, value: answer(tokenizer, request) };
+  } catch (error) {
+    reply = { id: request.id, error: (error as Error).message };
+  }
+  port.postMessage(reply);
+});

@@ -1,0 +1,127 @@
+/** A model directory's tokenizer.json, in a thread of its own. Ids are those of transformers. */
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { Brain3DError } from './errors';
+
+export interface TokenizerSummary {
+  /** Largest id of the vocabulary plus one, added tokens not counted. */
+  vocabSize: number;
+  named: Record<string, number>;
+}
+
+export type TokenizerRequest = { id: number } & (
+  | { kind: 'encode'; text: string; addSpecialTokens: boolean }
+  | { kind: 'decode'; ids: number[] }
+);
+
+export type TokenizerReply = { id: number; value: number[] | string } | { id: number; error: string };
+
+type TokenizerCall =
+  | { kind: 'encode'; text: string; addSpecialTokens: boolean }
+  | { kind: 'decode'; ids: number[] };
+
+interface Pending {
+  resolve: (value: number[] | string) => void;
+  reject: (error: Error) => void;
+}
+
+export class Tokenizer {
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 0;
+  readonly summary: TokenizerSummary;
+
+  private constructor(worker: Worker, summary: TokenizerSummary) {
+    this.#worker = worker;
+    this.summary = summary;
+    worker.on('message', (reply: TokenizerReply) => this.#settle(reply));
+    worker.on('error', (error) => this.#fail(error));
+    worker.on('exit', () => this.#fail(new Brain3DError('BRAIN3D_DISPOSED', 'the tokenizer was disposed')));
+    worker.unref();
+  }
+
+  /** @throws {Brain3DError} BRAIN3D_NOT_FOUND without a tokenizer.json, BRAIN3D_CONFIG for one that cannot be read. */
+  static async load(dir: string): Promise<Tokenizer> {
+    const file = 'tokenizer.json';
+    if (!existsSync(join(dir, file)))
+      throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected ${file} in the language backbone's directory`, { file });
+    const worker = new Worker(join(__dirname, 'tokenizer-worker.js'), { workerData: { dir } });
+    try {
+      const [summary] = (await once(worker, 'message')) as [TokenizerSummary];
+      return new Tokenizer(worker, summary);
+    } catch (cause) {
+      throw new Brain3DError('BRAIN3D_CONFIG', `${file} is not a tokenizer brain3d can read: ${(cause as Error).message}`, {
+        file,
+        cause,
+      });
+    }
+  }
+
+  /** @param addSpecialTokens puts `<bos>` in front, as the model expects of a prompt. */
+  async encode(text: string, addSpecialTokens: boolean): Promise<number[]> {
+    return (await this.#ask({ kind: 'encode', text, addSpecialTokens })) as number[];
+  }
+
+  /** Special tokens are left out. A character whose bytes are incomplete comes out as U+FFFD. */
+  async decode(ids: number[]): Promise<string> {
+    return (await this.#ask({ kind: 'decode', ids })) as string;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #ask(request: TokenizerCall): Promise<number[] | string> {
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      // The process lives while an answer is awaited, and no longer.
+      if (this.#pending.size === 0) this.#worker.ref();
+      this.#pending.set(id, { resolve, reject });
+      this.#worker.postMessage({ ...request, id });
+    });
+  }
+
+  #settle(reply: TokenizerReply): void {
+    const pending = this.#pending.get(reply.id);
+    this.#pending.delete(reply.id);
+    if (this.#pending.size === 0) this.#worker.unref();
+    if ('error' in reply) pending?.reject(new Brain3DError('BRAIN3D_INTERNAL', `tokenizer: ${reply.error}`));
+    else pending?.resolve(reply.value);
+  }
+
+  #fail(error: Error): void {
+    for (const pending of this.#pending.values()) pending.reject(error);
+    this.#pending.clear();
+  }
+}
+
+/** Turns growing lists of ids into text pieces that never split a character. */
+export class TextStream {
+  readonly #tokenizer: Tokenizer;
+  readonly #ids: number[] = [];
+  #shown = '';
+
+  constructor(tokenizer: Tokenizer) {
+    this.#tokenizer = tokenizer;
+  }
+
+  /** The text that `id` completes; empty while a character's bytes are still coming. */
+  async push(id: number): Promise<string> {
+    this.#ids.push(id);
+    const text = await this.#tokenizer.decode(this.#ids);
+    return text.endsWith('\uFFFD') ? '' : this.#advance(text);
+  }
+
+  /** What is left at the end, an incomplete character included. */
+  async finish(): Promise<string> {
+    return this.#advance(await this.#tokenizer.decode(this.#ids));
+  }
+
+  #advance(text: string): string {
+    const piece = text.slice(this.#shown.length);
+    this.#shown = text;
+    return piece;
+  }
+}
