@@ -7,8 +7,7 @@ const [checkpoint, volumePath, options] = [process.argv[2], process.argv[3], JSO
 function summary(times) {
   const sorted = [...times].sort((a, b) => a - b);
   const middle = sorted.length / 2;
-  const median =
-    sorted.length % 2 === 1 ? sorted[Math.floor(middle)] : (sorted[middle - 1] + sorted[middle]) / 2;
+  const median = sorted.length % 2 === 1 ? sorted[Math.floor(middle)] : (sorted[middle - 1] + sorted[middle]) / 2;
   return { median_ms: median, min_ms: sorted[0], max_ms: sorted.at(-1) };
 }
 

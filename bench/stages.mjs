@@ -73,11 +73,26 @@ async function main() {
     const ours = [];
     const theirs = [];
     for (let round = 0; round < Number(values.rounds); round++) {
-      ours.push(runJson(process.execPath, [join(ROOT, 'bench/own-stages.mjs'), checkpoint, volume, JSON.stringify(options)]));
+      ours.push(
+        runJson(process.execPath, [join(ROOT, 'bench/own-stages.mjs'), checkpoint, volume, JSON.stringify(options)]),
+      );
       theirs.push(
         runJson(values.python, [
-          join(ROOT, 'bench/reference/stages.py'), checkpoint, vision, language, volume,
-          '--tokens', values.tokens, '--repeat', values.repeat, '--device', device, '--dtype', dtype, '--prompt-ids', ids,
+          join(ROOT, 'bench/reference/stages.py'),
+          checkpoint,
+          vision,
+          language,
+          volume,
+          '--tokens',
+          values.tokens,
+          '--repeat',
+          values.repeat,
+          '--device',
+          device,
+          '--dtype',
+          dtype,
+          '--prompt-ids',
+          ids,
         ]),
       );
     }
@@ -103,8 +118,11 @@ function report(dir, ours, theirs) {
     tokens: Number(values.tokens),
     same_greedy_tokens: same,
     load_ms: Math.min(...ours.map((round) => round.load_ms)),
-    memory: { peak_model_bytes: ours[0].peak_model_bytes, weights_and_activations_bytes: needed,
-      ratio: ours[0].peak_model_bytes / needed },
+    memory: {
+      peak_model_bytes: ours[0].peak_model_bytes,
+      weights_and_activations_bytes: needed,
+      ratio: ours[0].peak_model_bytes / needed,
+    },
     stages: {},
   };
   console.log(`stage        brain3d ms   transformers ms   ratio (higher is faster)`);

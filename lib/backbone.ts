@@ -12,7 +12,8 @@ export interface BackboneFile {
 }
 
 /** Configuration, weights and tokenizer: what a model's output depends on. */
-const MODEL_FILE = /^(config\.json|generation_config\.json|tokenizer\.json|.*\.safetensors|.*\.safetensors\.index\.json)$/;
+const MODEL_FILE =
+  /^(config\.json|generation_config\.json|tokenizer\.json|.*\.safetensors|.*\.safetensors\.index\.json)$/;
 const SAMPLED_BLOCKS = 64;
 const BLOCK_BYTES = 4096;
 
@@ -79,9 +80,13 @@ export async function readJsonFile(path: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new Brain3DError('BRAIN3D_CONFIG', `${name}: expected JSON, got something else (${(cause as Error).message})`, {
-      file: name,
-      cause,
-    });
+    throw new Brain3DError(
+      'BRAIN3D_CONFIG',
+      `${name}: expected JSON, got something else (${(cause as Error).message})`,
+      {
+        file: name,
+        cause,
+      },
+    );
   }
 }

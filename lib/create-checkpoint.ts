@@ -1,6 +1,7 @@
 /** New checkpoints: from two backbones, or from the authors' files. */
-import { cp, mkdir } from 'node:fs/promises';
+
 import { existsSync } from 'node:fs';
+import { cp, mkdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { loadAddon } from './binding';
@@ -68,7 +69,11 @@ export async function importCheckpoint(options: ImportOptions): Promise<Checkpoi
   const recipe = makeRecipe('braingemma3d', parsed.compression);
   const file = join(parsed.from, 'projector_vis_scale.pt');
   const adapter = join(parsed.from, 'lora_adapters');
-  const provenance = { command: 'import', source: basename(resolve(parsed.from)), patch_embedding: 'inflated backbone' };
+  const provenance = {
+    command: 'import',
+    source: basename(resolve(parsed.from)),
+    patch_embedding: 'inflated backbone',
+  };
   const makeWeights: MakeWeights = async (addon, spec, signal) => {
     await callNative(addon, signal, (token) => addon.importProjector({ ...spec, file }, token));
     // The authors' earlier phases leave a whole language model in that folder; only an adapter has this file.

@@ -79,7 +79,10 @@ export async function readGenerationDefaults(languageDir: string): Promise<Gener
   if (!existsSync(path)) return { topK: 0 };
   const result = v.safeParse(GenerationConfig, await readJsonFile(path));
   if (result.success) return { topK: result.output.top_k ?? 0 };
-  throw new Brain3DError('BRAIN3D_CONFIG', `${file}: ${result.issues[0].message} for 'top_k'`, { file, field: 'top_k' });
+  throw new Brain3DError('BRAIN3D_CONFIG', `${file}: ${result.issues[0].message} for 'top_k'`, {
+    file,
+    field: 'top_k',
+  });
 }
 
 /** Validated options of `model.generate` and `model.stream`. */

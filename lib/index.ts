@@ -1,7 +1,7 @@
 /** brain3d: a brain MRI in, a report out. Research use only. */
-export { type LoadOptions as AddonLoadOptions } from './binding';
+export type { LoadOptions as AddonLoadOptions } from './binding';
 export { type Checkpoint, PHASES, type Phase, readCheckpoint } from './checkpoint';
-export { type ImportOptions, importCheckpoint, type InitOptions, initCheckpoint } from './create-checkpoint';
+export { type ImportOptions, type InitOptions, importCheckpoint, initCheckpoint } from './create-checkpoint';
 export { Brain3DError, ERROR_CODES, type ErrorCode } from './errors';
 export type { GenerateOptions, GenerationSettings } from './generation';
 export { type Inspection, inspect } from './inspect';
@@ -19,8 +19,8 @@ export { type CompressionName, RECIPES, type Recipe, type RecipeName } from './r
 export { DISCLAIMER, type Report, type TextChunk, type Timings } from './report';
 export type { ReportStream } from './stream';
 export {
-  type LoadVolumeOptions,
   inspectVolume,
+  type LoadVolumeOptions,
   loadVolume,
   type PreprocessOptions,
   preprocess,

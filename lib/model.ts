@@ -22,7 +22,7 @@ import { DISCLAIMER, type ModelProvenance, type Report, type TextChunk, type Tim
 import { ReportStream } from './stream';
 import { TextStream, Tokenizer } from './tokenizer';
 import { is, parseOptions } from './validate';
-import { loadVolume, preprocess, Volume } from './volume';
+import { loadVolume, preprocess, type Volume } from './volume';
 
 /** A path (NIfTI file or DICOM folder) or a volume, as read or already preprocessed. */
 export type VolumeSource = string | Volume;

@@ -18,9 +18,7 @@ export type TokenizerRequest = { id: number } & (
 
 export type TokenizerReply = { id: number; value: number[] | string } | { id: number; error: string };
 
-type TokenizerCall =
-  | { kind: 'encode'; text: string; addSpecialTokens: boolean }
-  | { kind: 'decode'; ids: number[] };
+type TokenizerCall = { kind: 'encode'; text: string; addSpecialTokens: boolean } | { kind: 'decode'; ids: number[] };
 
 interface Pending {
   resolve: (value: number[] | string) => void;
@@ -52,10 +50,14 @@ export class Tokenizer {
       const [summary] = (await once(worker, 'message')) as [TokenizerSummary];
       return new Tokenizer(worker, summary);
     } catch (cause) {
-      throw new Brain3DError('BRAIN3D_CONFIG', `${file} is not a tokenizer brain3d can read: ${(cause as Error).message}`, {
-        file,
-        cause,
-      });
+      throw new Brain3DError(
+        'BRAIN3D_CONFIG',
+        `${file} is not a tokenizer brain3d can read: ${(cause as Error).message}`,
+        {
+          file,
+          cause,
+        },
+      );
     }
   }
 

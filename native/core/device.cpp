@@ -46,8 +46,9 @@ at::Device parse_device(const std::string& name) {
             "'");
   const int index = parse_cuda_index(name);
 #ifndef BRAIN3D_WITH_CUDA
-  fail(ErrorCode::Device, "device '", name,
-       "' was asked for, but this build of brain3d has no CUDA; build it with nvcc against a CUDA LibTorch, or use cpu");
+  fail(
+      ErrorCode::Device, "device '", name,
+      "' was asked for, but this build of brain3d has no CUDA; build it with nvcc against a CUDA LibTorch, or use cpu");
 #endif
   const int count = cuda_device_count();
   B3D_CHECK(index < count, Device, "device '", name, "' was asked for, but ", count,

@@ -67,7 +67,7 @@ template <typename... Parts>
 }  // namespace brain3d
 
 /// Throws `brain3d::Error` with the given code and concatenated message parts unless `condition` holds.
-#define B3D_CHECK(condition, code, ...)                                   \
-  do {                                                                    \
+#define B3D_CHECK(condition, code, ...)                                         \
+  do {                                                                          \
     if (!(condition)) ::brain3d::fail(::brain3d::ErrorCode::code, __VA_ARGS__); \
   } while (false)

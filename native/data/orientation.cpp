@@ -32,7 +32,8 @@ std::array<std::array<double, 3>, 3> polar_rotation(const Affine& affine, const 
   auto values = columns.accessor<double, 2>();
   for (int row = 0; row < 3; ++row)
     for (int axis = 0; axis < 3; ++axis)
-      values[row][axis] = at(affine, row, axis) / (sizes[static_cast<std::size_t>(axis)] == 0 ? 1.0 : sizes[static_cast<std::size_t>(axis)]);
+      values[row][axis] = at(affine, row, axis) /
+                          (sizes[static_cast<std::size_t>(axis)] == 0 ? 1.0 : sizes[static_cast<std::size_t>(axis)]);
   const auto [u, s, vh] = at::linalg_svd(columns, /*full_matrices=*/false);
   const double tolerance = s.max().item<double>() * 3 * std::numeric_limits<double>::epsilon();
   const at::Tensor kept = (s > tolerance).to(at::kDouble);
@@ -95,7 +96,8 @@ Affine affine_from_codes(const std::string& codes, const std::array<std::int64_t
   Affine affine{};
   at(affine, 3, 3) = 1;
   std::array<bool, 3> used{};
-  B3D_CHECK(codes.size() == 3, Usage, "expected three axis codes such as RAS or LPS for orientation, got '", codes, "'");
+  B3D_CHECK(codes.size() == 3, Usage, "expected three axis codes such as RAS or LPS for orientation, got '", codes,
+            "'");
   for (std::size_t axis = 0; axis < 3; ++axis) {
     int target = -1;
     double sign = 0;

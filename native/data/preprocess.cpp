@@ -57,8 +57,7 @@ Volume pad_to_square(const Volume& volume) {
   const auto side = std::max(height, width);
   const auto top = (side - height) / 2, left = (side - width) / 2;
   Volume out = volume;
-  out.voxels =
-      at::constant_pad_nd(volume.voxels, {left, side - width - left, top, side - height - top}, /*value=*/0);
+  out.voxels = at::constant_pad_nd(volume.voxels, {left, side - width - left, top, side - height - top}, /*value=*/0);
   shift_origin(out.affine, 0, -static_cast<double>(left));
   shift_origin(out.affine, 1, -static_cast<double>(top));
   return out;

@@ -11,13 +11,15 @@ namespace {
 
 constexpr double kObliqueWarningDegrees = 1.0;
 
-void place_in_patient(Volume& volume, const io::NiftiImage& image, const ReadOptions& options, const std::string& name) {
+void place_in_patient(Volume& volume, const io::NiftiImage& image, const ReadOptions& options,
+                      const std::string& name) {
   if (!image.has_orientation) {
     if (options.orientation.empty())
       throw Error(ErrorCode::Orientation,
-                  concat(name, ": the header does not say how the volume lies in the patient (qform_code and sform_code "
-                               "are 0); left and right would be a guess. State it with --orientation CODES (API: "
-                               "orientation), for example RAS or LPS, if you know it"),
+                  concat(name,
+                         ": the header does not say how the volume lies in the patient (qform_code and sform_code "
+                         "are 0); left and right would be a guess. State it with --orientation CODES (API: "
+                         "orientation), for example RAS or LPS, if you know it"),
                   {name, "qform_code", -1});
     volume.affine = affine_from_codes(options.orientation, image.shape, image.spacing_mm);
     volume.affine_source = "stated";

@@ -14,7 +14,7 @@ struct Volume {
   /// (D, H, W) float32 on the CPU: array axes (k, j, i) of the stored NIfTI order, so that i runs fastest. After
   /// `canonicalise`, D runs to Superior, H to Anterior, W to the patient's Right.
   at::Tensor voxels;
-  Affine affine{};  // (i, j, k) = (w, h, d) to RAS+ mm
+  Affine affine{};            // (i, j, k) = (w, h, d) to RAS+ mm
   std::string affine_source;  // "sform", "qform", "stated" or "array"
   std::string datatype;       // as stored
   std::vector<std::string> warnings;

@@ -44,8 +44,7 @@ at::Tensor no_repeat_ngram(const at::Tensor& scores, const at::Tensor& history, 
   const at::Tensor prefix_index = (at::arange(n - 1, index_options) + (count - (n - 1))).clamp_min_(0);
   const at::Tensor prefix = history.index_select(1, prefix_index).unsqueeze(1);  // (B, 1, n - 1)
   const at::Tensor inside = at::arange(n - 1, capacity, index_options) < count;  // the window's last token is generated
-  const at::Tensor matches =
-      windows.narrow(2, 0, n - 1).eq(prefix).all(2).logical_and(inside);  // (B, T - n + 1)
+  const at::Tensor matches = windows.narrow(2, 0, n - 1).eq(prefix).all(2).logical_and(inside);  // (B, T - n + 1)
   const at::Tensor hits =
       at::zeros_like(scores).scatter_add_(1, windows.select(2, n - 1), matches.to(scores.scalar_type()));
   return scores.masked_fill(hits > 0, kBanned);
@@ -115,9 +114,8 @@ at::Tensor Sampler::process(const at::Tensor& logits) const {
 at::Tensor Sampler::step(const at::Tensor& logits) {
   finite_.logical_and_(logits.amax().isfinite());
   const at::Tensor scores = process(logits);
-  const at::Tensor chosen = options_.greedy
-                                ? scores.argmax(-1)
-                                : sample_inverse_cdf(scores, uniforms_.index_select(0, count_.view({1})));
+  const at::Tensor chosen =
+      options_.greedy ? scores.argmax(-1) : sample_inverse_cdf(scores, uniforms_.index_select(0, count_.view({1})));
   const at::Tensor tokens = chosen.masked_fill(finished_, options_.pad_token_id);
   history_.index_copy_(1, count_.view({1}), tokens.unsqueeze(1));
   seen_.scatter_(1, tokens.unsqueeze(1), true);

@@ -10,11 +10,11 @@
 namespace brain3d::generate {
 
 struct SamplingOptions {
-  bool greedy = false;          // ignores temperature, top_k, top_p and the seed
-  double temperature = 0.1;     // > 0
-  std::int64_t top_k = 0;       // 0 is off
-  double top_p = 0.9;           // 1 is off
-  double repetition_penalty = 1.2;  // 1 is off
+  bool greedy = false;                    // ignores temperature, top_k, top_p and the seed
+  double temperature = 0.1;               // > 0
+  std::int64_t top_k = 0;                 // 0 is off
+  double top_p = 0.9;                     // 1 is off
+  double repetition_penalty = 1.2;        // 1 is off
   std::int64_t no_repeat_ngram_size = 3;  // 0 is off
   std::int64_t min_new_tokens = 0;
   std::int64_t max_new_tokens = 256;
@@ -29,7 +29,8 @@ at::Tensor repetition_penalty(const at::Tensor& scores, const at::Tensor& seen, 
 
 /// Bans (-inf) each token that would complete an n-gram the history already holds.
 /// scores (B, V); history (B, T) int64 of which the first `count` (0-d int64, on the device) are generated.
-at::Tensor no_repeat_ngram(const at::Tensor& scores, const at::Tensor& history, const at::Tensor& count, std::int64_t n);
+at::Tensor no_repeat_ngram(const at::Tensor& scores, const at::Tensor& history, const at::Tensor& count,
+                           std::int64_t n);
 
 /// Bans the tokens of `is_eos` (V) bool while count < min_new_tokens.
 at::Tensor min_new_tokens(const at::Tensor& scores, const at::Tensor& is_eos, const at::Tensor& count,

@@ -34,8 +34,8 @@ struct Encoding {
 class Brain3DModel {
  public:
   /// Strict: a missing, unexpected or mis-shaped tensor anywhere is an error, and no model exists.
-  static Brain3DModel load(const ModelFiles& files, at::Device device, at::ScalarType dtype,
-                           const CancelHandle& cancel, const StageProgress& progress);
+  static Brain3DModel load(const ModelFiles& files, at::Device device, at::ScalarType dtype, const CancelHandle& cancel,
+                           const StageProgress& progress);
 
   /// volumes (B, 1, D, H, W) in [0, 1].
   Encoding encode(const at::Tensor& volumes, const CancelFlag* cancel) const;

@@ -39,21 +39,21 @@ at::Tensor xavier_uniform(std::int64_t out, std::int64_t in, SplitMix64& rng) {
   const double bound = kProjectorGain * std::sqrt(6.0 / static_cast<double>(in + out));
   at::Tensor weight = at::empty({out, in}, at::kFloat);
   auto* values = weight.mutable_data_ptr<float>();
-  for (std::int64_t i = 0; i < weight.numel(); ++i)
-    values[i] = static_cast<float>((2.0 * rng.uniform() - 1.0) * bound);
+  for (std::int64_t i = 0; i < weight.numel(); ++i) values[i] = static_cast<float>((2.0 * rng.uniform() - 1.0) * bound);
   return weight;
 }
 
 /// The parts every new checkpoint has: inflated patch embedding and zero depth positions.
-CheckpointWeights from_backbone(const std::string& vision_dir, const SiglipConfig& vision,
-                                const CheckpointSizes& sizes, const Recipe& recipe) {
+CheckpointWeights from_backbone(const std::string& vision_dir, const SiglipConfig& vision, const CheckpointSizes& sizes,
+                                const Recipe& recipe) {
   const auto float32 = at::TensorOptions().dtype(at::kFloat);
   WeightSource source = open_vision_backbone(vision_dir, vision);
   const SiglipEmbeddings embeddings = SiglipEmbeddings::load(source, float32);
   CheckpointWeights weights;
   weights.patch_weight = inflate_patch_embedding(embeddings.patch_weight, recipe.channel_collapse, recipe.depth_kernel);
   weights.patch_bias = embeddings.patch_bias;
-  if (sizes.depth_positions > 0) weights.depth_positions = at::zeros({sizes.depth_positions, sizes.vision_width}, float32);
+  if (sizes.depth_positions > 0)
+    weights.depth_positions = at::zeros({sizes.depth_positions, sizes.vision_width}, float32);
   return weights;
 }
 
@@ -65,8 +65,10 @@ at::Tensor stored_tensor(const io::PeerProjector& peer, const std::string& key, 
   B3D_CHECK(at::IntArrayRef(stored.shape) == shape, Weights, "the authors' projector has '", key, "' of shape ",
             at::IntArrayRef(stored.shape), ", but the backbones ask for ", shape);
   at::ScalarType type = at::kFloat;
-  if (stored.dtype == io::DType::BF16) type = at::kBFloat16;
-  else if (stored.dtype == io::DType::F16) type = at::kHalf;
+  if (stored.dtype == io::DType::BF16)
+    type = at::kBFloat16;
+  else if (stored.dtype == io::DType::F16)
+    type = at::kHalf;
   else
     B3D_CHECK(stored.dtype == io::DType::F32, Weights, "the authors' projector holds '", key, "' as ",
               io::dtype_name(stored.dtype), "; expected float32, bfloat16 or float16");
@@ -92,8 +94,10 @@ CheckpointWeights CheckpointWeights::read(const std::string& file, const Checkpo
   weights.patch_weight = source.read(kPatchWeight, options);
   weights.patch_bias = source.read(kPatchBias, options);
   if (sizes.depth_positions > 0) weights.depth_positions = source.read(kDepthPositions, float32);
-  weights.projector.fc1 = {source.read("projector.fc1.weight", options), source.read("projector.fc1.bias", options), {}};
-  weights.projector.fc2 = {source.read("projector.fc2.weight", options), source.read("projector.fc2.bias", options), {}};
+  weights.projector.fc1 = {
+      source.read("projector.fc1.weight", options), source.read("projector.fc1.bias", options), {}};
+  weights.projector.fc2 = {
+      source.read("projector.fc2.weight", options), source.read("projector.fc2.bias", options), {}};
   weights.projector.vis_scale = source.read("vis_scale", float32);
   return weights;
 }
@@ -119,8 +123,8 @@ CheckpointWeights CheckpointWeights::import_peer(const std::string& file, const 
     B3D_CHECK(key == "0.weight" || key == "0.bias" || key == "2.weight" || key == "2.bias", Weights,
               "the authors' projector holds an unexpected tensor '", key, "'");
   CheckpointWeights weights = from_backbone(vision_dir, vision, sizes, recipe);
-  weights.projector.fc1 = {stored_tensor(peer, "0.weight", {width, sizes.vision_width}),
-                           stored_tensor(peer, "0.bias", {width}), {}};
+  weights.projector.fc1 = {
+      stored_tensor(peer, "0.weight", {width, sizes.vision_width}), stored_tensor(peer, "0.bias", {width}), {}};
   weights.projector.fc2 = {stored_tensor(peer, "2.weight", {width, width}), stored_tensor(peer, "2.bias", {width}), {}};
   weights.projector.vis_scale = at::scalar_tensor(peer.vis_scale.value_or(1.0), at::kFloat);
   return weights;

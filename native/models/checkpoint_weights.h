@@ -28,8 +28,8 @@ struct CheckpointWeights {
   /// Strict, as every weight file. The depth positions and the gate stay float32; the rest takes `options`.
   static CheckpointWeights read(const std::string& file, const CheckpointSizes& sizes, at::TensorOptions options);
 
-  /// Inflates the backbone's patch embedding, zeroes the depth positions, draws the projector (Xavier uniform, gain 0.5,
-  /// zero biases, a function of the seed alone) and opens the gate (s = 1).
+  /// Inflates the backbone's patch embedding, zeroes the depth positions, draws the projector (Xavier uniform, gain
+  /// 0.5, zero biases, a function of the seed alone) and opens the gate (s = 1).
   static CheckpointWeights initialise(const std::string& vision_dir, const SiglipConfig& vision,
                                       const CheckpointSizes& sizes, const Recipe& recipe, std::uint64_t seed);
 

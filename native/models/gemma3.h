@@ -18,9 +18,9 @@ namespace brain3d::models {
 /// Norm scales are 1 + the stored weight, float32.
 struct Gemma3Layer {
   at::Tensor input_layernorm, post_attention_layernorm, pre_feedforward_layernorm, post_feedforward_layernorm;  // (M)
-  at::Tensor q_norm, k_norm;  // (Dh)
-  nn::Linear qkv_proj;        // ((Nh + 2 Nkv) Dh, M): q_proj, k_proj, v_proj
-  nn::Linear o_proj;          // (M, Nh Dh)
+  at::Tensor q_norm, k_norm;                                                                                    // (Dh)
+  nn::Linear qkv_proj;  // ((Nh + 2 Nkv) Dh, M): q_proj, k_proj, v_proj
+  nn::Linear o_proj;    // (M, Nh Dh)
   nn::GatedMlp mlp;
   bool is_sliding = true;
 };
@@ -50,6 +50,9 @@ class Gemma3 {
   /// rounded once; without, it stays a branch beside them. `adapter` may be null.
   static Gemma3 load(const Gemma3Config& config, WeightSource& source, at::TensorOptions options,
                      const LoraAdapter* adapter, bool merge);
+  /// Adds the tensors `load` reads.
+  static void expect(const Gemma3Config& config, ExpectedTensors& expected);
+  /// Opens a language backbone directory; vision tower and image projector, where it has them, are left alone.
   static WeightSource open_backbone(const std::string& dir, const Gemma3Config& config);
 
   /// E[ids] * sqrt(M), the factor rounded to the weights' dtype as the library does. ids (..) int64 -> (.., M).

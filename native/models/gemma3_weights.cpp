@@ -104,26 +104,31 @@ bool is_unused_text_tensor(const std::string& name) {
 
 /// sqrt(M) rounded to the dtype of the weights: 50.5, not 50.596, for bfloat16 and M = 2560.
 double embedding_scale(std::int64_t hidden_size, at::ScalarType dtype) {
-  return at::scalar_tensor(std::sqrt(static_cast<double>(hidden_size)), at::TensorOptions().dtype(dtype)).item<double>();
+  return at::scalar_tensor(std::sqrt(static_cast<double>(hidden_size)), at::TensorOptions().dtype(dtype))
+      .item<double>();
 }
 
 }  // namespace
 
-WeightSource Gemma3::open_backbone(const std::string& dir, const Gemma3Config& config) {
-  ExpectedTensors expected;
+void Gemma3::expect(const Gemma3Config& config, ExpectedTensors& expected) {
   const auto width = config.hidden_size;
   expected["text.embed_tokens.weight"] = {config.vocab_size, width};
   expected["text.norm.weight"] = {width};
   if (!config.tie_word_embeddings) expected["lm_head.weight"] = {config.vocab_size, width};
   for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     const std::string prefix = layer_prefix(layer);
-    for (const char* norm : {"input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm",
-                             "post_feedforward_layernorm"})
+    for (const char* norm :
+         {"input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm"})
       expected[prefix + norm + ".weight"] = {width};
     expected[prefix + "self_attn.q_norm.weight"] = {config.head_dim};
     expected[prefix + "self_attn.k_norm.weight"] = {config.head_dim};
   }
   for (const auto& [module, shape] : linear_modules(config)) expected[module + ".weight"] = {shape.first, shape.second};
+}
+
+WeightSource Gemma3::open_backbone(const std::string& dir, const Gemma3Config& config) {
+  ExpectedTensors expected;
+  expect(config, expected);
   return WeightSource(io::SafetensorsSet::open_directory(dir), "language backbone", std::move(expected),
                       is_unused_text_tensor);
 }

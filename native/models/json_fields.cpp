@@ -9,7 +9,8 @@ namespace brain3d::models {
 
 JsonFields::JsonFields(const io::Json& object, std::string where) : object_(object), where_(std::move(where)) {
   if (!object_.is_object())
-    throw Error(ErrorCode::Config, concat(where_, ": expected a JSON object, got ", object_.type_name()), {where_, {}, -1});
+    throw Error(ErrorCode::Config, concat(where_, ": expected a JSON object, got ", object_.type_name()),
+                {where_, {}, -1});
 }
 
 bool JsonFields::has(const std::string& key) const {
@@ -19,7 +20,8 @@ bool JsonFields::has(const std::string& key) const {
 
 void JsonFields::fail(const std::string& key, const std::string& expected) const {
   const std::string got = has(key) ? object_.at(key).dump().substr(0, 80) : "nothing";
-  throw Error(ErrorCode::Config, concat(where_, ": expected ", expected, " for '", key, "', got ", got), {where_, key, -1});
+  throw Error(ErrorCode::Config, concat(where_, ": expected ", expected, " for '", key, "', got ", got),
+              {where_, key, -1});
 }
 
 const io::Json& JsonFields::raw(const std::string& key) const {
@@ -33,7 +35,8 @@ std::int64_t JsonFields::integer(const std::string& key, std::optional<std::int6
   const std::string expected = concat("an integer from ", minimum, " to ", maximum);
   if (!has(key) || !object_.at(key).is_number_integer()) fail(key, expected);
   const io::Json& value = object_.at(key);
-  if (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(maximum)) fail(key, expected);
+  if (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(maximum))
+    fail(key, expected);
   const auto number = value.get<std::int64_t>();
   if (number < minimum || number > maximum) fail(key, expected);
   return number;

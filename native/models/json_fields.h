@@ -11,7 +11,8 @@ namespace brain3d::models {
 
 class JsonFields {
  public:
-  /// `object` must outlive this; `where` is the file's base name with the path to the object, as "config.json: text_config".
+  /// `object` must outlive this; `where` is the file's base name with the path to the object, as "config.json:
+  /// text_config".
   JsonFields(const io::Json& object, std::string where);
 
   bool has(const std::string& key) const;  // present and not null

@@ -29,9 +29,9 @@ void refuse_variants(const JsonFields& config) {
   const std::string type = config.text("peft_type");
   if (type != "LORA") refuse("peft_type", concat("is ", type, "; brain3d reads LORA"));
   if (config.text("bias", "none") != "none") refuse("bias", "is not 'none'; trained biases are not supported");
-  for (const char* field : {"use_dora", "lora_bias", "fan_in_fan_out", "modules_to_save", "rank_pattern", "alpha_pattern",
-                            "layers_to_transform", "layer_replication", "target_parameters", "use_qalora", "use_bdlora",
-                            "trainable_token_indices", "alora_invocation_tokens"})
+  for (const char* field : {"use_dora", "lora_bias", "fan_in_fan_out", "modules_to_save", "rank_pattern",
+                            "alpha_pattern", "layers_to_transform", "layer_replication", "target_parameters",
+                            "use_qalora", "use_bdlora", "trainable_token_indices", "alora_invocation_tokens"})
     if (config.has(field) && is_set(config.raw(field))) refuse(field, "is set, and brain3d does not support it");
 }
 
@@ -61,7 +61,8 @@ std::vector<std::string> read_targets(const JsonFields& config) {
 bool split_name(const std::string& canonical, std::string& module, bool& is_a) {
   for (const bool a : {true, false}) {
     const std::string suffix = a ? ".lora_A.weight" : ".lora_B.weight";
-    if (canonical.size() <= suffix.size() || canonical.compare(canonical.size() - suffix.size(), suffix.size(), suffix) != 0)
+    if (canonical.size() <= suffix.size() ||
+        canonical.compare(canonical.size() - suffix.size(), suffix.size(), suffix) != 0)
       continue;
     module = canonical.substr(0, canonical.size() - suffix.size());
     is_a = a;
@@ -95,7 +96,8 @@ LoraAdapter LoraAdapter::read(const std::string& dir) {
     bool is_a = false;
     if (!split_name(canonical, module, is_a)) bad_tensor(name, "is no lora_A or lora_B weight");
     if (entry.shape.size() != 2 || entry.shape[is_a ? 0 : 1] != rank)
-      bad_tensor(name, concat("does not have the configured rank ", rank, ": its shape is ", at::IntArrayRef(entry.shape)));
+      bad_tensor(name,
+                 concat("does not have the configured rank ", rank, ": its shape is ", at::IntArrayRef(entry.shape)));
     LoraWeights& layer = adapter.layers_[module];
     (is_a ? layer.lora_A : layer.lora_B) = view_of(file, name, entry).to(at::kFloat, false, /*copy=*/true);
     layer.scaling = scaling;
@@ -126,14 +128,17 @@ bool LoraAdapter::targets(const std::string& module) const {
 void LoraAdapter::check_against(const std::map<std::string, std::pair<std::int64_t, std::int64_t>>& modules) const {
   for (const auto& [module, layer] : layers_) {
     const auto found = modules.find(module);
-    if (found == modules.end()) bad_tensor(module, "adapts a layer that the language backbone does not have; the adapter is for another model");
+    if (found == modules.end())
+      bad_tensor(module, "adapts a layer that the language backbone does not have; the adapter is for another model");
     const auto [out, in] = found->second;
     if (layer.lora_A.size(1) != in || layer.lora_B.size(0) != out)
-      bad_tensor(module, concat("adapts a layer of ", layer.lora_B.size(0), " x ", layer.lora_A.size(1),
-                                ", but the language backbone's is ", out, " x ", in, "; the adapter is for another model"));
+      bad_tensor(module,
+                 concat("adapts a layer of ", layer.lora_B.size(0), " x ", layer.lora_A.size(1),
+                        ", but the language backbone's is ", out, " x ", in, "; the adapter is for another model"));
   }
   for (const auto& [module, shape] : modules)
-    if (targets(module) && find(module) == nullptr) bad_tensor(module, "is missing, though adapter_config.json targets it");
+    if (targets(module) && find(module) == nullptr)
+      bad_tensor(module, "is missing, though adapter_config.json targets it");
   if (layers_.empty()) bad_tensor("*", "are missing: the adapter holds none for the language model");
 }
 

@@ -18,8 +18,7 @@ at::Tensor decomposed_positions(const at::Tensor& depth_table, const at::Tensor&
 
 at::Tensor linear_positions(const PatchGrid& grid, std::int64_t width) {
   const auto ramp = [](std::int64_t size) { return at::linspace(-1.0, 1.0, size, at::kFloat); };
-  at::Tensor positions =
-      ramp(grid[0]).view({grid[0], 1, 1, 1}).expand({grid[0], grid[1], grid[2], width}).contiguous();
+  at::Tensor positions = ramp(grid[0]).view({grid[0], 1, 1, 1}).expand({grid[0], grid[1], grid[2], width}).contiguous();
   positions.select(-1, 0) += ramp(grid[1]).view({1, grid[1], 1});
   positions.select(-1, 1) += ramp(grid[2]).view({1, 1, grid[2]});
   return positions.flatten(0, 2);

@@ -6,9 +6,9 @@ namespace brain3d::models {
 
 std::array<std::int64_t, 3> Recipe::patch_grid(std::int64_t patch_size) const {
   const std::int64_t depth_span = volume_size[0] + 2 * depth_padding - depth_kernel;
-  B3D_CHECK(depth_span >= 0 && volume_size[1] >= patch_size && volume_size[2] >= patch_size, Config,
-            "a volume of ", volume_size[0], " x ", volume_size[1], " x ", volume_size[2], " holds no patch of ",
-            depth_kernel, " x ", patch_size, " x ", patch_size);
+  B3D_CHECK(depth_span >= 0 && volume_size[1] >= patch_size && volume_size[2] >= patch_size, Config, "a volume of ",
+            volume_size[0], " x ", volume_size[1], " x ", volume_size[2], " holds no patch of ", depth_kernel, " x ",
+            patch_size, " x ", patch_size);
   const std::array<std::int64_t, 3> grid{depth_span / depth_stride + 1, volume_size[1] / patch_size,
                                          volume_size[2] / patch_size};
   const std::int64_t num_tokens = grid[0] * grid[1] * grid[2];

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "models/position3d.h"
 #include "ops/ops.h"
 
 namespace brain3d::models {
@@ -64,12 +65,11 @@ SiglipEncoder SiglipEncoder::load(const SiglipConfig& config, WeightSource& sour
   encoder.config_ = config;
   for (std::int64_t index = 0; index < config.num_hidden_layers; ++index) {
     const std::string prefix = layer_prefix(index);
-    encoder.layers_.push_back({load_norm(source, prefix + "layer_norm1", options),
-                               load_norm(source, prefix + "layer_norm2", options),
-                               load_qkv(source, prefix + "self_attn.", config.hidden_size, options),
-                               load_linear(source, prefix + "self_attn.out_proj", options),
-                               load_linear(source, prefix + "mlp.fc1", options),
-                               load_linear(source, prefix + "mlp.fc2", options)});
+    encoder.layers_.push_back(
+        {load_norm(source, prefix + "layer_norm1", options), load_norm(source, prefix + "layer_norm2", options),
+         load_qkv(source, prefix + "self_attn.", config.hidden_size, options),
+         load_linear(source, prefix + "self_attn.out_proj", options), load_linear(source, prefix + "mlp.fc1", options),
+         load_linear(source, prefix + "mlp.fc2", options)});
   }
   encoder.post_layernorm_ = load_norm(source, "vision.post_layernorm", options);
   return encoder;
@@ -118,6 +118,12 @@ SiglipEmbeddings SiglipEmbeddings::load(WeightSource& source, at::TensorOptions 
   return {source.read("vision.embeddings.patch_embedding.weight", options),
           source.read("vision.embeddings.patch_embedding.bias", options),
           source.read("vision.embeddings.position_embedding.weight", options)};
+}
+
+at::Tensor SiglipEmbeddings::forward(const at::Tensor& pixels) const {
+  const at::Tensor patches = at::conv2d(pixels, patch_weight, patch_bias, patch_weight.size(-1));  // (B, E, h, w)
+  const at::Tensor positions = interpolate_position_table(position_table, patches.size(2), patches.size(3));
+  return patches.flatten(2).transpose(1, 2) + positions.flatten(0, 1).to(patches.scalar_type());
 }
 
 bool is_unused_vision_tensor(const std::string& name) {

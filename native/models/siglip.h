@@ -51,6 +51,10 @@ struct SiglipEmbeddings {
   at::Tensor patch_bias;      // (E)
   at::Tensor position_table;  // (g * g, E), row-major over the g x g grid
 
+  /// Patch convolution plus positions, interpolated where the image is not the size the table was made for.
+  /// pixels (B, C, S1, S2) -> (B, P, E).
+  at::Tensor forward(const at::Tensor& pixels) const;
+
   static void expect(const SiglipConfig& config, ExpectedTensors& expected);
   static SiglipEmbeddings load(WeightSource& source, at::TensorOptions options);
 };

@@ -14,8 +14,10 @@ SiglipConfig SiglipConfig::parse(const JsonFields& fields) {
   config.image_size = fields.integer("image_size", config.image_size);
   config.patch_size = fields.integer("patch_size", config.patch_size);
   config.layer_norm_eps = fields.positive("layer_norm_eps", config.layer_norm_eps);
-  if (fields.text("hidden_act", "gelu_pytorch_tanh") != "gelu_pytorch_tanh") fields.fail("hidden_act", "gelu_pytorch_tanh");
-  if (config.hidden_size % config.num_attention_heads != 0) fields.fail("num_attention_heads", "a divisor of hidden_size");
+  if (fields.text("hidden_act", "gelu_pytorch_tanh") != "gelu_pytorch_tanh")
+    fields.fail("hidden_act", "gelu_pytorch_tanh");
+  if (config.hidden_size % config.num_attention_heads != 0)
+    fields.fail("num_attention_heads", "a divisor of hidden_size");
   if (config.image_size < config.patch_size) fields.fail("image_size", "a size of at least one patch");
   return config;
 }

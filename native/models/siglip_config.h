@@ -9,7 +9,7 @@ namespace brain3d::models {
 
 /// Absent fields take the library's defaults, which the published configs rely on.
 struct SiglipConfig {
-  std::int64_t hidden_size = 768;        // E
+  std::int64_t hidden_size = 768;         // E
   std::int64_t intermediate_size = 3072;  // F
   std::int64_t num_hidden_layers = 12;
   std::int64_t num_attention_heads = 12;

@@ -47,7 +47,8 @@ std::string canonical_tensor_name(const std::string& name) {
   // SigLIP's own files: vision_model.* of SiglipModel, or the bare tower of SiglipVisionModel.
   plain = rest;
   if (consume(plain, "vision_model.")) return "vision." + std::string(plain);
-  if (starts_with_any(rest, {"embeddings.", "encoder.", "post_layernorm.", "head."})) return "vision." + std::string(rest);
+  if (starts_with_any(rest, {"embeddings.", "encoder.", "post_layernorm.", "head."}))
+    return "vision." + std::string(rest);
   return std::string(rest);
 }
 

@@ -7,8 +7,7 @@
 namespace brain3d::models {
 
 VisionEncoder3d::VisionEncoder3d(SiglipEncoder encoder, const Recipe& recipe, at::Tensor patch_weight,
-                                 at::Tensor patch_bias, const at::Tensor& depth_table,
-                                 const at::Tensor& position_table)
+                                 at::Tensor patch_bias, const at::Tensor& depth_table, const at::Tensor& position_table)
     : encoder_(std::move(encoder)),
       recipe_(recipe),
       grid_(recipe.patch_grid(encoder_.config().patch_size)),
@@ -29,9 +28,8 @@ at::Tensor VisionEncoder3d::forward(const at::Tensor& volumes, const CancelFlag*
             volumes.sizes(), "; run preprocess with the model's size");
   const auto patch = patch_weight_.size(-1);
   // (B, 1, D, H, W) -> (B, E, Dp, Hp, Wp) -> (B, N, E)
-  const at::Tensor patches =
-      at::conv3d(volumes.to(patch_weight_.options()), patch_weight_, patch_bias_, {recipe_.depth_stride, patch, patch},
-                 {recipe_.depth_padding, 0, 0});
+  const at::Tensor patches = at::conv3d(volumes.to(patch_weight_.options()), patch_weight_, patch_bias_,
+                                        {recipe_.depth_stride, patch, patch}, {recipe_.depth_padding, 0, 0});
   return encoder_.forward(patches.flatten(2).transpose(1, 2) + positions_, cancel);
 }
 

@@ -37,8 +37,8 @@ at::Tensor view_of(const io::SafetensorsFile& file, const std::string& name, con
   const auto type = weight_type(entry.dtype);
   if (!type)
     throw Error(ErrorCode::Weights,
-                concat("expected float32, bfloat16 or float16 for tensor '", name, "', got ", io::dtype_name(entry.dtype),
-                       " (", file.name(), ")"),
+                concat("expected float32, bfloat16 or float16 for tensor '", name, "', got ",
+                       io::dtype_name(entry.dtype), " (", file.name(), ")"),
                 {file.name(), name, static_cast<std::int64_t>(entry.begin)});
   // from_blob wants a mutable pointer; the tensor is only ever a source of copies.
   auto* bytes = const_cast<std::byte*>(file.data(entry));
@@ -58,7 +58,8 @@ WeightSource::WeightSource(io::SafetensorsSet files, std::string what, ExpectedT
     }
     if (!located_.emplace(name, stored).second) unexpected.push_back(stored + " (a second name for " + name + ")");
     if (located.entry->shape != found->second)
-      misshaped.push_back(concat(stored, " expected ", shape_text(found->second), ", got ", shape_text(located.entry->shape)));
+      misshaped.push_back(
+          concat(stored, " expected ", shape_text(found->second), ", got ", shape_text(located.entry->shape)));
     total_bytes_ += static_cast<std::int64_t>(located.entry->end - located.entry->begin);
   }
   for (const auto& [name, shape] : expected_)

@@ -20,7 +20,8 @@ NewCheckpoint to_new_checkpoint(const Options& spec) {
   return {spec.text("visionDir"), spec.text("languageDir"), spec.text("weightsFile"), to_recipe(spec.value("recipe"))};
 }
 
-using MakeWeights = std::function<models::CheckpointWeights(const models::SiglipConfig&, const models::CheckpointSizes&)>;
+using MakeWeights =
+    std::function<models::CheckpointWeights(const models::SiglipConfig&, const models::CheckpointSizes&)>;
 
 /// Reads both configurations, has the weights made, writes them.
 Napi::Value write_checkpoint(const Napi::CallbackInfo& call, const NewCheckpoint& target, MakeWeights make) {

@@ -90,13 +90,14 @@ models::Recipe to_recipe(const Napi::Value& value) {
   const Options options(value);
   models::Recipe recipe;
   const std::string collapse = options.text("channelCollapse");
-  B3D_CHECK(collapse == "sum" || collapse == "mean", Usage, "expected channelCollapse sum or mean, got '", collapse, "'");
+  B3D_CHECK(collapse == "sum" || collapse == "mean", Usage, "expected channelCollapse sum or mean, got '", collapse,
+            "'");
   recipe.channel_collapse = collapse == "sum" ? models::ChannelCollapse::Sum : models::ChannelCollapse::Mean;
   const std::string position = options.text("position");
   B3D_CHECK(position == "learned_depth_pretrained_spatial" || position == "linear", Usage,
             "expected position learned_depth_pretrained_spatial or linear, got '", position, "'");
-  recipe.position = position == "linear" ? models::PositionScheme::Linear
-                                         : models::PositionScheme::LearnedDepthPretrainedSpatial;
+  recipe.position =
+      position == "linear" ? models::PositionScheme::Linear : models::PositionScheme::LearnedDepthPretrainedSpatial;
   const std::string compression = options.text("compression");
   B3D_CHECK(compression == "sequence" || compression == "grid", Usage, "expected compression sequence or grid, got '",
             compression, "'");

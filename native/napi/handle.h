@@ -51,10 +51,10 @@ std::shared_ptr<T> get_handle(const Napi::Value& value) {
 template <typename T>
 void add_method(Napi::Object object, const char* name,
                 Napi::Value (*method)(const std::shared_ptr<T>&, const Napi::CallbackInfo&)) {
-  object.Set(name, Napi::Function::New(
-                       object.Env(),
-                       [method](const Napi::CallbackInfo& info) { return method(get_handle<T>(info.This()), info); },
-                       name));
+  object.Set(name,
+             Napi::Function::New(
+                 object.Env(),
+                 [method](const Napi::CallbackInfo& info) { return method(get_handle<T>(info.This()), info); }, name));
 }
 
 }  // namespace brain3d::napi

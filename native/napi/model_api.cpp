@@ -166,8 +166,8 @@ Napi::Value generate_reports(const std::shared_ptr<ModelHandle>& handle, const N
     const auto options = to_sampling_options(call[2]);
     const auto cancel = get_handle<CancelFlag>(call[3]);
     auto held = std::make_shared<Held>();
-    const auto on_tokens = js_callback<std::vector<std::int64_t>>(
-        call[4], held, [](Napi::Env env, const std::vector<std::int64_t>& ids) {
+    const auto on_tokens =
+        js_callback<std::vector<std::int64_t>>(call[4], held, [](Napi::Env env, const std::vector<std::int64_t>& ids) {
           return std::vector<napi_value>{to_array(env, ids)};
         });
     return run_async<generate::Reports>(
@@ -234,8 +234,9 @@ Napi::Object model_handle(Napi::Env env, ModelPtr model) {
 Napi::Value load_model(const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&]() -> Napi::Value {
     const Options spec(call[0]);
-    const models::ModelFiles files{spec.text("visionDir"),  spec.text("languageDir"),     spec.text("weightsFile"),
-                                   spec.text("adapterDir"), spec.boolean("mergeAdapter"), to_recipe(spec.value("recipe"))};
+    const models::ModelFiles files{spec.text("visionDir"),       spec.text("languageDir"),
+                                   spec.text("weightsFile"),     spec.text("adapterDir"),
+                                   spec.boolean("mergeAdapter"), to_recipe(spec.value("recipe"))};
     const std::string device = spec.text("device"), dtype = spec.text("dtype");
     const auto cancel = get_handle<CancelFlag>(call[1]);
     auto held = std::make_shared<Held>();
@@ -246,8 +247,7 @@ Napi::Value load_model(const Napi::CallbackInfo& call) {
                                          Napi::Number::New(env, static_cast<double>(done)),
                                          Napi::Number::New(env, static_cast<double>(total))};
         });
-    const models::StageProgress progress =
-        report ? models::StageProgress(report) : models::StageProgress();
+    const models::StageProgress progress = report ? models::StageProgress(report) : models::StageProgress();
     return run_async<ModelPtr>(
         call.Env(), AddonData::of(call.Env()).compute(), cancel, held,
         [files, device, dtype, cancel, progress] {

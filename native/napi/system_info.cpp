@@ -6,8 +6,8 @@
 #include <fstream>
 
 #include "core/device.h"
-#include "napi/exports.h"
 #include "napi/errors.h"
+#include "napi/exports.h"
 
 namespace brain3d::napi {
 

@@ -86,7 +86,8 @@ Napi::Value volume_from_array(const Napi::CallbackInfo& call) {
       num_voxels *= side;
     }
     B3D_CHECK(shape.size() == 3 && affine.size() == 16, Usage,
-              "expected three sides for shape and sixteen numbers for affine, got ", shape.size(), " and ", affine.size());
+              "expected three sides for shape and sixteen numbers for affine, got ", shape.size(), " and ",
+              affine.size());
     B3D_CHECK(static_cast<std::int64_t>(voxels.ElementLength()) == num_voxels, Usage, "expected ", num_voxels,
               " voxels for data, got ", voxels.ElementLength());
     data::Affine matrix{};

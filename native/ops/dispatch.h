@@ -7,7 +7,9 @@ namespace brain3d::ops {
 
 #ifdef BRAIN3D_WITH_CUDA
 /// True where a kernel of ours may replace the ATen implementation: on CUDA, outside autograd.
-inline bool has_cuda_kernel(const at::Tensor& x) { return x.is_cuda() && !(c10::GradMode::is_enabled() && x.requires_grad()); }
+inline bool has_cuda_kernel(const at::Tensor& x) {
+  return x.is_cuda() && !(c10::GradMode::is_enabled() && x.requires_grad());
+}
 #else
 constexpr bool has_cuda_kernel(const at::Tensor&) { return false; }
 #endif

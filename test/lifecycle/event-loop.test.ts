@@ -2,7 +2,8 @@
 import { parsed, runScript } from '../support/child';
 
 test('event-loop delay stays within 20 ms (p99) and 50 ms (max) while eight reports are computed at once', async () => {
-  const ending = await runScript(`
+  const ending = await runScript(
+    `
     import { monitorEventLoopDelay } from 'node:perf_hooks';
     const model = await Brain3D.load({ model: MODEL });
     await model.generate(SAMPLE); // what is loaded lazily is loaded now
@@ -13,7 +14,10 @@ test('event-loop delay stays within 20 ms (p99) and 50 ms (max) while eight repo
     await model.dispose();
     const same = reports.every((report) => report.text === reports[0].text);
     console.log(JSON.stringify({ same, p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 }));
-  `, [], 120_000);
+  `,
+    [],
+    120_000,
+  );
   const { same, p99, max } = parsed(ending);
   expect(same).toBe(true);
   // The histogram counts whole intervals between samples 1 ms apart.

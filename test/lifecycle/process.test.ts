@@ -112,7 +112,8 @@ describe('a model', () => {
 
 describe('the addon', () => {
   test('loads twice in one process: as ESM, as CommonJS, and past the module cache', async () => {
-    const ending = await runScript(`
+    const ending = await runScript(
+      `
       import { createRequire } from 'node:module';
       const require = createRequire(import.meta.url ?? process.cwd() + '/x.js');
       const cjs = require('brain3d');
@@ -122,7 +123,8 @@ describe('the addon', () => {
       const second = await again.Brain3D.load({ model: MODEL });
       const [a, b] = await Promise.all([model.generate(SAMPLE), second.generate(SAMPLE)]);
       console.log(JSON.stringify({ same: cjs.Brain3D === Brain3D, fresh: again.Brain3D !== Brain3D, equal: a.text === b.text }));
-    `.replace('import.meta.url ?? ', ''));
+    `.replace('import.meta.url ?? ', ''),
+    );
     expect(parsed(ending)).toEqual({ same: true, fresh: true, equal: true });
   });
 

@@ -131,7 +131,10 @@ describe('backbones', () => {
   test.each([
     [
       'a missing tensor',
-      () => editTensors(language, (h) => rename(h, 'model.layers.3.mlp.up_proj.weight', 'model.layers.9.mlp.up_proj.weight')),
+      () =>
+        editTensors(language, (h) =>
+          rename(h, 'model.layers.3.mlp.up_proj.weight', 'model.layers.9.mlp.up_proj.weight'),
+        ),
       'BRAIN3D_WEIGHTS',
       'text.layers.3.mlp.up_proj.weight',
     ],
@@ -285,7 +288,12 @@ describe('init and import', () => {
     cpSync(golden.language, path('gemma'), { recursive: true });
     cpSync(path('language/tokenizer.json'), path('gemma/tokenizer.json'));
     const from = join(GOLDEN, 'peer/phase2a');
-    const made = await importCheckpoint({ from, vision: golden.vision, language: path('gemma'), out: path('imported') });
+    const made = await importCheckpoint({
+      from,
+      vision: golden.vision,
+      language: path('gemma'),
+      out: path('imported'),
+    });
     expect(made).toMatchObject({
       phase: 'imported',
       hasAdapter: false,

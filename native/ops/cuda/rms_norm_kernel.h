@@ -1,8 +1,8 @@
 // Launcher of the RMSNorm kernel: raw pointers only, so that nvcc compiles the .cu without ATen.
 #pragma once
 
-#include <cstdint>
 #include <cuda_runtime_api.h>
+#include <cstdint>
 
 namespace brain3d::ops::cuda {
 

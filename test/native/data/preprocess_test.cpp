@@ -78,7 +78,8 @@ Volume store(const Affine& orientation) {
         const std::array<std::int64_t, 3> index{i, j, k};
         std::array<std::int64_t, 3> ras{};
         for (std::size_t axis = 0; axis < 3; ++axis)
-          ras[static_cast<std::size_t>(map.target[axis])] = map.flip[axis] ? shape[axis] - 1 - index[axis] : index[axis];
+          ras[static_cast<std::size_t>(map.target[axis])] =
+              map.flip[axis] ? shape[axis] - 1 - index[axis] : index[axis];
         raw[i][j][k] = patient_value(ras);
       }
   return from_ijk(raw, affine);
@@ -109,10 +110,9 @@ TEST_CASE("the specification's example (section 3.6)") {
   check_close(canonical.voxels[0][0], {35.098511, 66.938789, 89.157707, 63.438561}, 1e-5);
   // The example has no padding step, which its unequal sides would need.
   const Volume out = resize(rescale_intensity(canonical, 1, 99), {2, 3, 4});
-  check_close(out.voxels,
-              {0.575811, 0.620491, 0.856520, 0.518498, 0.110772, 0.320664, 0.110451, 0.270481,
-               0.667762, 0.407526, 0.408046, 0.428413, 0.674060, 0.532590, 0.530290, 0.394053,
-               0.535682, 0.368720, 0.198888, 0.353112, 0.437972, 0.479388, 0.576968, 0.436176},
+  check_close(out.voxels, {0.575811, 0.620491, 0.856520, 0.518498, 0.110772, 0.320664, 0.110451, 0.270481,
+                           0.667762, 0.407526, 0.408046, 0.428413, 0.674060, 0.532590, 0.530290, 0.394053,
+                           0.535682, 0.368720, 0.198888, 0.353112, 0.437972, 0.479388, 0.576968, 0.436176},
               1e-5);
 }
 

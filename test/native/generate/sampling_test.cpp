@@ -169,8 +169,10 @@ TEST_CASE("sampling follows its distribution (chi-square) and never leaves the s
   for (std::size_t i = 0; i < probabilities.size(); ++i) {
     const auto observed = (tokens == static_cast<std::int64_t>(i)).sum().item<double>();
     const double expected = probabilities[i] * static_cast<double>(draws);
-    if (expected == 0) CHECK(observed == 0);
-    else chi_square += (observed - expected) * (observed - expected) / expected;
+    if (expected == 0)
+      CHECK(observed == 0);
+    else
+      chi_square += (observed - expected) * (observed - expected) / expected;
   }
   CHECK(chi_square < 16.27);  // 3 degrees of freedom, p = 0.001; the seed is fixed
 }

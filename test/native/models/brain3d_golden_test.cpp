@@ -4,6 +4,7 @@
 #include "generate/decoder.h"
 #include "generate/reports.h"
 #include "models/brain3d_model.h"
+#include "models/gemma3_multimodal.h"
 #include "models/token_compression.h"
 #include "support/golden.h"
 
@@ -26,16 +27,14 @@ constexpr Case kCases[] = {{"paper_text", "gemma_text", false},
 models::Recipe small_recipe(bool is_peer) {
   models::Recipe recipe;
   recipe.channel_collapse = is_peer ? models::ChannelCollapse::Mean : models::ChannelCollapse::Sum;
-  recipe.position =
-      is_peer ? models::PositionScheme::Linear : models::PositionScheme::LearnedDepthPretrainedSpatial;
+  recipe.position = is_peer ? models::PositionScheme::Linear : models::PositionScheme::LearnedDepthPretrainedSpatial;
   recipe.num_visual_tokens = 8;
   recipe.compression_grid = {2, 2, 2};
   recipe.volume_size = {8, 42, 56};
   return recipe;
 }
 
-models::Brain3DModel load(const Case& item, const std::string& adapter, bool merge,
-                          at::ScalarType dtype = at::kFloat) {
+models::Brain3DModel load(const Case& item, const std::string& adapter, bool merge, at::ScalarType dtype = at::kFloat) {
   models::ModelFiles files;
   files.vision_dir = golden_path("models/vision");
   files.language_dir = golden_path(std::string("models/") + item.language);
@@ -84,7 +83,8 @@ generate::Generation decode(const models::Brain3DModel& model, const at::Tensor&
                             greedy_options(penalised), never, {});
 }
 
-void check_language(const Case& item, const models::Brain3DModel& model, const at::Tensor& visual, const std::string& kind) {
+void check_language(const Case& item, const models::Brain3DModel& model, const at::Tensor& visual,
+                    const std::string& kind) {
   const auto prompt = input_ids("prompt_ids");
   const at::Tensor inputs = model.soft_prompt(visual, prompt);
   models::DecoderState state = model.language().make_state(2, inputs.size(1));
@@ -149,11 +149,22 @@ TEST_CASE("a batch decodes the tokens of its volumes one by one") {
   const CancelFlag never;
   const at::Tensor volumes = input_volume();
   const auto prompt = input_ids("prompt_ids");
-  const auto both = generate::generate_reports(model, {volumes[0][0], volumes[1][0]}, prompt, greedy_options(true), never, {});
+  const auto both =
+      generate::generate_reports(model, {volumes[0][0], volumes[1][0]}, prompt, greedy_options(true), never, {});
   for (const std::int64_t row : {0, 1}) {
     const auto alone = generate::generate_reports(model, {volumes[row][0]}, prompt, greedy_options(true), never, {});
-    CHECK(alone.generation.sequences[0].token_ids == both.generation.sequences[static_cast<std::size_t>(row)].token_ids);
+    CHECK(alone.generation.sequences[0].token_ids ==
+          both.generation.sequences[static_cast<std::size_t>(row)].token_ids);
   }
+}
+
+TEST_CASE("the conditional-generation form with an image equals transformers") {
+  const c10::InferenceMode inference;
+  const auto model = models::Gemma3Multimodal::load(golden_path("models/gemma_cond"), at::kFloat);
+  const std::string file = "multimodal.safetensors";
+  const at::Tensor pixels = golden_tensor(file, "pixel_values");
+  check_close(model.image_features(pixels), golden_tensor(file, "image_features"), 1e-5);
+  check_close(model.logits(golden_tensor(file, "input_ids")[0], pixels), golden_tensor(file, "logits"), 1e-4);
 }
 
 TEST_CASE("bfloat16 stays within the error of its own rounding") {
@@ -176,8 +187,8 @@ TEST_CASE("cancelling ends encode and decode") {
   const auto stop_at_third = [&](const std::vector<std::int64_t>&) {
     if (++num_steps == 3) later.cancel();
   };
-  CHECK_THROWS_AS(generate::generate_reports(model, {input_volume()[0][0]}, input_ids("prompt_ids"), greedy_options(true),
-                                             later, stop_at_third),
+  CHECK_THROWS_AS(generate::generate_reports(model, {input_volume()[0][0]}, input_ids("prompt_ids"),
+                                             greedy_options(true), later, stop_at_third),
                   Error);
   CHECK(num_steps == 3);
 }

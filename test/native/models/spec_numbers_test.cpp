@@ -2,13 +2,14 @@
 // filled by its deterministic generator and read through the production loader. Tolerance 2e-5 as stated there.
 #include "generate/decoder.h"
 #include "models/gemma3.h"
+#include "models/gemma3_multimodal.h"
 #include "models/inflate.h"
 #include "models/projector.h"
 #include "models/tensor_names.h"
 #include "models/token_compression.h"
 #include "models/vision_encoder3d.h"
-#include "ops/ops.h"
 #include "nn/rotary_table.h"
+#include "ops/ops.h"
 #include "support/golden.h"
 
 using namespace brain3d;
@@ -32,7 +33,8 @@ Shapes vision_shapes(const std::string& prefix) {
   for (const char* layer : {"encoder.layers.0.", "encoder.layers.1."}) {
     const std::string base = prefix + layer;
     for (const char* norm : {"layer_norm1", "layer_norm2"})
-      for (const char* part : {".weight", ".bias"}) shapes.emplace_back(base + norm + part, std::vector<std::int64_t>{12});
+      for (const char* part : {".weight", ".bias"})
+        shapes.emplace_back(base + norm + part, std::vector<std::int64_t>{12});
     for (const char* proj : {"q_proj", "k_proj", "v_proj", "out_proj"}) {
       shapes.emplace_back(base + "self_attn." + proj + ".weight", std::vector<std::int64_t>{12, 12});
       shapes.emplace_back(base + "self_attn." + proj + ".bias", std::vector<std::int64_t>{12});
@@ -80,7 +82,8 @@ struct Vision {
   models::SiglipEmbeddings embeddings;
 
   Vision() {
-    write_text(dir.path() + "/config.json", std::string(R"({"model_type": "siglip", "vision_config": )") + kVisionConfig + "}");
+    write_text(dir.path() + "/config.json",
+               std::string(R"({"model_type": "siglip", "vision_config": )") + kVisionConfig + "}");
     write_filled_model(dir.path(), vision_shapes(""), is_layer_norm_weight);
     config = models::SiglipConfig::read(dir.path());
     models::WeightSource source = models::open_vision_backbone(dir.path(), config);
@@ -88,13 +91,7 @@ struct Vision {
     embeddings = models::SiglipEmbeddings::load(source, at::kFloat);
   }
 
-  /// The 2D tower: conv, interpolated positions, blocks.
-  at::Tensor forward2d(const at::Tensor& pixels) const {
-    const at::Tensor patches = at::conv2d(pixels, embeddings.patch_weight, embeddings.patch_bias, config.patch_size);
-    const at::Tensor positions =
-        models::interpolate_position_table(embeddings.position_table, patches.size(2), patches.size(3)).flatten(0, 1);
-    return encoder.forward(patches.flatten(2).transpose(1, 2) + positions, nullptr);
-  }
+  at::Tensor forward2d(const at::Tensor& pixels) const { return encoder.forward(embeddings.forward(pixels), nullptr); }
 };
 
 struct Text {
@@ -116,9 +113,7 @@ struct Text {
     return model.forward(inputs, model.make_step(state, 0, inputs.size(1)), state, nullptr);
   }
 
-  at::Tensor embed(std::vector<std::int64_t> ids) const {
-    return model.embed(at::tensor(ids, at::kLong)).unsqueeze(0);
-  }
+  at::Tensor embed(std::vector<std::int64_t> ids) const { return model.embed(at::tensor(ids, at::kLong)).unsqueeze(0); }
 };
 
 std::vector<std::int64_t> greedy(const Text& text, const at::Tensor& inputs, double penalty, std::int64_t ngram) {
@@ -208,8 +203,9 @@ TEST_CASE("inflation by the sum keeps the 2D response, by the mean a third of it
 TEST_CASE("Gemma 3 text decoder") {
   const Text text;
   const at::Tensor hidden = text.hidden(text.embed({2, 5, 9, 17, 30, 5, 9, 21, 3, 11}));
-  check_close(hidden[0][9], {0.857937, 1.33628, 2.187432, 0.168321, -0.236898, 1.583087, -0.604179, -2.473821,
-                             -0.26752, -0.964819, 0.667, -0.074296, -1.054827, 0.688185, 0.12102, -0.46214},
+  check_close(hidden[0][9],
+              {0.857937, 1.33628, 2.187432, 0.168321, -0.236898, 1.583087, -0.604179, -2.473821, -0.26752, -0.964819,
+               0.667, -0.074296, -1.054827, 0.688185, 0.12102, -0.46214},
               kTolerance);
   const at::Tensor logits = text.model.logits(hidden);
   check_close(logits[0][9].narrow(0, 0, 8),
@@ -230,6 +226,29 @@ TEST_CASE("a soft prompt enters unscaled and decodes the specification's tokens"
               {0.503477, -0.023322, -0.551175, 0.135426, -0.105423, 0.04855}, kTolerance);
   CHECK(greedy(text, inputs, 1.0, 0) == std::vector<std::int64_t>{18, 18, 18, 18, 18, 18, 18, 26});
   CHECK(greedy(text, inputs, 1.2, 3) == std::vector<std::int64_t>{18, 18, 18, 26, 13, 31, 13, 14});
+}
+
+TEST_CASE("Gemma 3 with images: features, and logits behind and inside the bidirectional block") {
+  const TemporaryDirectory dir;
+  write_text(dir.path() + "/config.json",
+             std::string(R"({"model_type": "gemma3", "mm_tokens_per_image": 4, "image_token_index": 28,
+               "boi_token_index": 26, "eoi_token_index": 27, "text_config": {)") +
+                 kTextFields + R"(}, "vision_config": )" + kVisionConfig + "}");
+  Shapes shapes = text_shapes("model.language_model.");
+  for (const auto& shape : vision_shapes("model.vision_tower.")) shapes.push_back(shape);
+  shapes.emplace_back("model.multi_modal_projector.mm_input_projection_weight", std::vector<std::int64_t>{12, 16});
+  shapes.emplace_back("model.multi_modal_projector.mm_soft_emb_norm.weight", std::vector<std::int64_t>{12});
+  CHECK(shapes.size() == 132);
+  write_filled_model(dir.path(), shapes, is_layer_norm_weight);
+  const auto model = models::Gemma3Multimodal::load(dir.path(), at::kFloat);
+
+  const at::Tensor pixels = spec_gen(901, {1, 3, 28, 28}, 1);
+  check_close(model.image_features(pixels)[0][0].narrow(0, 0, 6),
+              {0.274708, -0.374398, 0.652793, -0.660876, -0.598283, -0.66962}, kTolerance);
+  const at::Tensor ids = at::tensor(std::vector<std::int64_t>{2, 5, 26, 28, 28, 28, 28, 27, 7, 9, 11}, at::kLong);
+  const at::Tensor logits = model.logits(ids, pixels)[0];
+  check_close(logits[10].narrow(0, 0, 6), {0.579546, -0.285002, -0.221009, 0.013542, 0.105016, 1.109306}, kTolerance);
+  check_close(logits[4].narrow(0, 0, 6), {-0.445126, -0.339973, 0.24476, -0.590066, 0.523713, 0.057483}, kTolerance);
 }
 
 TEST_CASE("RMSNorm, rotary embedding and the activation give the specification's numbers") {
@@ -263,7 +282,8 @@ TEST_CASE("tensor names of every layout have one canonical form") {
       {"vision_model.embeddings.patch_embedding.weight", "vision.embeddings.patch_embedding.weight"},
       {"base_model.model.model.language_model.layers.3.self_attn.k_proj.lora_A.weight",
        "text.layers.3.self_attn.k_proj.lora_A.weight"},
-      {"base_model.model.model.layers.3.self_attn.k_proj.lora_B.weight", "text.layers.3.self_attn.k_proj.lora_B.weight"},
+      {"base_model.model.model.layers.3.self_attn.k_proj.lora_B.weight",
+       "text.layers.3.self_attn.k_proj.lora_B.weight"},
       {"something.else", "something.else"}};
   for (const auto& [stored, canonical] : cases) CHECK(models::canonical_tensor_name(stored) == canonical);
 }

@@ -40,7 +40,8 @@ at::Tensor spec_gen(std::uint32_t t, at::IntArrayRef shape, double amplitude, do
   return out;
 }
 
-void write_filled_model(const std::string& dir, const std::vector<std::pair<std::string, std::vector<std::int64_t>>>& shapes,
+void write_filled_model(const std::string& dir,
+                        const std::vector<std::pair<std::string, std::vector<std::int64_t>>>& shapes,
                         bool (*is_scale)(const std::string&)) {
   auto sorted = shapes;
   std::sort(sorted.begin(), sorted.end());

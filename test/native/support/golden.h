@@ -24,7 +24,8 @@ at::Tensor spec_gen(std::uint32_t t, at::IntArrayRef shape, double amplitude = 0
 
 /// Fills tensors by the specification's rule: names sorted bytewise, tensor number t = gen(t, shape), off = 1 where
 /// `is_scale` says so. Writes DIR/model.safetensors.
-void write_filled_model(const std::string& dir, const std::vector<std::pair<std::string, std::vector<std::int64_t>>>& shapes,
+void write_filled_model(const std::string& dir,
+                        const std::vector<std::pair<std::string, std::vector<std::int64_t>>>& shapes,
                         bool (*is_scale)(const std::string&));
 
 void write_text(const std::string& path, const std::string& text);
