@@ -31,6 +31,8 @@ export const generateEntries = {
   greedy: v.optional(is.flag()),
   /** Same seed, same tokens. @default 0 */
   seed: v.optional(is.integer(0, Number.MAX_SAFE_INTEGER)),
+  /** Replay captured CUDA graphs instead of launching every kernel; no effect on the CPU or on tokens. @default false */
+  cudaGraph: v.optional(is.flag()),
   /** Volumes decoded together. @default 8 */
   batchSize: v.optional(is.integer(1, 1024)),
   signal: v.optional(is.signal()),
@@ -110,7 +112,7 @@ export function resolveSettings(options: GenerateOptions, defaults: GenerationDe
 
 export function toNativeOptions(
   settings: GenerationSettings,
-  tokens: { eosTokenIds: number[]; padTokenId: number },
+  call: { eosTokenIds: number[]; padTokenId: number; cudaGraph: boolean },
 ): NativeGenerateOptions {
-  return { ...settings, ...tokens };
+  return { ...settings, ...call };
 }

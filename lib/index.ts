@@ -2,6 +2,7 @@
 export type { LoadOptions as AddonLoadOptions } from './binding';
 export { type Checkpoint, PHASES, type Phase, readCheckpoint } from './checkpoint';
 export { type ImportOptions, type InitOptions, importCheckpoint, initCheckpoint } from './create-checkpoint';
+export { type Diagnosis, diagnose } from './doctor';
 export { Brain3DError, ERROR_CODES, type ErrorCode } from './errors';
 export type { GenerateOptions, GenerationSettings } from './generation';
 export { type Inspection, inspect } from './inspect';

@@ -268,12 +268,13 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
       prepared.push(await this.#prepare(source, options.signal));
       this.emit('progress', { stage: 'volumes', done: prepared.length, total: sources.length });
     }
-    const tokens = { eosTokenIds: this.checkpoint.eosTokenIds, padTokenId: this.#padTokenId };
+    const { eosTokenIds } = this.checkpoint;
+    const call = { eosTokenIds, padTokenId: this.#padTokenId, cudaGraph: options.cudaGraph ?? false };
     const generation = await callNative(this.#addon, options.signal, (token) =>
       this.#native.generate(
         prepared.map((item) => item.input.native),
         promptIds,
-        toNativeOptions(settings, tokens),
+        toNativeOptions(settings, call),
         token,
         onTokens,
       ),

@@ -165,6 +165,8 @@ export interface NativeGenerateOptions {
   seed: number;
   eosTokenIds: number[];
   padTokenId: number;
+  /** Replay captured CUDA graphs; no effect on the CPU. */
+  cudaGraph: boolean;
 }
 
 export interface NativeSequence {

@@ -6,6 +6,7 @@
 #include "core/device.h"
 #include "core/error.h"
 #include "core/host_mirror.h"
+#include "core/step_graph.h"
 #include "core/stopwatch.h"
 
 namespace brain3d::generate {
@@ -51,21 +52,73 @@ class Transcript {
   const TokenCallback& on_tokens_;
 };
 
+/// One decode step as a function of device state only: the last tokens and their position.
+class DecodeLoop {
+ public:
+  DecodeLoop(const models::Gemma3& model, const SamplingOptions& options, const StepPlan& plan, std::int64_t batch,
+             std::int64_t prompt_length, at::Device device)
+      : model_(model),
+        plan_(plan),
+        prompt_length_(prompt_length),
+        // The last token is never fed back, so it needs no place in the cache.
+        max_length_(prompt_length + options.max_new_tokens - 1),
+        sampler_(options, batch, model.config().vocab_size, device),
+        state_(model.make_state(batch, max_length_)),
+        position_(at::full({1}, prompt_length, at::TensorOptions().dtype(at::kLong).device(device))),
+        graph_(device, plan.capture) {}
+
+  /// The whole prompt; returns the last position's hidden state (B, M), since the head sees one row only.
+  at::Tensor prefill(const at::Tensor& inputs_embeds, const CancelFlag& cancel) {
+    const at::Tensor hidden = model_.forward(inputs_embeds, model_.first_step(state_, prompt_length_), state_, &cancel);
+    return hidden.select(1, prompt_length_ - 1).clone();
+  }
+
+  void first_token(const at::Tensor& hidden) { sampler_.step(model_.logits(hidden)); }
+
+  /// Token number `count` (from 1).
+  void next_token(std::int64_t count) {
+    const std::int64_t needed = prompt_length_ + count;
+    const std::int64_t bucket = plan_.length_bucket;
+    const std::int64_t length = std::min((needed + bucket - 1) / bucket * bucket, max_length_);
+    const auto extent = bucket == 1 ? models::Gemma3::Extent::Exact : models::Gemma3::Extent::Bound;
+    graph_.run(length, [&] {
+      const at::Tensor embeds = model_.embed(sampler_.tokens()).unsqueeze(1);  // (B, 1, M)
+      const models::DecoderStep step = model_.make_step(state_, position_, length, extent);
+      sampler_.step(model_.logits(model_.forward(embeds, step, state_, nullptr).squeeze(1)));
+      position_.add_(1);
+    });
+  }
+
+  /// (B + 1) int64: the tokens, then 1 while all logits were finite.
+  at::Tensor outcome() const { return at::cat({sampler_.tokens(), sampler_.finite().to(at::kLong).view({1})}); }
+
+ private:
+  const models::Gemma3& model_;
+  StepPlan plan_;
+  std::int64_t prompt_length_;
+  std::int64_t max_length_;
+  Sampler sampler_;
+  models::DecoderState state_;
+  at::Tensor position_;  // (1) of the token that is fed next
+  StepGraph graph_;
+};
+
 }  // namespace
 
+StepPlan StepPlan::for_device(at::Device device, bool capture) {
+  if (device.is_cpu()) return {1, false};
+  return {64, capture};
+}
+
 Generation generate(const models::Gemma3& model, const at::Tensor& inputs_embeds, const SamplingOptions& options,
-                    const CancelFlag& cancel, const TokenCallback& on_tokens) {
+                    const StepPlan& plan, const CancelFlag& cancel, const TokenCallback& on_tokens) {
   const auto batch = inputs_embeds.size(0), prompt_length = inputs_embeds.size(1);
   const at::Device device = inputs_embeds.device();
-  Sampler sampler(options, batch, model.config().vocab_size, device);
-  // The last token is never fed back, so it needs no place in the cache.
-  models::DecoderState state = model.make_state(batch, prompt_length + options.max_new_tokens - 1);
+  DecodeLoop loop(model, options, plan, batch, prompt_length, device);
 
   Generation generation;
   const Stopwatch prefill;
-  at::Tensor hidden = model.forward(inputs_embeds, model.make_step(state, 0, prompt_length), state, &cancel);
-  at::Tensor last = hidden.narrow(1, prompt_length - 1, 1).squeeze(1);  // (B, M): the head sees one row
-  hidden.reset();
+  const at::Tensor hidden = loop.prefill(inputs_embeds, cancel);
   synchronize(device);
   generation.prefill_ms = prefill.elapsed_ms();
 
@@ -74,12 +127,12 @@ Generation generate(const models::Gemma3& model, const at::Tensor& inputs_embeds
   HostMirror mirror(device);
   for (std::int64_t count = 0; count < options.max_new_tokens && !transcript.all_ended(); ++count) {
     cancel.check();
-    if (count > 0) {
-      const at::Tensor embeds = model.embed(sampler.history().select(1, count - 1)).unsqueeze(1);  // (B, 1, M)
-      last = model.forward(embeds, model.make_step(state, prompt_length + count - 1, 1), state, nullptr).squeeze(1);
+    if (count == 0) {
+      loop.first_token(hidden);
+    } else {
+      loop.next_token(count);
     }
-    const at::Tensor tokens = sampler.step(model.logits(last));
-    mirror.push(at::cat({tokens, sampler.finite().to(at::kLong).view({1})}));
+    mirror.push(loop.outcome());
     while (mirror.num_pending() > (device.is_cpu() ? 0 : kRunAhead)) transcript.add(mirror.pop());
   }
   while (mirror.num_pending() > 0 && !transcript.all_ended()) transcript.add(mirror.pop());

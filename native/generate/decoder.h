@@ -23,9 +23,20 @@ struct Generation {
   double decode_ms = 0;
 };
 
+/// How the decode steps are issued; no setting changes a token.
+struct StepPlan {
+  /// The cache is read up to the next multiple of this, the rest masked. 1 reads exactly what is there.
+  std::int64_t length_bucket = 1;
+  /// Replays a captured CUDA graph for each bucket instead of launching every kernel. CUDA only.
+  bool capture = false;
+
+  /// Exact lengths on the CPU, where every position costs; buckets of 64 on CUDA, where a new shape costs more.
+  static StepPlan for_device(at::Device device, bool capture);
+};
+
 /// inputs_embeds (B, S, M): the soft prompt of each row. `cancel` is checked before every token and layer of the
 /// prefill. Throws Internal if the model computes non-finite logits.
 Generation generate(const models::Gemma3& model, const at::Tensor& inputs_embeds, const SamplingOptions& options,
-                    const CancelFlag& cancel, const TokenCallback& on_tokens);
+                    const StepPlan& plan, const CancelFlag& cancel, const TokenCallback& on_tokens);
 
 }  // namespace brain3d::generate

@@ -12,7 +12,7 @@ at::Tensor volume_batch(const models::Brain3DModel& model, const at::Tensor& vol
 
 Reports generate_reports(const models::Brain3DModel& model, const std::vector<at::Tensor>& volumes,
                          const std::vector<std::int64_t>& prompt_ids, const SamplingOptions& options,
-                         const CancelFlag& cancel, const TokenCallback& on_tokens) {
+                         const StepPlan& plan, const CancelFlag& cancel, const TokenCallback& on_tokens) {
   B3D_CHECK(!volumes.empty(), Usage, "expected at least one volume, got none");
   Reports reports;
   reset_peak_bytes(model.device());
@@ -24,7 +24,7 @@ Reports generate_reports(const models::Brain3DModel& model, const std::vector<at
   visual_tokens.clear();
   synchronize(model.device());
   reports.encode_ms = encode.elapsed_ms();
-  reports.generation = generate(model.language(), inputs, options, cancel, on_tokens);
+  reports.generation = generate(model.language(), inputs, options, plan, cancel, on_tokens);
   reports.peak_device_bytes = peak_bytes(model.device());
   return reports;
 }

@@ -16,7 +16,7 @@ struct Reports {
 /// so for greedy decoding in float32).
 Reports generate_reports(const models::Brain3DModel& model, const std::vector<at::Tensor>& volumes,
                          const std::vector<std::int64_t>& prompt_ids, const SamplingOptions& options,
-                         const CancelFlag& cancel, const TokenCallback& on_tokens);
+                         const StepPlan& plan, const CancelFlag& cancel, const TokenCallback& on_tokens);
 
 /// (D, H, W) -> (1, 1, D, H, W) on the model's device.
 at::Tensor volume_batch(const models::Brain3DModel& model, const at::Tensor& volume);

@@ -87,6 +87,7 @@ Sampler::Sampler(const SamplingOptions& options, std::int64_t batch, std::int64_
     : options_(options) {
   check_options(options, vocab_size);
   const auto on = [device](at::ScalarType type) { return at::TensorOptions().dtype(type).device(device); };
+  tokens_ = at::zeros({batch}, on(at::kLong));
   history_ = at::zeros({batch, options.max_new_tokens}, on(at::kLong));
   seen_ = at::zeros({batch, vocab_size}, on(at::kBool));
   finished_ = at::zeros({batch}, on(at::kBool));
@@ -111,17 +112,16 @@ at::Tensor Sampler::process(const at::Tensor& logits) const {
   return scores;
 }
 
-at::Tensor Sampler::step(const at::Tensor& logits) {
+void Sampler::step(const at::Tensor& logits) {
   finite_.logical_and_(logits.amax().isfinite());
   const at::Tensor scores = process(logits);
   const at::Tensor chosen =
       options_.greedy ? scores.argmax(-1) : sample_inverse_cdf(scores, uniforms_.index_select(0, count_.view({1})));
-  const at::Tensor tokens = chosen.masked_fill(finished_, options_.pad_token_id);
-  history_.index_copy_(1, count_.view({1}), tokens.unsqueeze(1));
-  seen_.scatter_(1, tokens.unsqueeze(1), true);
-  finished_.logical_or_(is_eos_.index_select(0, tokens));
+  tokens_.copy_(chosen.masked_fill(finished_, options_.pad_token_id));
+  history_.index_copy_(1, count_.view({1}), tokens_.unsqueeze(1));
+  seen_.scatter_(1, tokens_.unsqueeze(1), true);
+  finished_.logical_or_(is_eos_.index_select(0, tokens_));
   count_.add_(1);
-  return tokens;
 }
 
 }  // namespace brain3d::generate

@@ -55,13 +55,15 @@ class Sampler {
  public:
   Sampler(const SamplingOptions& options, std::int64_t batch, std::int64_t vocab_size, at::Device device);
 
-  /// Appends one token to every row (pad to rows that have finished) and returns them, (B) int64.
-  /// logits (B, V) float32. Every row draws from the same stream, so a volume's report does not depend on its batch.
-  at::Tensor step(const at::Tensor& logits);
+  /// Appends one token to every row (pad to rows that have finished); `tokens` then holds them. logits (B, V) float32.
+  /// Every row draws from the same stream, so a volume's report does not depend on its batch. All state is updated in
+  /// place on the device, so that a captured step can be replayed.
+  void step(const at::Tensor& logits);
 
   /// logits (B, V) through every processor in force, for the next token.
   at::Tensor process(const at::Tensor& logits) const;
 
+  const at::Tensor& tokens() const { return tokens_; }      // (B) int64, of the last step
   const at::Tensor& history() const { return history_; }    // (B, max_new_tokens)
   const at::Tensor& finished() const { return finished_; }  // (B) bool
   /// False once any logits were NaN or infinite: a broken model must not be read as text.  0-d bool
@@ -69,7 +71,8 @@ class Sampler {
 
  private:
   SamplingOptions options_;
-  at::Tensor history_;
+  at::Tensor tokens_;    // (B)
+  at::Tensor history_;   // (B, max_new_tokens)
   at::Tensor seen_;      // (B, V) bool
   at::Tensor finished_;  // (B) bool
   at::Tensor finite_;    // 0-d bool

@@ -83,7 +83,7 @@ at::Tensor Brain3DModel::token_nlls(const at::Tensor& visual_tokens, const std::
   const at::Tensor inputs = soft_prompt(visual_tokens, ids);
   const auto length = inputs.size(1), num_labels = static_cast<std::int64_t>(report_ids.size());
   DecoderState state = language_.make_state(1, length);
-  const at::Tensor hidden = language_.forward(inputs, language_.make_step(state, 0, length), state, cancel);
+  const at::Tensor hidden = language_.forward(inputs, language_.first_step(state, length), state, cancel);
   // The position before a token predicts it: rows L - T - 1 .. L - 2 for the last T tokens.
   const at::Tensor rows = hidden[0].narrow(0, length - num_labels - 1, num_labels);
   const at::Tensor labels = ids_tensor(report_ids, device());

@@ -20,23 +20,28 @@ DecoderState Gemma3::make_state(std::int64_t batch, std::int64_t max_length) con
           nn::RotaryTable::make(max_length, head_dim, config_.local_theta, 1.0, options())};
 }
 
-DecoderStep Gemma3::make_step(const DecoderState& state, std::int64_t first, std::int64_t count,
-                              const std::optional<at::Tensor>& block_ids) const {
-  DecoderStep step;
-  step.length = first + count;
-  step.positions = at::arange(first, step.length, at::TensorOptions().dtype(at::kLong).device(options().device()));
+DecoderStep Gemma3::make_step(const DecoderState& state, const at::Tensor& positions, std::int64_t length,
+                              Extent extent, const std::optional<at::Tensor>& block_ids) const {
+  DecoderStep step{positions, length, {}, {}};
+  // One query at the end of the cache sees everything before it and needs no mask.
+  const bool sees_all = positions.size(0) == 1 && extent == Extent::Exact;
   const auto kind = [&](const nn::RotaryTable& table, std::int64_t window) {
-    LayerKind out{{}, table.cos.index_select(0, step.positions), table.sin.index_select(0, step.positions)};
-    const bool reached = window > 0 && window < step.length;
-    // One query that sees everything before it needs no mask.
-    if (count > 1 || reached) out.mask = causal_mask(step.positions, step.length);
+    LayerKind out{{}, table.cos.index_select(0, positions), table.sin.index_select(0, positions)};
+    const bool reached = window > 0 && window < length;
+    if (!sees_all || reached) out.mask = causal_mask(positions, length);
     if (block_ids) out.mask = with_bidirectional_blocks(*out.mask, *block_ids);
-    if (reached) out.mask = within_window(*out.mask, step.positions, window);
+    if (reached) out.mask = within_window(*out.mask, positions, window);
     return out;
   };
   step.global = kind(state.global_rotary, 0);
   step.local = kind(state.local_rotary, config_.sliding_window);
   return step;
+}
+
+DecoderStep Gemma3::first_step(const DecoderState& state, std::int64_t count,
+                               const std::optional<at::Tensor>& block_ids) const {
+  const auto on_device = at::TensorOptions().dtype(at::kLong).device(options().device());
+  return make_step(state, at::arange(count, on_device), count, Extent::Exact, block_ids);
 }
 
 at::Tensor Gemma3::attention(const Gemma3Layer& layer, std::int64_t index, const at::Tensor& x, const DecoderStep& step,

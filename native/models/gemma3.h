@@ -61,10 +61,18 @@ class Gemma3 {
   /// Room for `max_length` positions. Throws Usage beyond the model's max_position_embeddings.
   DecoderState make_state(std::int64_t batch, std::int64_t max_length) const;
 
-  /// Positions first..first+count-1, the cache read up to their end. `block_ids` (S), where given, numbers image tokens
-  /// that see each other in both directions (-1 elsewhere); first must be 0 then.
-  DecoderStep make_step(const DecoderState& state, std::int64_t first, std::int64_t count,
+  /// A pass over `positions` (S) int64 on the device, the cache read up to `length`, which is one past the last
+  /// position
+  /// (`Extent::Exact`) or any bound above it (`Extent::Bound`: the mask hides the rest, and nothing of the pass depends
+  /// on the positions' values, so that a captured pass can be replayed for others). `block_ids` (S), where given,
+  /// numbers image tokens that see each other in both directions (-1 elsewhere); positions must then be 0..S-1.
+  enum class Extent { Exact, Bound };
+  DecoderStep make_step(const DecoderState& state, const at::Tensor& positions, std::int64_t length, Extent extent,
                         const std::optional<at::Tensor>& block_ids = {}) const;
+
+  /// The pass over positions 0..count-1 of a fresh state.
+  DecoderStep first_step(const DecoderState& state, std::int64_t count,
+                         const std::optional<at::Tensor>& block_ids = {}) const;
 
   /// Hidden states after the final norm. inputs_embeds (B, S, M) -> (B, S, M). Writes the cache at step.positions.
   at::Tensor forward(const at::Tensor& inputs_embeds, const DecoderStep& step, DecoderState& state,

@@ -70,7 +70,7 @@ at::Tensor Gemma3Multimodal::logits(const at::Tensor& ids, const at::Tensor& pix
   const at::Tensor inputs =
       language_.embed(text_ids).masked_scatter(is_image.unsqueeze(1), features).unsqueeze(0);  // (1, S, M)
   DecoderState state = language_.make_state(1, ids.size(0));
-  const DecoderStep step = language_.make_step(state, 0, ids.size(0), number_runs(is_image));
+  const DecoderStep step = language_.first_step(state, ids.size(0), number_runs(is_image));
   return language_.logits(language_.forward(inputs, step, state, nullptr));
 }
 

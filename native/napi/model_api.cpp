@@ -164,6 +164,7 @@ Napi::Value generate_reports(const std::shared_ptr<ModelHandle>& handle, const N
     const auto voxels = to_voxels(call[0]);
     const auto prompt_ids = to_integers(call[1], "promptIds");
     const auto options = to_sampling_options(call[2]);
+    const auto plan = generate::StepPlan::for_device(model->device(), Options(call[2]).boolean("cudaGraph"));
     const auto cancel = get_handle<CancelFlag>(call[3]);
     auto held = std::make_shared<Held>();
     const auto on_tokens =
@@ -172,9 +173,9 @@ Napi::Value generate_reports(const std::shared_ptr<ModelHandle>& handle, const N
         });
     return run_async<generate::Reports>(
         call.Env(), AddonData::of(call.Env()).compute(), cancel, held,
-        [model, voxels, prompt_ids, options, cancel, on_tokens] {
+        [model, voxels, prompt_ids, options, plan, cancel, on_tokens] {
           const c10::InferenceMode inference;
-          return generate::generate_reports(*model, voxels, prompt_ids, options, *cancel, on_tokens);
+          return generate::generate_reports(*model, voxels, prompt_ids, options, plan, *cancel, on_tokens);
         },
         generation_object);
   });

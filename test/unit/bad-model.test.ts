@@ -71,13 +71,19 @@ describe('checkpoint', () => {
     ['no JSON', () => writeFileSync(path('checkpoint/brain3d.json'), '{'), 'BRAIN3D_CONFIG', 'expected JSON'],
     [
       'a newer format',
-      () => editJson('checkpoint/brain3d.json', (json) => void (json.format_version = 99)),
+      () =>
+        editJson('checkpoint/brain3d.json', (json) => {
+          json.format_version = 99;
+        }),
       'BRAIN3D_UNSUPPORTED',
       'format_version 99 is newer',
     ],
     [
       'an unknown recipe',
-      () => editJson('checkpoint/brain3d.json', (json) => void (json.recipe.name = 'mine')),
+      () =>
+        editJson('checkpoint/brain3d.json', (json) => {
+          json.recipe.name = 'mine';
+        }),
       'BRAIN3D_CONFIG',
       "'recipe.name'",
     ],
@@ -101,7 +107,10 @@ describe('checkpoint', () => {
     ['no vision backbone', () => rmSync(path('vision'), { recursive: true }), 'BRAIN3D_NOT_FOUND', 'vision backbone'],
     [
       'another backbone',
-      () => editJson('vision/config.json', (json) => void (json.note = 'changed')),
+      () =>
+        editJson('vision/config.json', (json) => {
+          json.note = 'changed';
+        }),
       'BRAIN3D_WEIGHTS',
       'not the one this checkpoint was made for',
     ],
@@ -146,7 +155,10 @@ describe('backbones', () => {
     ],
     [
       'weights that are not float',
-      () => editTensors(language, (h) => void (h['model.norm.weight'].dtype = 'I16')),
+      () =>
+        editTensors(language, (h) => {
+          h['model.norm.weight'].dtype = 'I16';
+        }),
       'BRAIN3D_WEIGHTS',
       'got I16',
     ],
@@ -161,25 +173,37 @@ describe('backbones', () => {
     ],
     [
       'another family',
-      () => editJson('language/config.json', (json) => void (json.model_type = 'llama')),
+      () =>
+        editJson('language/config.json', (json) => {
+          json.model_type = 'llama';
+        }),
       'BRAIN3D_CONFIG',
       'gemma3 or gemma3_text',
     ],
     [
       'a size that is no number',
-      () => editJson('language/config.json', (json) => void (json.hidden_size = '192')),
+      () =>
+        editJson('language/config.json', (json) => {
+          json.hidden_size = '192';
+        }),
       'BRAIN3D_CONFIG',
       `"192"`,
     ],
     [
       'heads that do not divide',
-      () => editJson('language/config.json', (json) => void (json.num_key_value_heads = 3)),
+      () =>
+        editJson('language/config.json', (json) => {
+          json.num_key_value_heads = 3;
+        }),
       'BRAIN3D_CONFIG',
       'a divisor of num_attention_heads',
     ],
     [
       'quantised weights',
-      () => editJson('language/config.json', (json) => void (json.quantization_config = { load_in_4bit: true })),
+      () =>
+        editJson('language/config.json', (json) => {
+          json.quantization_config = { load_in_4bit: true };
+        }),
       'BRAIN3D_UNSUPPORTED',
       'quantization_config',
     ],
@@ -204,7 +228,10 @@ describe('backbones', () => {
     ['no tokenizer', () => rmSync(path('language/tokenizer.json')), 'BRAIN3D_NOT_FOUND', 'tokenizer.json'],
     [
       'a bad top_k in generation_config.json',
-      () => editJson('language/generation_config.json', (json) => void (json.top_k = -3)),
+      () =>
+        editJson('language/generation_config.json', (json) => {
+          json.top_k = -3;
+        }),
       'BRAIN3D_CONFIG',
       'top_k',
     ],
@@ -250,15 +277,21 @@ describe('adapter', () => {
     ['peft_type', 'IA3'],
   ])('of a kind that is not supported: %s', async (field, value) => {
     useAdapter('paper_text');
-    editJson('checkpoint/adapter/adapter_config.json', (json) => void (json[field] = value));
+    editJson('checkpoint/adapter/adapter_config.json', (json) => {
+      json[field] = value;
+    });
     expect(await refusal()).toMatchObject({ code: 'BRAIN3D_UNSUPPORTED', field });
   });
 
   test('with another rank than configured, or half a pair', async () => {
     useAdapter('paper_text');
-    editJson('checkpoint/adapter/adapter_config.json', (json) => void (json.r = 8));
+    editJson('checkpoint/adapter/adapter_config.json', (json) => {
+      json.r = 8;
+    });
     expect(await refusal()).toMatchObject({ code: 'BRAIN3D_WEIGHTS', message: expect.stringContaining('rank 8') });
-    editJson('checkpoint/adapter/adapter_config.json', (json) => void (json.r = 4));
+    editJson('checkpoint/adapter/adapter_config.json', (json) => {
+      json.r = 4;
+    });
     const prefix = 'base_model.model.model.layers.0.self_attn.q_proj.lora_';
     editTensors('checkpoint/adapter/adapter_model.safetensors', (header) =>
       rename(header, `${prefix}B.weight`, 'base_model.model.model.layers.8.self_attn.q_proj.lora_B.weight'),

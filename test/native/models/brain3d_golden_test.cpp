@@ -77,10 +77,11 @@ at::Tensor padded_tokens(const generate::Generation& generation) {
   return out;
 }
 
-generate::Generation decode(const models::Brain3DModel& model, const at::Tensor& visual, bool penalised) {
+generate::Generation decode(const models::Brain3DModel& model, const at::Tensor& visual, bool penalised,
+                            const generate::StepPlan& plan = {}) {
   const CancelFlag never;
   return generate::generate(model.language(), model.soft_prompt(visual, input_ids("prompt_ids")),
-                            greedy_options(penalised), never, {});
+                            greedy_options(penalised), plan, never, {});
 }
 
 void check_language(const Case& item, const models::Brain3DModel& model, const at::Tensor& visual,
@@ -89,7 +90,7 @@ void check_language(const Case& item, const models::Brain3DModel& model, const a
   const at::Tensor inputs = model.soft_prompt(visual, prompt);
   models::DecoderState state = model.language().make_state(2, inputs.size(1));
   const at::Tensor hidden =
-      model.language().forward(inputs, model.language().make_step(state, 0, inputs.size(1)), state, nullptr);
+      model.language().forward(inputs, model.language().first_step(state, inputs.size(1)), state, nullptr);
   const at::Tensor logits = model.language().logits(hidden);
   check_close(logits.select(1, inputs.size(1) - 1), expected(item, kind + ".logits"), 1e-4);
   check_close(logits.narrow(0, 0, 1), expected(item, kind + ".all_logits"), 1e-4);
@@ -150,11 +151,22 @@ TEST_CASE("a batch decodes the tokens of its volumes one by one") {
   const at::Tensor volumes = input_volume();
   const auto prompt = input_ids("prompt_ids");
   const auto both =
-      generate::generate_reports(model, {volumes[0][0], volumes[1][0]}, prompt, greedy_options(true), never, {});
+      generate::generate_reports(model, {volumes[0][0], volumes[1][0]}, prompt, greedy_options(true), {}, never, {});
   for (const std::int64_t row : {0, 1}) {
-    const auto alone = generate::generate_reports(model, {volumes[row][0]}, prompt, greedy_options(true), never, {});
+    const auto alone =
+        generate::generate_reports(model, {volumes[row][0]}, prompt, greedy_options(true), {}, never, {});
     CHECK(alone.generation.sequences[0].token_ids ==
           both.generation.sequences[static_cast<std::size_t>(row)].token_ids);
+  }
+}
+
+TEST_CASE("reading the cache in masked buckets, as a captured step does, gives the same tokens") {
+  const c10::InferenceMode inference;
+  for (const Case& item : {kCases[0], kCases[3]}) {
+    const models::Brain3DModel model = load(item, "", true);
+    const at::Tensor visual = model.encode(input_volume(), nullptr).visual_tokens;
+    for (const std::int64_t bucket : {7, 64, 512})
+      CHECK(padded_tokens(decode(model, visual, true, {bucket, false})).equal(expected(item, "base.greedy_tokens")));
   }
 }
 
@@ -188,7 +200,7 @@ TEST_CASE("cancelling ends encode and decode") {
     if (++num_steps == 3) later.cancel();
   };
   CHECK_THROWS_AS(generate::generate_reports(model, {input_volume()[0][0]}, input_ids("prompt_ids"),
-                                             greedy_options(true), later, stop_at_third),
+                                             greedy_options(true), {}, later, stop_at_third),
                   Error);
   CHECK(num_steps == 3);
 }

@@ -110,7 +110,7 @@ struct Text {
 
   at::Tensor hidden(const at::Tensor& inputs) const {
     models::DecoderState state = model.make_state(inputs.size(0), inputs.size(1));
-    return model.forward(inputs, model.make_step(state, 0, inputs.size(1)), state, nullptr);
+    return model.forward(inputs, model.first_step(state, inputs.size(1)), state, nullptr);
   }
 
   at::Tensor embed(std::vector<std::int64_t> ids) const { return model.embed(at::tensor(ids, at::kLong)).unsqueeze(0); }
@@ -123,7 +123,7 @@ std::vector<std::int64_t> greedy(const Text& text, const at::Tensor& inputs, dou
   options.repetition_penalty = penalty;
   options.no_repeat_ngram_size = ngram;
   const CancelFlag never;
-  return generate::generate(text.model, inputs, options, never, {}).sequences[0].token_ids;
+  return generate::generate(text.model, inputs, options, {}, never, {}).sequences[0].token_ids;
 }
 
 }  // namespace
