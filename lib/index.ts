@@ -1,5 +1,4 @@
 /** brain3d: a brain MRI in, a report out. Research use only. */
-export type { LoadOptions as AddonLoadOptions } from './binding';
 export { type Checkpoint, PHASES, type Phase, readCheckpoint } from './checkpoint';
 export { type ImportOptions, type InitOptions, importCheckpoint, initCheckpoint } from './create-checkpoint';
 export { type Diagnosis, diagnose } from './doctor';

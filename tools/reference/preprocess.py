@@ -1,4 +1,6 @@
 """Volumes through nibabel, numpy and torch: orientation, in-plane padding, intensity and resizing."""
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import torch
@@ -7,6 +9,7 @@ import torch.nn.functional as F
 from common import generator, output_dir, save
 
 SIZE = (8, 16, 16)
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def rotation(x, y, z):
@@ -58,6 +61,19 @@ def pad_square(x):
     return np.pad(x, [(0, 0), (before[0], n - h - before[0]), (before[1], n - w - before[1])])
 
 
+def preprocessed(image, size):
+    """The whole of it for a nibabel image: what brain3d preprocess writes."""
+    padded = pad_square(nib.as_closest_canonical(image).get_fdata().transpose(2, 1, 0))
+    p1, p99 = np.percentile(padded, [1, 99])
+    scaled = torch.from_numpy(np.clip((padded - p1) / (p99 - p1), 0, 1).astype(np.float32))
+    return F.interpolate(scaled[None, None], size=size, mode="trilinear", align_corners=False)[0, 0]
+
+
+def sample_output():
+    """Real anatomy: the committed sample, to a size small enough to commit."""
+    return preprocessed(nib.load(ROOT / "assets/colin27_t1_2mm.nii.gz"), (16, 32, 32)).contiguous()
+
+
 def main(out):
     tensors = {}
     for index, (name, (shape, aff)) in enumerate(VOLUMES.items()):
@@ -73,6 +89,7 @@ def main(out):
         tensors.update({f"{name}.raw": f32(raw), f"{name}.affine": f32(aff), f"{name}.canonical": f32(canonical),
                         f"{name}.canonical_affine": f32(image.affine), f"{name}.p1p99": f32([p1, p99]),
                         f"{name}.padded": f32(padded), f"{name}.output": resized})
+    tensors["sample.output"] = sample_output()
     save(out / "preprocess.safetensors", tensors)
 
 

@@ -101,6 +101,13 @@ TEST_CASE("canonical arrays, affines, percentiles and resized volumes equal niba
   }
 }
 
+TEST_CASE("real anatomy equals nibabel, numpy and torch") {
+  const CancelFlag never;
+  const Volume sample = read_volume(B3D_TEST_ASSETS_DIR "/colin27_t1_2mm.nii.gz", {});
+  check_close(preprocess(sample, {{16, 32, 32}, 1, 99}, never).voxels,
+              golden_tensor("preprocess.safetensors", "sample.output"), 1e-5);
+}
+
 TEST_CASE("the specification's example (section 3.6)") {
   at::Tensor raw = at::empty({4, 5, 3}, at::kFloat);
   for (std::int64_t i = 0; i < raw.numel(); ++i)
