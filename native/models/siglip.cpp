@@ -75,16 +75,18 @@ SiglipEncoder SiglipEncoder::load(const SiglipConfig& config, WeightSource& sour
   return encoder;
 }
 
-at::Tensor SiglipEncoder::attention(const SiglipLayer& layer, const at::Tensor& x) const {
-  const auto batch = x.size(0), num_tokens = x.size(1);
+at::Tensor SiglipEncoder::attention(const SiglipLayer& layer, at::Tensor normed) const {
+  const auto batch = normed.size(0), num_tokens = normed.size(1);
   // (B, N, 3E) -> three (B, Nh, N, Dh) views
-  const auto qkv = layer.qkv_proj.forward(x)
-                       .view({batch, num_tokens, 3, config_.num_attention_heads, config_.head_dim()})
-                       .permute({2, 0, 3, 1, 4})
-                       .unbind(0);
+  auto qkv = layer.qkv_proj.forward(std::exchange(normed, {}))
+                 .view({batch, num_tokens, 3, config_.num_attention_heads, config_.head_dim()})
+                 .permute({2, 0, 3, 1, 4})
+                 .unbind(0);
   const double scale = 1.0 / std::sqrt(static_cast<double>(config_.head_dim()));
-  const at::Tensor out = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], {}, 0.0, false, scale);
-  return layer.out_proj.forward(out.transpose(1, 2).reshape({batch, num_tokens, config_.hidden_size}));
+  at::Tensor out = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], {}, 0.0, false, scale);
+  qkv.clear();  // the widest tensor of the block is not held through the projection
+  out = out.transpose(1, 2).reshape({batch, num_tokens, config_.hidden_size});
+  return layer.out_proj.forward(out);
 }
 
 at::Tensor SiglipEncoder::forward(at::Tensor x, const CancelFlag* cancel) const {
@@ -93,8 +95,8 @@ at::Tensor SiglipEncoder::forward(at::Tensor x, const CancelFlag* cancel) const 
     if (cancel != nullptr) cancel->check();
     const at::Tensor attended = attention(layer, layer.layer_norm1.forward(x, eps));
     x = ops::add_residual(std::move(x), attended);
-    const at::Tensor fed = layer.fc2.forward(ops::gelu_tanh(layer.fc1.forward(layer.layer_norm2.forward(x, eps))));
-    x = ops::add_residual(std::move(x), fed);
+    const at::Tensor inner = layer.fc1.forward(layer.layer_norm2.forward(x, eps));
+    x = ops::add_residual(std::move(x), layer.fc2.forward(ops::gelu_tanh(inner)));
   }
   return post_layernorm_.forward(x, eps);
 }

@@ -38,7 +38,7 @@ class SiglipEncoder {
   std::int64_t num_parameters() const;
 
  private:
-  at::Tensor attention(const SiglipLayer& layer, const at::Tensor& x) const;
+  at::Tensor attention(const SiglipLayer& layer, at::Tensor normed) const;
 
   SiglipConfig config_;
   std::vector<SiglipLayer> layers_;
