@@ -32,13 +32,14 @@ export interface Conversion {
 export type ConversionMessage = { line: string } | { conversion: Conversion };
 
 /**
- * Converts the slices in `folder` (not in folders below it), calls `use` with the NIfTI file and removes it.
+ * Converts the slices in `folder` (not in folders below it), calls `use` with the NIfTI file and what dcm2niix warned
+ * of, and removes the file.
  * @throws {Brain3DError} BRAIN3D_FORMAT without slices that can be converted, BRAIN3D_UNSUPPORTED for several series
  */
 export async function convertDicomFolder<T>(
   folder: string,
   signal: AbortSignal | undefined,
-  use: (niftiPath: string) => Promise<T>,
+  use: (niftiPath: string, warnings: string[]) => Promise<T>,
 ): Promise<T> {
   signal?.throwIfAborted();
   const name = basename(resolve(folder));
@@ -57,8 +58,8 @@ export async function convertDicomFolder<T>(
   try {
     // Errors of the reader name this file, so it is called after the folder.
     const output = join(directory, `${name.slice(0, 100)}.nii`);
-    await convert({ packageDir, files, output }, name, signal);
-    return await use(output);
+    const warnings = await convert({ packageDir, files, output }, name, signal);
+    return await use(output, warnings);
   } finally {
     process.off('exit', removeNow);
     await rm(directory, { recursive: true, force: true });
@@ -92,9 +93,10 @@ async function listFiles(folder: string, name: string): Promise<string[]> {
   return files.sort();
 }
 
-async function convert(request: ConversionRequest, name: string, signal: AbortSignal | undefined): Promise<void> {
-  const { conversion, complaint } = await runWorker(request, name, signal);
+async function convert(request: ConversionRequest, name: string, signal: AbortSignal | undefined): Promise<string[]> {
+  const { conversion, complaints } = await runWorker(request, name, signal);
   const { exitCode, images } = conversion;
+  const complaint = complaints.at(-1);
   if (images.length > 1) {
     const found = images.map((image) => `${image.name} (${image.shape.join(' x ')})`).join(', ');
     throw new Brain3DError(
@@ -104,29 +106,31 @@ async function convert(request: ConversionRequest, name: string, signal: AbortSi
       { file: name },
     );
   }
-  if (images.length === 0) throw notDicom(name, complaint || 'dcm2niix finds no image in it');
+  if (images.length === 0) throw notDicom(name, complaint ?? 'dcm2niix finds no image in it');
   // It writes an image also where slices are missing or overlap, and says so with its exit status.
-  if (exitCode !== 0) throw notDicom(name, complaint || `dcm2niix ended with status ${exitCode}`);
+  if (exitCode !== 0) throw notDicom(name, complaint ?? `dcm2niix ended with status ${exitCode}`);
+  return complaints.map((line) => `dcm2niix: ${line}`);
 }
 
-/** `complaint` is the last warning or error that dcm2niix printed; empty if there is none. */
+/** `complaints` are the warnings and errors that dcm2niix printed. */
 async function runWorker(
   request: ConversionRequest,
   name: string,
   signal: AbortSignal | undefined,
-): Promise<{ conversion: Conversion; complaint: string }> {
+): Promise<{ conversion: Conversion; complaints: string[] }> {
   // An abort that came before is no event any more.
   signal?.throwIfAborted();
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   const stop = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
   const worker = new Worker(join(__dirname, 'dicom-worker.js'), { workerData: request });
-  let complaint = '';
+  const complaints: string[] = [];
   try {
     const conversion = await new Promise<Conversion>((resolve, reject) => {
-      const fail = (what: string, cause?: unknown) => reject(notDicom(name, `dcm2niix ${what}. ${complaint}`, cause));
+      const fail = (what: string, cause?: unknown) =>
+        reject(notDicom(name, `dcm2niix ${what}. ${complaints.at(-1) ?? ''}`, cause));
       worker.on('message', (message: ConversionMessage) => {
         if ('conversion' in message) resolve(message.conversion);
-        else if (/^(warning|error)/i.test(message.line)) complaint = message.line;
+        else if (/^(warning|error)/i.test(message.line)) complaints.push(message.line);
       });
       worker.on('error', (cause) => fail(`failed (${cause.message})`, cause));
       worker.on('exit', () => fail('ended early'));
@@ -135,7 +139,7 @@ async function runWorker(
         else fail(`took more than ${TIMEOUT_MS / 1000} s`);
       });
     });
-    return { conversion, complaint };
+    return { conversion, complaints };
   } finally {
     await worker.terminate();
   }

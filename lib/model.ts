@@ -1,6 +1,6 @@
 /** A loaded Brain3D: volumes in, reports out. */
 import { EventEmitter } from 'node:events';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type TypedEmitter from 'typed-emitter';
 import * as v from 'valibot';
 import { loadAddon } from './binding';
@@ -10,15 +10,14 @@ import { Brain3DError, withCallerStack } from './errors';
 import {
   type GenerateOptions,
   type GenerationDefaults,
-  type GenerationSettings,
   parseGenerateOptions,
   readGenerationDefaults,
   resolveSettings,
   toNativeOptions,
 } from './generation';
-import type { NativeAddon, NativeGeneration, NativeModel, NativeModelInfo } from './native';
+import type { NativeAddon, NativeModel, NativeModelInfo, NativeSequence } from './native';
 import { callNative } from './native-call';
-import { DISCLAIMER, type ModelProvenance, type Report, type TextChunk, type Timings } from './report';
+import { assembleReport, type Report, type TextChunk } from './report';
 import { ReportStream } from './stream';
 import { TextStream, Tokenizer } from './tokenizer';
 import { is, parseOptions } from './validate';
@@ -279,74 +278,16 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
         onTokens,
       ),
     );
-    const total = performance.now() - start;
+    const totalMs = performance.now() - start;
+    const context = { checkpoint: this.checkpoint, info: this.info, build: this.#addon.buildInfo() };
     return Promise.all(
-      prepared.map((item, index) =>
-        this.#report(item, generation, index, { prompt, promptTokens: promptIds.length, settings, total }),
-      ),
+      prepared.map(async ({ source, readMs, preprocessMs }, index) => {
+        const { tokenIds } = generation.sequences[index] as NativeSequence;
+        const text = (await this.#tokenizer.decode(tokenIds)).trim();
+        const made = { text, volume: source.info, readMs, preprocessMs, totalMs };
+        return assembleReport(context, { prompt, promptIds, settings }, generation, index, made);
+      }),
     );
-  }
-
-  async #report(
-    prepared: Prepared,
-    generation: NativeGeneration,
-    index: number,
-    call: { prompt: string; promptTokens: number; settings: GenerationSettings; total: number },
-  ): Promise<Report> {
-    const sequence = generation.sequences[index] as NativeGeneration['sequences'][number];
-    const timingsMs: Timings = {
-      read: prepared.readMs,
-      preprocess: prepared.preprocessMs,
-      encode: generation.encodeMs,
-      prefill: generation.prefillMs,
-      decode: generation.decodeMs,
-      total: call.total,
-    };
-    return {
-      text: (await this.#tokenizer.decode(sequence.tokenIds)).trim(),
-      tokenIds: sequence.tokenIds,
-      finishReason: sequence.finishReason,
-      counts: {
-        visualTokens: this.info.numVisualTokens,
-        promptTokens: call.promptTokens,
-        newTokens: sequence.tokenIds.length,
-        batchSize: generation.sequences.length,
-      },
-      timingsMs,
-      device: this.info.device,
-      dtype: this.info.dtype,
-      prompt: call.prompt,
-      settings: call.settings,
-      model: this.#provenance(),
-      volume: prepared.source.info,
-      warnings: this.#warnings(prepared, sequence.finishReason),
-      researchUseOnly: true,
-      disclaimer: DISCLAIMER,
-    };
-  }
-
-  #warnings(prepared: Prepared, finishReason: string): string[] {
-    const warnings = [...prepared.source.info.warnings, ...this.info.warnings];
-    if (this.checkpoint.phase === 'initialised')
-      warnings.push('the checkpoint is untrained: its text does not depend on the image in any meaningful way');
-    if (finishReason === 'length') warnings.push('the text was cut at maxNewTokens');
-    return warnings;
-  }
-
-  #provenance(): ModelProvenance {
-    const { dir, recipe, phase, vision, language, hasAdapter } = this.checkpoint;
-    const build = this.#addon.buildInfo();
-    return {
-      name: basename(dir),
-      recipe: recipe.name,
-      compression: recipe.compression,
-      phase,
-      visionFingerprint: vision.fingerprint,
-      languageFingerprint: language.fingerprint,
-      hasAdapter,
-      brain3dVersion: build.version,
-      torchVersion: build.torchVersion,
-    };
   }
 
   async #encode(source: VolumeSource, signal: AbortSignal | undefined): Promise<Encoding> {

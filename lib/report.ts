@@ -1,5 +1,8 @@
 /** What a generation gives back, and the statement every one carries. */
+import { basename } from 'node:path';
+import type { Checkpoint } from './checkpoint';
 import type { GenerationSettings } from './generation';
+import type { NativeBuildInfo, NativeGeneration, NativeModelInfo, NativeSequence } from './native';
 import type { VolumeInfo } from './volume';
 
 export const DISCLAIMER =
@@ -34,7 +37,7 @@ export interface Report {
   text: string;
   /** New tokens only, the closing EOS included. */
   tokenIds: number[];
-  /** `length` means the text was cut at maxNewTokens. */
+  /** `length` means the text was cut at the limit of new tokens. */
   finishReason: 'eos' | 'length';
   counts: { visualTokens: number; promptTokens: number; newTokens: number; batchSize: number };
   timingsMs: Timings;
@@ -55,4 +58,71 @@ export interface Report {
 export interface TextChunk {
   text: string;
   tokenId: number;
+}
+
+interface ModelContext {
+  checkpoint: Checkpoint;
+  info: NativeModelInfo;
+  build: NativeBuildInfo;
+}
+
+/** The report of sequence `index` of a generation. */
+export function assembleReport(
+  model: ModelContext,
+  call: { prompt: string; promptIds: number[]; settings: GenerationSettings },
+  generation: NativeGeneration,
+  index: number,
+  made: { text: string; volume: VolumeInfo; readMs: number; preprocessMs: number; totalMs: number },
+): Report {
+  const { tokenIds, finishReason } = generation.sequences[index] as NativeSequence;
+  return {
+    text: made.text,
+    tokenIds,
+    finishReason,
+    counts: {
+      visualTokens: model.info.numVisualTokens,
+      promptTokens: call.promptIds.length,
+      newTokens: tokenIds.length,
+      batchSize: generation.sequences.length,
+    },
+    timingsMs: {
+      read: made.readMs,
+      preprocess: made.preprocessMs,
+      encode: generation.encodeMs,
+      prefill: generation.prefillMs,
+      decode: generation.decodeMs,
+      total: made.totalMs,
+    },
+    device: model.info.device,
+    dtype: model.info.dtype,
+    prompt: call.prompt,
+    settings: call.settings,
+    model: provenance(model),
+    volume: made.volume,
+    warnings: warnings(model, made.volume, finishReason),
+    researchUseOnly: true,
+    disclaimer: DISCLAIMER,
+  };
+}
+
+function warnings({ checkpoint, info }: ModelContext, volume: VolumeInfo, finishReason: string): string[] {
+  const found = [...volume.warnings, ...info.warnings];
+  if (checkpoint.phase === 'initialised')
+    found.push('the checkpoint is untrained: its text does not depend on the image in any meaningful way');
+  if (finishReason === 'length') found.push('the text was cut at the limit of new tokens');
+  return found;
+}
+
+function provenance({ checkpoint, build }: ModelContext): ModelProvenance {
+  return {
+    name: basename(checkpoint.dir),
+    recipe: checkpoint.recipe.name,
+    compression: checkpoint.recipe.compression,
+    phase: checkpoint.phase,
+    visionFingerprint: checkpoint.vision.fingerprint,
+    languageFingerprint: checkpoint.language.fingerprint,
+    hasAdapter: checkpoint.hasAdapter,
+    brain3dVersion: build.version,
+    torchVersion: build.torchVersion,
+  };
 }

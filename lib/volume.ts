@@ -46,10 +46,16 @@ export class Volume {
   readonly preprocessed: Readonly<{ size: [number, number, number] }> | null;
 
   /** @internal */
-  constructor(addon: NativeAddon, native: NativeVolume, preprocessed: { size: [number, number, number] } | null) {
+  constructor(
+    addon: NativeAddon,
+    native: NativeVolume,
+    preprocessed: { size: [number, number, number] } | null,
+    conversionWarnings: string[] = [],
+  ) {
     this.#addon = addon;
     this.#native = native;
-    this.info = Object.freeze(native.info());
+    const info = native.info();
+    this.info = Object.freeze({ ...info, warnings: [...conversionWarnings, ...info.warnings] });
     this.preprocessed = preprocessed;
   }
 
@@ -94,8 +100,10 @@ export async function loadVolume(path: string, options: LoadVolumeOptions = {}):
   const { signal, ...read } = parseOptions('loadVolume', ReadSchema, options);
   const addon = loadAddon();
   const nativeOptions = toNativeRead(read);
-  const readFile = async (file: string): Promise<Volume> =>
-    new Volume(addon, await callNative(addon, signal, (token) => addon.readVolume(file, nativeOptions, token)), null);
+  const readFile = async (file: string, warnings: string[] = []): Promise<Volume> => {
+    const native = await callNative(addon, signal, (token) => addon.readVolume(file, nativeOptions, token));
+    return new Volume(addon, native, null, warnings);
+  };
   return withCallerStack(loadVolume, async () =>
     isFolder(path) ? convertDicomFolder(path, signal, readFile) : readFile(path),
   );

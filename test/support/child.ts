@@ -6,6 +6,10 @@ export const ROOT = join(__dirname, '..', '..');
 export const MODEL = join(ROOT, 'models/tiny/checkpoint');
 export const SAMPLE = join(ROOT, 'assets/colin27_t1_2mm.nii.gz');
 
+/** JSON that a test takes apart or spoils: its shape is the test's business. */
+// biome-ignore lint/suspicious/noExplicitAny: a checked type would have to be cast at every use
+export type Loose = any;
+
 export interface Ending {
   code: number | null;
   signal: NodeJS.Signals | null;
@@ -51,7 +55,7 @@ export function runNode(args: string[], limitMs = 60_000, input = ''): Promise<E
 }
 
 /** An ending with status 0 and nothing on stderr, its stdout parsed as JSON. */
-export function parsed(ending: Ending): any {
+export function parsed(ending: Ending): Loose {
   if (ending.code !== 0 || ending.signal !== null) throw new Error(`ended with ${JSON.stringify(ending)}`);
   return JSON.parse(ending.stdout.trim().split('\n').at(-1) ?? '');
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Brain3D, importCheckpoint, initCheckpoint, writeTensors } from 'brain3d';
 import { fingerprint } from '../../dist/backbone';
-import { MODEL, ROOT } from '../support/child';
+import { type Loose, MODEL, ROOT } from '../support/child';
 
 const GOLDEN = join(ROOT, 'test/golden');
 let dir: string;
@@ -17,7 +17,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 const path = (name: string): string => join(dir, name);
-const editJson = (name: string, edit: (json: any) => void): void => {
+const editJson = (name: string, edit: (json: Loose) => void): void => {
   const json = JSON.parse(readFileSync(path(name), 'utf8'));
   edit(json);
   writeFileSync(path(name), JSON.stringify(json));
@@ -45,7 +45,7 @@ async function refusal(): Promise<{ code: string; message: string; file?: string
 }
 
 /** Rewrites a safetensors file with a changed header, the data kept. */
-function editTensors(name: string, edit: (header: Record<string, any>) => void): void {
+function editTensors(name: string, edit: (header: Record<string, Loose>) => void): void {
   const bytes = readFileSync(path(name));
   const length = Number(bytes.readBigUInt64LE(0));
   const header = JSON.parse(bytes.subarray(8, 8 + length).toString('utf8'));
@@ -56,7 +56,7 @@ function editTensors(name: string, edit: (header: Record<string, any>) => void):
   writeFileSync(path(name), Buffer.concat([size, text, bytes.subarray(8 + length)]));
 }
 
-const rename = (header: Record<string, any>, from: string, to: string): void => {
+const rename = (header: Record<string, Loose>, from: string, to: string): void => {
   header[to] = header[from];
   delete header[from];
 };

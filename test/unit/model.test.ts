@@ -78,7 +78,7 @@ describe('generate', () => {
   test('stops at maxNewTokens and says so', async () => {
     const short = await model.generate(input, { maxNewTokens: 4 });
     expect(short).toMatchObject({ finishReason: 'length', counts: { newTokens: 4 } });
-    expect(short.warnings).toContainEqual(expect.stringContaining('cut at maxNewTokens'));
+    expect(short.warnings).toContainEqual(expect.stringContaining('cut at the limit'));
   });
 
   test('tells progress by events', async () => {

@@ -1,5 +1,5 @@
 /** Ids and texts of Python's tokenizers on the demo model's tokenizer.json (tools/reference/tokenizer_cases.py). */
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TextStream, Tokenizer } from '../../dist/tokenizer';
@@ -41,4 +41,5 @@ test('rejects a directory without a tokenizer, and a file that is none', async (
   await expect(Tokenizer.load(dir)).rejects.toMatchObject({ code: 'BRAIN3D_CONFIG', file: 'tokenizer.json' });
   writeFileSync(join(dir, 'tokenizer.json'), '{"model": {"type": "Nothing"}}');
   await expect(Tokenizer.load(dir)).rejects.toMatchObject({ code: 'BRAIN3D_CONFIG' });
+  rmSync(dir, { recursive: true });
 });
