@@ -25,7 +25,8 @@ export type ErrorCode = (typeof ERROR_CODES)[number];
 
 const BRAND = Symbol.for('brain3d.error');
 
-/** Every failure brain3d reports, native or not. Wrong argument types are `TypeError`, wrong values `RangeError`. */
+/** Every failure brain3d reports, native or not. Arguments of a wrong type, unknown
+ * options and names are `TypeError`, values outside their range `RangeError`. */
 export class Brain3DError extends Error {
   readonly code: ErrorCode;
   /** Base name of the file at fault: a whole path may identify a patient. */

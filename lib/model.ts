@@ -27,7 +27,7 @@ import { loadVolume, preprocess, type Volume } from './volume';
 export type VolumeSource = string | Volume;
 
 export type Brain3DEvents = {
-  /** A stage of loading or of a report begins or moves on; `done` of `total` bytes, tokens or volumes. */
+  /** A stage of loading or of a report begins or moves on; `done` of `total` bytes or volumes. */
   progress: (progress: { stage: string; done: number; total: number }) => void;
   /** Something worth knowing that is no failure, such as a fallback to the CPU. */
   warning: (message: string) => void;

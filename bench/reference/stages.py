@@ -65,15 +65,17 @@ class Peer:
                                       repetition_penalty=1.2, no_repeat_ngram_size=3, eos_token_id=1, pad_token_id=0)
 
 
-def timed(repeat, work, device):
-    times = []
-    for _ in range(repeat + 1):  # the first warms up
-        start = time.perf_counter()
-        result = work()
-        if device.startswith("cuda"):
-            torch.cuda.synchronize()
-        times.append((time.perf_counter() - start) * 1e3)
-    return result, {"median_ms": statistics.median(times[1:]), "min_ms": min(times[1:]), "max_ms": max(times[1:])}
+def summary(times):
+    times = times[1:]  # the first warms up
+    return {"median_ms": statistics.median(times), "min_ms": min(times), "max_ms": max(times)}
+
+
+def timed(work, device):
+    start = time.perf_counter()
+    result = work()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    return result, (time.perf_counter() - start) * 1e3
 
 
 def main():
@@ -93,15 +95,22 @@ def main():
     out = {"python": True, "torch": torch.__version__, "transformers": transformers.__version__, "threads": torch.get_num_threads()}
     with torch.inference_mode():
         peer = Peer(args)
-        volume, out["preprocess"] = timed(args.repeat, lambda: preprocess(args.volume), "cpu")
+        stages = {"preprocess": [], "encode": [], "prefill": [], "decode": []}
+        for _ in range(args.repeat + 1):
+            volume, ms = timed(lambda: preprocess(args.volume), "cpu")
+            stages["preprocess"].append(ms)
         volume = volume.to(args.device)
-        visual, out["encode"] = timed(args.repeat, lambda: peer.encode(volume), args.device)
-        inputs = peer.inputs(visual, args.prompt_ids)
-        # One token is the prefill and one sampling step, as brain3d's own prefill and first step.
-        _, out["prefill"] = timed(args.repeat, lambda: peer.generate(inputs, 1), args.device)
-        ids, whole = timed(args.repeat, lambda: peer.generate(inputs, args.tokens), args.device)
-        steps = args.tokens - 1
-        out["decode"] = {key: (whole[key] - out["prefill"][key]) / steps for key in whole}
+        # As brain3d's side runs them: whole reports, of one token and of all. One token is the prefill and one choice of
+        # a token; what the others add is their decoding.
+        for _ in range(args.repeat + 1):
+            visual, _ = timed(lambda: peer.encode(volume), args.device)
+            _, first = timed(lambda: peer.generate(peer.inputs(visual, args.prompt_ids), 1), args.device)
+            visual, encode = timed(lambda: peer.encode(volume), args.device)
+            ids, whole = timed(lambda: peer.generate(peer.inputs(visual, args.prompt_ids), args.tokens), args.device)
+            stages["encode"].append(encode)
+            stages["prefill"].append(first)
+            stages["decode"].append((whole - first) / (args.tokens - 1))
+        out.update({stage: summary(times) for stage, times in stages.items()})
         out["token_ids"] = ids[0].tolist()
     print(json.dumps(out))
 

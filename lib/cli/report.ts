@@ -30,7 +30,7 @@ Examples:
 Without --model the demo model is used: it shows that everything works, not what is in the image.
 ${DISCLAIMER}`;
 
-/** In the repository; the published package has no models. */
+/** Real but tiny, its visual conditioning untrained. */
 const DEMO_MODEL = join(__dirname, '..', '..', 'models', 'tiny', 'checkpoint');
 
 const GENERATE_FLAGS = [

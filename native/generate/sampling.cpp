@@ -113,7 +113,7 @@ at::Tensor Sampler::process(const at::Tensor& logits) const {
 }
 
 void Sampler::step(const at::Tensor& logits) {
-  finite_.logical_and_(logits.amax().isfinite());
+  finite_.logical_and_(logits.isfinite().all());
   const at::Tensor scores = process(logits);
   const at::Tensor chosen =
       options_.greedy ? scores.argmax(-1) : sample_inverse_cdf(scores, uniforms_.index_select(0, count_.view({1})));

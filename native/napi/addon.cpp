@@ -1,6 +1,7 @@
 // The addon's entry: per-environment data, then the exports.
 #include <napi.h>
 
+#include "core/cpu_allocator.h"
 #include "napi/addon_data.h"
 #include "napi/exports.h"
 
@@ -9,6 +10,7 @@ namespace brain3d::napi {
 namespace {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  install_caching_cpu_allocator();
   env.SetInstanceData(new AddonData(env));
   export_cancel_token(env, exports);
   export_volume(env, exports);

@@ -1,4 +1,5 @@
 // A loaded model: encode, generate, score.
+#include "core/cpu_allocator.h"
 #include "core/device.h"
 #include "core/dtype.h"
 #include "core/stopwatch.h"
@@ -218,6 +219,7 @@ Napi::Value score(const std::shared_ptr<ModelHandle>& handle, const Napi::Callba
 
 Napi::Value dispose(const std::shared_ptr<ModelHandle>& handle, const Napi::CallbackInfo& call) {
   handle->model = nullptr;
+  release_cached_cpu_memory();
   return call.Env().Undefined();
 }
 
