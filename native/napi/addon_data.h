@@ -26,9 +26,11 @@ class AddonData {
 
   static AddonData& of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
 
-  /// Model work runs one call at a time, first come first served: two at once would only share the same cores or GPU.
+  /// Everything that computes on tensors runs here, one call at a time, first come first served. Two threads at once would
+  /// share the same cores or GPU, and worse: each has an OpenMP team of its own, and as soon as the teams outnumber the
+  /// cores OpenMP lets them sleep at every barrier, which made small operations five times slower.
   Executor& compute() { return *compute_; }
-  /// Volumes and files, beside the model work.
+  /// Reading and writing files, beside the computing.
   Executor& files() { return *files_; }
 
   /// [any thread] Queues `job` for the JavaScript thread.

@@ -26,7 +26,7 @@ using MakeWeights =
 /// Reads both configurations, has the weights made, writes them.
 Napi::Value write_checkpoint(const Napi::CallbackInfo& call, const NewCheckpoint& target, MakeWeights make) {
   return run_async<std::monostate>(
-      call.Env(), AddonData::of(call.Env()).files(), get_handle<CancelFlag>(call[1]), std::make_shared<Held>(),
+      call.Env(), AddonData::of(call.Env()).compute(), get_handle<CancelFlag>(call[1]), std::make_shared<Held>(),
       [target, make] {
         const c10::InferenceMode inference;
         const auto vision = models::SiglipConfig::read(target.vision_dir);

@@ -104,8 +104,8 @@ Napi::Value preprocess(const Napi::CallbackInfo& call) {
   const data::PreprocessOptions settings{
       {size[0], size[1], size[2]}, options.number("lowerPercentile"), options.number("upperPercentile")};
   const auto cancel = get_handle<CancelFlag>(call[2]);
-  return run_on_files<data::Volume>(
-      call.Env(), cancel, std::make_shared<Held>(),
+  return run_async<data::Volume>(
+      call.Env(), AddonData::of(call.Env()).compute(), cancel, std::make_shared<Held>(),
       [volume, settings, cancel] { return data::preprocess(*volume, settings, *cancel); },
       [](Napi::Env env, data::Volume& out) { return volume_handle(env, std::move(out)); });
 }
