@@ -26,9 +26,9 @@ class AddonData {
 
   static AddonData& of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
 
-  /// Everything that computes on tensors runs here, one call at a time, first come first served. Two threads at once would
-  /// share the same cores or GPU, and worse: each has an OpenMP team of its own, and as soon as the teams outnumber the
-  /// cores OpenMP lets them sleep at every barrier, which made small operations five times slower.
+  /// Everything that computes on tensors runs here, one call at a time, first come first served. Two threads at once
+  /// would share the same cores or GPU, and worse: each has an OpenMP team of its own, and as soon as the teams
+  /// outnumber the cores OpenMP lets them sleep at every barrier, which made small operations five times slower.
   Executor& compute() { return *compute_; }
   /// Reading and writing files, beside the computing.
   Executor& files() { return *files_; }
