@@ -94,15 +94,21 @@ std::vector<at::Tensor> to_voxels(const Napi::Value& value) {
 /// A callback that reaches JavaScript from the computing thread; empty if the caller gave none.
 /// `convert` makes the arguments, on the JavaScript thread, after `held` has kept the function alive until then.
 template <typename... Args, typename Convert>
-std::function<void(Args...)> js_callback(const Napi::Value& value, const std::shared_ptr<Held>& held, Convert convert) {
+std::function<void(Args...)> js_callback(const Napi::Value& value, const std::shared_ptr<Held>& held,
+                                         const CancelHandle& cancel, Convert convert) {
   if (!value.IsFunction()) return {};
   const std::size_t index = held->add(value);
   AddonData& addon = AddonData::of(value.Env());
-  return [&addon, held, index, convert](Args... args) {
-    addon.post_to_js([held, index, convert, args...](Napi::Env env) {
-      if (env == nullptr) return;
+  return [&addon, held, cancel, index, convert](Args... args) {
+    addon.post_to_js([held, cancel, index, convert, args...](Napi::Env env) {
+      if (env == nullptr || held->thrown) return;
       const Napi::HandleScope scope(env);
-      held->get(index).As<Napi::Function>().Call(convert(env, args...));
+      try {
+        held->get(index).As<Napi::Function>().Call(convert(env, args...));
+      } catch (const Napi::Error& error) {  // must not unwind through Node; ends the work and becomes its rejection
+        held->thrown = error;
+        cancel->cancel();
+      }
     });
   };
 }
@@ -168,8 +174,8 @@ Napi::Value generate_reports(const std::shared_ptr<ModelHandle>& handle, const N
     const auto plan = generate::StepPlan::for_device(model->device(), Options(call[2]).boolean("cudaGraph"));
     const auto cancel = get_handle<CancelFlag>(call[3]);
     auto held = std::make_shared<Held>();
-    const auto on_tokens =
-        js_callback<std::vector<std::int64_t>>(call[4], held, [](Napi::Env env, const std::vector<std::int64_t>& ids) {
+    const auto on_tokens = js_callback<std::vector<std::int64_t>>(
+        call[4], held, cancel, [](Napi::Env env, const std::vector<std::int64_t>& ids) {
           return std::vector<napi_value>{to_array(env, ids)};
         });
     return run_async<generate::Reports>(
@@ -244,7 +250,7 @@ Napi::Value load_model(const Napi::CallbackInfo& call) {
     const auto cancel = get_handle<CancelFlag>(call[1]);
     auto held = std::make_shared<Held>();
     const auto report = js_callback<std::string, std::int64_t, std::int64_t>(
-        call[2], held,
+        call[2], held, cancel,
         [](Napi::Env env, const std::string& stage, const std::int64_t& done, const std::int64_t& total) {
           return std::vector<napi_value>{Napi::String::New(env, stage),
                                          Napi::Number::New(env, static_cast<double>(done)),

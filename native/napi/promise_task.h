@@ -27,8 +27,11 @@ class Held {
     return references_.size() - 1;
   }
   Napi::Value get(std::size_t index) const { return references_[index].Value(); }
+  /// What a callback of the caller's threw; the task then rejects with it.
+  std::optional<Napi::Error> thrown;
   void abandon() {
     for (auto& reference : references_) reference.SuppressDestruct();
+    if (thrown) thrown->SuppressDestruct();
   }
 
  private:
@@ -62,6 +65,10 @@ struct Task {
 
   /// [JS thread]
   void settle(Napi::Env env) {
+    if (held->thrown) {
+      deferred.Reject(held->thrown->Value());
+      return;
+    }
     try {
       if (!failure) {
         deferred.Resolve(convert(env, *result));

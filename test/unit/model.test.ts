@@ -138,6 +138,14 @@ describe('abort', () => {
   });
 });
 
+test('an error thrown by a progress callback ends the load and becomes its rejection', async () => {
+  const mine = new Error('mine');
+  const onProgress = (): void => {
+    throw mine;
+  };
+  await expect(Brain3D.load({ model: MODEL, onProgress })).rejects.toBe(mine);
+});
+
 describe('encode and score', () => {
   test('encode gives every stage with its sizes', async () => {
     const encoding = await model.encode(SAMPLE);
