@@ -7,8 +7,10 @@ namespace brain3d {
 
 /// Makes LibTorch take CPU tensors from a caching allocator; once per process, later calls do nothing.
 ///
-/// Why: glibc hands the memory of threads other than the main one back to the system after almost every large tensor,
-/// and the next one faults it in again page by page. On a thread of our own that made a prefill a quarter slower.
+/// Why: on a thread other than the main one, a prefill of the small benchmark model took about 190 ms, and 135 ms with
+/// MALLOC_ARENA_MAX=1 (scratch timings on a noisy machine of two cores), which points at glibc handing the memory of
+/// such threads back after each large tensor. How much of that this saves, beside the single computing thread of
+/// napi/addon_data.h, was not measured apart.
 void install_caching_cpu_allocator();
 
 /// Gives the blocks that are kept but not in use back to the system.

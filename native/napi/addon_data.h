@@ -27,8 +27,9 @@ class AddonData {
   static AddonData& of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
 
   /// Everything that computes on tensors runs here, one call at a time, first come first served. Two threads at once
-  /// would share the same cores or GPU, and worse: each has an OpenMP team of its own, and as soon as the teams
-  /// outnumber the cores OpenMP lets them sleep at every barrier, which made small operations five times slower.
+  /// would share the same cores or GPU, and each would have an OpenMP team of its own. On two cores, small operations
+  /// took three to ten times as long on a second thread as on the first (scratch timings); that OpenMP lets teams sleep
+  /// at their barriers once they outnumber the cores is the likely cause, not a proven one.
   Executor& compute() { return *compute_; }
   /// Reading and writing files, beside the computing.
   Executor& files() { return *files_; }
