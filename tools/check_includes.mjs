@@ -13,11 +13,14 @@ const LAYERS = {
   ops: ['core'],
   nn: ['core', 'ops'],
   io: ['core'],
-  data: ['core', 'io', 'ops'],
+  image: ['core'],
+  strip: ['core', 'image'],
+  simulate: ['core', 'image', 'io'],
+  data: ['core', 'image', 'io', 'ops', 'strip'],
   models: ['core', 'io', 'nn', 'ops'],
   generate: ['core', 'models', 'nn', 'ops'],
   train: ['core', 'data', 'io', 'models', 'nn', 'ops'],
-  napi: ['core', 'data', 'generate', 'io', 'models', 'nn', 'ops', 'train'],
+  napi: ['core', 'data', 'generate', 'image', 'io', 'models', 'nn', 'ops', 'simulate', 'strip', 'train'],
   loader: [],
 };
 const KNOWS_NODE = ['napi', 'loader'];

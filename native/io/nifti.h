@@ -43,16 +43,22 @@ NiftiImage read_nifti(const std::string& path, const NiftiOptions& options = {})
 /// unverified. Throws as read_nifti does.
 NiftiImage read_nifti_header(const std::string& path, const NiftiOptions& options = {});
 
+/// How voxels are stored. Integers are rounded to nearest and must fit.
+enum class StoredAs { Float32, Int16, UInt8 };
+
 struct NiftiOutput {
   std::array<std::int64_t, 3> shape{};  // (I, J, K)
   const float* voxels = nullptr;        // I * J * K, i fastest
   std::array<double, 16> affine{};      // voxel to RAS mm, row-major
+  StoredAs stored_as = StoredAs::Float32;
+  int compression_level = 6;  // of gzip, 1 to 9
 };
 
-/// Writes NIfTI-1, float32, little-endian, atomically, compressed if the name ends in ".gz"; equal input gives equal
+/// Writes NIfTI-1, little-endian, atomically, compressed if the name ends in ".gz"; equal input gives equal
 /// bytes. Holds geometry and voxels only: no description, no extension. The affine becomes the sform (code 1), and the
 /// qform as well where a rotation with spacings can express it.
-/// Throws Usage if shape or affine could not be read back by read_nifti, Io if the system refuses.
+/// Throws Usage if shape or affine could not be read back by read_nifti or a voxel does not fit the datatype, Io if the
+/// system refuses.
 void write_nifti(const std::string& path, const NiftiOutput& output);
 
 }  // namespace brain3d::io

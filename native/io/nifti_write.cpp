@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "io/bytes.h"
 #include "io/failure.h"
@@ -11,7 +12,19 @@
 namespace brain3d::io {
 namespace {
 
-constexpr std::int16_t kFloat32Code = 16;
+struct Storage {
+  std::int16_t code;  // NIfTI's datatype
+  std::int16_t bits;
+};
+
+constexpr Storage storage(StoredAs stored_as) {
+  switch (stored_as) {
+    case StoredAs::UInt8: return {2, 8};
+    case StoredAs::Int16: return {4, 16};
+    default: return {16, 32};
+  }
+}
+
 constexpr std::int16_t kScannerCode = 1;
 constexpr std::byte kMillimetres{2};
 // Above this the qform, which cannot express shear, would differ visibly from the sform.
@@ -77,8 +90,8 @@ std::array<std::byte, kNifti1HeaderBytes + kNiftiExtenderBytes> make_header(cons
     store(header + at.dim + 2 * (axis + 1), static_cast<std::int16_t>(axis < 3 ? output.shape[axis] : 1));
     store_float(header, at.pixdim + 4 * (axis + 1), axis < 3 ? spacing[axis] : 1);
   }
-  store(header + at.datatype, kFloat32Code);
-  store(header + at.bitpix, std::int16_t{32});
+  store(header + at.datatype, storage(output.stored_as).code);
+  store(header + at.bitpix, storage(output.stored_as).bits);
   store_float(header, at.vox_offset, static_cast<double>(bytes.size()));
   store_float(header, at.scl_slope, 1);
   header[at.xyzt_units] = kMillimetres;
@@ -89,34 +102,60 @@ std::array<std::byte, kNifti1HeaderBytes + kNiftiExtenderBytes> make_header(cons
   return bytes;
 }
 
+/// Appends the voxels as `T`, rounded.
+template <typename T>
+void append_integers(std::string& bytes, const NiftiOutput& output, std::size_t num_voxels, const std::string& name) {
+  std::vector<T> values(num_voxels);
+  constexpr auto kLowest = static_cast<float>(std::numeric_limits<T>::min());
+  constexpr auto kHighest = static_cast<float>(std::numeric_limits<T>::max());
+  for (std::size_t i = 0; i < num_voxels; ++i) {
+    const float rounded = std::nearbyint(output.voxels[i]);
+    if (!(rounded >= kLowest && rounded <= kHighest)) {
+      fail_at(ErrorCode::Usage, {.file = name}, "write_nifti: expected voxels from ", kLowest, " to ", kHighest,
+              " for this datatype, got ", output.voxels[i]);
+    }
+    values[i] = static_cast<T>(rounded);
+  }
+  bytes.append(reinterpret_cast<const char*>(values.data()), num_voxels * sizeof(T));
+}
+
+/// The whole file, uncompressed.
+std::string make_file(const NiftiOutput& output, std::size_t num_voxels, const std::string& name) {
+  const auto header = make_header(output);
+  std::string bytes;
+  bytes.reserve(header.size() + num_voxels * static_cast<std::size_t>(storage(output.stored_as).bits) / 8);
+  bytes.append(reinterpret_cast<const char*>(header.data()), header.size());
+  switch (output.stored_as) {
+    case StoredAs::UInt8: append_integers<std::uint8_t>(bytes, output, num_voxels, name); break;
+    case StoredAs::Int16: append_integers<std::int16_t>(bytes, output, num_voxels, name); break;
+    case StoredAs::Float32:
+      bytes.append(reinterpret_cast<const char*>(output.voxels), num_voxels * sizeof(float));
+      break;
+  }
+  return bytes;
+}
+
 }  // namespace
 
 void write_nifti(const std::string& path, const NiftiOutput& output) {
   const std::string name = base_name(path);
-  std::size_t bytes = sizeof(float);
+  std::size_t num_voxels = 1;
   for (const std::int64_t length : output.shape) {
     if (length < 1 || length > kMaxAxisVoxels) {
       fail_at(ErrorCode::Usage, {.file = name}, "write_nifti: expected 1 to ", kMaxAxisVoxels,
               " voxels along each axis, got ", length);
     }
-    bytes *= static_cast<std::size_t>(length);
+    num_voxels *= static_cast<std::size_t>(length);
   }
   if (const std::optional<std::string> defect = affine_defect(output.affine)) {
     fail_at(ErrorCode::Usage, {.file = name}, "write_nifti: expected a usable affine: ", *defect);
   }
   if (output.voxels == nullptr) fail_at(ErrorCode::Usage, {.file = name}, "write_nifti: expected voxels");
 
-  const auto header = make_header(output);
+  std::string bytes = make_file(output, num_voxels, name);
+  if (path.ends_with(".gz")) bytes = gzip_compress(bytes, output.compression_level);
   AtomicFile file(path);
-  if (path.ends_with(".gz")) {
-    std::string plain(reinterpret_cast<const char*>(header.data()), header.size());
-    plain.append(reinterpret_cast<const char*>(output.voxels), bytes);
-    const std::string packed = gzip_compress(plain);
-    file.write(packed.data(), packed.size());
-  } else {
-    file.write(header.data(), header.size());
-    file.write(output.voxels, bytes);
-  }
+  file.write(bytes.data(), bytes.size());
   file.commit();
 }
 

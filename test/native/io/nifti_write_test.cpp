@@ -107,5 +107,24 @@ TEST_CASE("rejects volumes that could not be read back") {
   CHECK_FALSE(std::filesystem::exists(dir.file("w.nii")));
 }
 
+TEST_CASE("integers are rounded, stored as such, and refused where they do not fit") {
+  const TempDir dir;
+  const std::vector<float> voxels{0, 1.4F, 2.5F, 254.6F};
+  const std::vector<float> rounded{0, 1, 2, 255};
+  const std::string path = dir.file("mask.nii.gz");
+  NiftiOutput output{.shape = {4, 1, 1}, .voxels = voxels.data(), .affine = kLps, .stored_as = StoredAs::UInt8};
+  write_nifti(path, output);
+  CHECK(read_nifti(path).voxels == rounded);
+  CHECK(read_nifti(path).datatype == "uint8");
+  output.stored_as = StoredAs::Int16;
+  write_nifti(path, output);
+  CHECK(read_nifti(path).voxels == rounded);
+  CHECK(read_nifti(path).datatype == "int16");
+  for (const float bad : {-1.0F, 256.0F, std::nanf("")}) {
+    const NiftiOutput wrong{.shape = {1, 1, 1}, .voxels = &bad, .affine = kLps, .stored_as = StoredAs::UInt8};
+    check_refused([&] { write_nifti(path, wrong); }, ErrorCode::Usage, "expected voxels from 0 to 255");
+  }
+}
+
 }  // namespace
 }  // namespace brain3d::io

@@ -1,0 +1,70 @@
+// Plain voxel arrays: what brain extraction and the simulator work on. No torch, so that they build in seconds.
+//
+// Axes are those of a canonical volume: array (D, H, W), D to Superior, H to Anterior, W to the patient's Right.
+// Positions are voxel indices in that order; (0, 0, 0) is the centre of the first voxel.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace brain3d::image {
+
+/// By (D, H, W).
+using Size = std::array<std::int64_t, 3>;
+using Vector = std::array<double, 3>;
+
+inline std::size_t count(const Size& size) { return static_cast<std::size_t>(size[0] * size[1] * size[2]); }
+
+template <typename T>
+struct Image {
+  Size size{};
+  Vector spacing_mm{1, 1, 1};
+  std::vector<T> voxels;  // row-major, W fastest
+
+  Image() = default;
+  Image(const Size& sides, const Vector& spacing, T value = T{})
+      : size(sides), spacing_mm(spacing), voxels(count(sides), value) {}
+
+  std::size_t index(std::int64_t d, std::int64_t h, std::int64_t w) const {
+    return static_cast<std::size_t>((d * size[1] + h) * size[2] + w);
+  }
+  T& operator()(std::int64_t d, std::int64_t h, std::int64_t w) { return voxels[index(d, h, w)]; }
+  const T& operator()(std::int64_t d, std::int64_t h, std::int64_t w) const { return voxels[index(d, h, w)]; }
+
+  bool contains(std::int64_t d, std::int64_t h, std::int64_t w) const {
+    return d >= 0 && h >= 0 && w >= 0 && d < size[0] && h < size[1] && w < size[2];
+  }
+};
+
+/// 0 outside, 1 inside.
+using Mask = Image<std::uint8_t>;
+
+/// Trilinear value at a fractional index; outside the array, the nearest voxel's.
+template <typename T>
+float sample(const Image<T>& image, double d, double h, double w) {
+  const std::array<double, 3> at{d, h, w};
+  std::array<std::int64_t, 3> low{}, high{};
+  std::array<float, 3> weight{};
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const double inside = std::clamp(at[axis], 0.0, static_cast<double>(image.size[axis] - 1));
+    low[axis] = static_cast<std::int64_t>(inside);
+    high[axis] = std::min(low[axis] + 1, image.size[axis] - 1);
+    weight[axis] = static_cast<float>(inside - static_cast<double>(low[axis]));
+  }
+  const auto along_w = [&](std::int64_t plane, std::int64_t row) {
+    const auto left = static_cast<float>(image(plane, row, low[2]));
+    return left + (static_cast<float>(image(plane, row, high[2])) - left) * weight[2];
+  };
+  const auto in_plane = [&](std::int64_t plane) {
+    const float near = along_w(plane, low[1]);
+    return near + (along_w(plane, high[1]) - near) * weight[1];
+  };
+  const float lower = in_plane(low[0]);
+  return lower + (in_plane(high[0]) - lower) * weight[0];
+}
+
+}  // namespace brain3d::image
