@@ -80,6 +80,16 @@ export interface NativeReadOptions {
   orientation: string;
   /** `sform`, `qform` or empty. */
   preferAffine: string;
+  /** `orientation` holds whatever the file's affine says. */
+  overrideOrientation: boolean;
+}
+
+/** What a cached volume's file does not say of its volume: its sidecar does. */
+export interface NativeCachedGeometry {
+  affine: NativeAffine;
+  affineSource: string;
+  datatype: string;
+  warnings: string[];
 }
 
 export interface NativePreprocessOptions {
@@ -232,6 +242,10 @@ export interface NativeAddon {
   volumeFromArray(data: Float32Array, shape: number[], affine: NativeAffine): NativeVolume;
   preprocess(volume: NativeVolume, options: NativePreprocessOptions, token: NativeCancelToken): Promise<NativeVolume>;
   writeVolume(volume: NativeVolume, path: string, token: NativeCancelToken): Promise<void>;
+  /** One float16 tensor `volume` (D, H, W) of values from 0 to 1, as safetensors. */
+  writeCachedVolume(volume: NativeVolume, path: string, token: NativeCancelToken): Promise<void>;
+  /** Maps what `writeCachedVolume` wrote. */
+  openCachedVolume(path: string, geometry: NativeCachedGeometry, token: NativeCancelToken): Promise<NativeVolume>;
   inspectBackbone(dir: string, token: NativeCancelToken): Promise<NativeBackboneInfo>;
   loadModel(
     spec: NativeModelSpec,

@@ -19,6 +19,8 @@ const ReadSchema = v.object({
   volumeIndex: v.optional(is.integer(0, 1 << 20)),
   /** Which affine to believe where qform and sform contradict each other. */
   preferAffine: v.optional(is.oneOf(['sform', 'qform'])),
+  /** `orientation` holds whatever the affine says, with a warning: for a file that is known to lie. @default false */
+  overrideOrientation: v.optional(is.flag()),
   signal: v.optional(is.signal()),
 });
 export type LoadVolumeOptions = v.InferInput<typeof ReadSchema>;
@@ -144,6 +146,7 @@ function toNativeRead(options: Omit<LoadVolumeOptions, 'signal'>): NativeReadOpt
     volumeIndex: options.volumeIndex ?? -1,
     orientation: options.orientation ?? '',
     preferAffine: options.preferAffine ?? '',
+    overrideOrientation: options.overrideOrientation ?? false,
   };
 }
 

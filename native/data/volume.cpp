@@ -13,7 +13,8 @@ constexpr double kObliqueWarningDegrees = 1.0;
 
 void place_in_patient(Volume& volume, const io::NiftiImage& image, const ReadOptions& options,
                       const std::string& name) {
-  if (!image.has_orientation) {
+  const bool overridden = options.override_orientation && !options.orientation.empty();
+  if (!image.has_orientation || overridden) {
     if (options.orientation.empty())
       throw Error(ErrorCode::Orientation,
                   concat(name,
@@ -23,6 +24,10 @@ void place_in_patient(Volume& volume, const io::NiftiImage& image, const ReadOpt
                   {name, "qform_code", -1});
     volume.affine = affine_from_codes(options.orientation, image.shape, image.spacing_mm);
     volume.affine_source = "stated";
+    const std::string codes = image.has_orientation ? axis_codes(nearest_axes(image.affine)) : options.orientation;
+    if (codes != options.orientation)
+      volume.warnings.push_back(concat("overriddenOrientation: the file's ", image.affine_source, " says ", codes,
+                                       "; it was read as ", options.orientation, ", as the caller stated"));
     return;
   }
   volume.affine = image.affine;
@@ -51,6 +56,8 @@ io::NiftiOptions nifti_options(const ReadOptions& options) {
   io::NiftiOptions out;
   out.volume_index = options.volume_index;
   out.prefer = options.prefer_affine;
+  // Of two contradicting affines neither is used then, so they are no reason to refuse the file.
+  if (options.override_orientation && out.prefer.empty()) out.prefer = "sform";
   return out;
 }
 

@@ -15,7 +15,7 @@ struct Volume {
   /// `canonicalise`, D runs to Superior, H to Anterior, W to the patient's Right.
   at::Tensor voxels;
   Affine affine{};            // (i, j, k) = (w, h, d) to RAS+ mm
-  std::string affine_source;  // "sform", "qform", "stated" or "array"
+  std::string affine_source;  // "sform", "qform", "stated", "array"
   std::string datatype;       // as stored
   std::vector<std::string> warnings;
 
@@ -23,13 +23,14 @@ struct Volume {
 };
 
 struct ReadOptions {
-  std::int64_t volume_index = -1;  // of a 4D file; -1 if not given
-  std::string orientation;         // axis codes for a file whose affine says nothing
-  std::string prefer_affine;       // "sform" or "qform" where they disagree
+  std::int64_t volume_index = -1;     // of a 4D file; -1 if not given
+  std::string orientation;            // axis codes for a file whose affine says nothing
+  std::string prefer_affine;          // "sform" or "qform" where they disagree
+  bool override_orientation = false;  // `orientation` holds whatever the file says: for one that is known to lie
 };
 
 /// Reads a .nii or .nii.gz. Throws Orientation if the file does not say how it lies in the patient and `orientation` is
-/// not given, or if it says something else than `orientation`.
+/// not given, or if it says something else than `orientation` and `override_orientation` is not set.
 Volume read_volume(const std::string& path, const ReadOptions& options);
 
 /// The same without voxels: `voxels` is an empty tensor of the right sizes (meta device).

@@ -33,6 +33,8 @@ Napi::Value data(const std::shared_ptr<data::Volume>& volume, const Napi::Callba
   return guarded(call.Env(), [&] { return to_float32_array(call.Env(), volume->voxels); });
 }
 
+}  // namespace
+
 Napi::Object volume_handle(Napi::Env env, data::Volume volume) {
   const auto bytes = static_cast<std::int64_t>(volume.voxels.nbytes());
   Napi::Object object = make_handle(env, std::make_shared<data::Volume>(std::move(volume)), bytes);
@@ -41,9 +43,12 @@ Napi::Object volume_handle(Napi::Env env, data::Volume volume) {
   return object;
 }
 
+namespace {
+
 data::ReadOptions to_read_options(const Napi::Value& value) {
   const Options options(value);
-  return {options.integer("volumeIndex"), options.text("orientation"), options.text("preferAffine")};
+  return {options.integer("volumeIndex"), options.text("orientation"), options.text("preferAffine"),
+          options.boolean("overrideOrientation")};
 }
 
 /// The common shape of this file's calls: work on the files thread that makes one value.
