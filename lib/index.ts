@@ -17,6 +17,10 @@ export {
 export { montage } from './montage';
 export { type CompressionName, RECIPES, type Recipe, type RecipeName } from './recipe';
 export { DISCLAIMER, type Report, type TextChunk, type Timings } from './report';
+export { type SimulateCohortOptions, simulateCohort } from './simulate/cohort';
+export type { Findings } from './simulate/findings';
+export type { CohortStatistics } from './simulate/statistics';
+export { type SimulatedSubject, type SimulateSubjectOptions, simulateSubject } from './simulate/subject';
 export type { ReportStream } from './stream';
 export {
   inspectVolume,
@@ -26,5 +30,6 @@ export {
   preprocess,
   Volume,
   type VolumeInfo,
+  type WriteVolumeOptions,
 } from './volume';
 export { writeTensors } from './write-tensors';

@@ -73,6 +73,9 @@ export interface NativeVolume {
   data(): Float32Array;
 }
 
+/** How a volume's voxels are stored in a file. */
+export type NativeDatatype = 'float32' | 'int16' | 'uint8';
+
 export interface NativeReadOptions {
   /** Index of the volume in a 4D file; -1 if not given. */
   volumeIndex: number;
@@ -231,6 +234,88 @@ export interface NativeBackboneInfo {
   config: Record<string, number | string | boolean>;
 }
 
+/** Opaque; the head that simulated subjects are drawn from. */
+export type NativeAnatomy = object & { readonly __anatomy: never };
+
+export type NativeTriple = [number, number, number];
+
+/** All seeds are 0 .. 2^53 - 1; triples are by (Right, Anterior, Superior). Meanings: native/simulate. */
+export interface NativeSubjectSpec {
+  /** (D, H, W) of the canonical volume. */
+  size: NativeTriple;
+  spacingMm: number;
+  /** Axis codes in which the volumes are stored, as `LPS`. */
+  orientation: string;
+  shape: {
+    scale: NativeTriple;
+    rotationDegrees: NativeTriple;
+    translationMm: NativeTriple;
+    warpMm: number;
+    warpSeed: number;
+    ventricleMm: number;
+  };
+  tumour: {
+    /** None: a healthy subject. */
+    foci: { region: string; side: 'left' | 'right' | 'middle'; seed: number; coreMl: number }[];
+    edemaMl: number;
+    necrosisShare: number;
+    infiltrationMm: number;
+    pushMm: number;
+    squeezeMm: number;
+    seed: number;
+  };
+  contrast: {
+    csf: number;
+    grey: number;
+    white: number;
+    fat: number;
+    edema: number;
+    core: number;
+    necrosis: number;
+  };
+  acquisition: {
+    bias: number;
+    biasSeed: number;
+    sliceMm: number;
+    blurMm: number;
+    noise: number;
+    noiseSeed: number;
+    gain: number;
+  };
+  strip: boolean;
+  stripRoughness: number;
+  stripSeed: number;
+}
+
+/** What the masks hold; pairs are [left, right]. */
+export interface NativeTruth {
+  volumes: {
+    region: string;
+    side: 'left' | 'right';
+    necrosisMm3: number;
+    edemaMm3: number;
+    enhancingMm3: number;
+  }[];
+  /** How far the lesion reaches from the midline into each half of the brain. */
+  reachMm: [number, number];
+  ventricleMm3: [number, number];
+  /** Without the lesion's mass effect. */
+  ventricleBeforeMm3: [number, number];
+  /** Of the septum pellucidum; positive to the right. */
+  midlineShiftMm: number;
+  brainMm3: number;
+  foci: { centreMm: NativeTriple; coreMm3: number }[];
+}
+
+export interface NativeSubject {
+  flair: NativeVolume;
+  /** BraTS labels: 1 necrosis, 2 edema, 4 enhancing. */
+  segmentation: NativeVolume;
+  /** 1 in the brain. */
+  brain: NativeVolume;
+  truth: NativeTruth;
+}
+
 export interface NativeAddon {
   buildInfo(): NativeBuildInfo;
   systemInfo(): NativeSystemInfo;
@@ -241,7 +326,10 @@ export interface NativeAddon {
   /** `data` is copied at the call; shape (D, H, W) row-major. */
   volumeFromArray(data: Float32Array, shape: number[], affine: NativeAffine): NativeVolume;
   preprocess(volume: NativeVolume, options: NativePreprocessOptions, token: NativeCancelToken): Promise<NativeVolume>;
-  writeVolume(volume: NativeVolume, path: string, token: NativeCancelToken): Promise<void>;
+  writeVolume(volume: NativeVolume, path: string, datatype: NativeDatatype, token: NativeCancelToken): Promise<void>;
+  /** Both files of assets/anatomy. */
+  loadAnatomy(t1Path: string, regionsPath: string, token: NativeCancelToken): Promise<NativeAnatomy>;
+  simulateSubject(anatomy: NativeAnatomy, spec: NativeSubjectSpec, token: NativeCancelToken): Promise<NativeSubject>;
   /** One float16 tensor `volume` (D, H, W) of values from 0 to 1, as safetensors. */
   writeCachedVolume(volume: NativeVolume, path: string, token: NativeCancelToken): Promise<void>;
   /** Maps what `writeCachedVolume` wrote. */

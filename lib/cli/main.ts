@@ -11,6 +11,20 @@ import { addInspect } from './inspect';
 import { addPreprocess } from './preprocess';
 import { addReport } from './report';
 import { addScore } from './score';
+import { addSimulate } from './simulate';
+
+/** In the order in which help lists them. */
+const COMMANDS = [
+  addReport,
+  addEncode,
+  addScore,
+  addPreprocess,
+  addSimulate,
+  addInit,
+  addImport,
+  addInspect,
+  addDoctor,
+];
 
 const FAILURE = 1;
 const USAGE = 2;
@@ -38,8 +52,7 @@ function createProgram(signal: AbortSignal): Command {
     // Inherited by the commands, which is why they are added afterwards.
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'brain3d: ')) })
     .exitOverride();
-  for (const add of [addReport, addEncode, addScore, addPreprocess, addInit, addImport, addInspect, addDoctor])
-    add(program, signal);
+  for (const add of COMMANDS) add(program, signal);
   return program;
 }
 

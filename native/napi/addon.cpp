@@ -17,6 +17,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   export_cache(env, exports);
   export_model(env, exports);
   export_checkpoint(env, exports);
+  export_simulate(env, exports);
   export_system_info(env, exports);
   return exports;
 }

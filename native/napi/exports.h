@@ -31,6 +31,7 @@ void export_volume(Napi::Env env, Napi::Object exports);
 void export_cache(Napi::Env env, Napi::Object exports);
 void export_model(Napi::Env env, Napi::Object exports);
 void export_checkpoint(Napi::Env env, Napi::Object exports);
+void export_simulate(Napi::Env env, Napi::Object exports);
 void export_system_info(Napi::Env env, Napi::Object exports);
 
 }  // namespace brain3d::napi

@@ -69,8 +69,7 @@ image::Image<float> acquire(const image::Image<float>& signal, const Point& orig
   sensed = image::gaussian_blur(sensed, {0, spec.blur_mm, spec.blur_mm});
 
   const double thickness = std::max(1.0, spec.slice_mm / signal.spacing_mm[0]);  // in voxels
-  const auto num_slices =
-      std::max<std::int64_t>(2, std::llround(static_cast<double>(signal.size[0]) / thickness));
+  const auto num_slices = std::max<std::int64_t>(2, std::llround(static_cast<double>(signal.size[0]) / thickness));
   const double pitch = static_cast<double>(signal.size[0]) / static_cast<double>(num_slices);
   std::vector<std::vector<float>> slices;
   for (std::int64_t s = 0; s < num_slices; ++s) {
@@ -79,7 +78,8 @@ image::Image<float> acquire(const image::Image<float>& signal, const Point& orig
   }
   const auto gain = static_cast<float>(spec.gain);
   for (std::int64_t d = 0; d < signal.size[0]; ++d) {
-    const double at = std::clamp((static_cast<double>(d) + 0.5) / pitch - 0.5, 0.0, static_cast<double>(num_slices - 1));
+    const double at =
+        std::clamp((static_cast<double>(d) + 0.5) / pitch - 0.5, 0.0, static_cast<double>(num_slices - 1));
     const auto below = std::min(static_cast<std::int64_t>(at), num_slices - 2);
     const auto weight = static_cast<float>(at - static_cast<double>(below));
     const auto& low = slices[static_cast<std::size_t>(below)];

@@ -11,8 +11,8 @@ namespace brain3d::simulate {
 namespace {
 
 constexpr std::array<const char*, kNumRegions> kRegionNames{
-    "outside",  "frontal",    "parietal",  "temporal",        "occipital",         "insula", "basal_ganglia",
-    "thalamus", "cerebellum", "brainstem", "corpus_callosum", "lateral_ventricle",
+    "outside",       "frontal",  "parietal",   "temporal",  "occipital",       "insula",
+    "basal_ganglia", "thalamus", "cerebellum", "brainstem", "corpus_callosum", "lateral_ventricle",
 };
 
 Frame frame_of(const io::NiftiImage& image, const std::string& path) {
@@ -20,8 +20,9 @@ Frame frame_of(const io::NiftiImage& image, const std::string& path) {
   bool plain = image.has_orientation;
   for (std::size_t row = 0; row < 3; ++row)
     for (std::size_t column = 0; column < 3; ++column) plain = plain && a[4 * row + column] == (row == column ? 1 : 0);
-  B3D_CHECK(plain && std::floor(a[3]) == a[3], Format, "expected an anatomy on a RAS grid of 1 mm with x = 0 on a plane ",
-            "of voxels, got another affine in ", path.substr(path.rfind('/') + 1));
+  B3D_CHECK(plain && std::floor(a[3]) == a[3], Format,
+            "expected an anatomy on a RAS grid of 1 mm with x = 0 on a plane ", "of voxels, got another affine in ",
+            path.substr(path.rfind('/') + 1));
   return {{image.shape[2], image.shape[1], image.shape[0]}, {a[3], a[7], a[11]}, 1};
 }
 

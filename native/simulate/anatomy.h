@@ -58,11 +58,11 @@ struct Anatomy {
   image::Image<std::uint8_t> codes;  // region + 16 * tissue
 
   /// Coarse fields, for growth and for smooth maps.
-  Frame coarse;                              // 2 mm; x = 0 is a plane of voxels
-  image::Image<std::uint8_t> coarse_codes;   // as `codes`
-  image::Image<float> brain;                 // brain mask, blurred by 1.5 mm: 0.5 at the brain's surface
-  image::Image<float> depth;                 // blurred by 8 mm: 0.5 at the surface, 1 deep inside
-  image::Image<float> ventricles;            // lateral ventricles, blurred by 4 mm
+  Frame coarse;                             // 2 mm; x = 0 is a plane of voxels
+  image::Image<std::uint8_t> coarse_codes;  // as `codes`
+  image::Image<float> brain;                // brain mask, blurred by 1.5 mm: 0.5 at the brain's surface
+  image::Image<float> depth;                // blurred by 8 mm: 0.5 at the surface, 1 deep inside
+  image::Image<float> ventricles;           // lateral ventricles, blurred by 4 mm
 
   Region region(std::uint8_t code) const { return static_cast<Region>(code & 15); }
   Tissue tissue(std::uint8_t code) const { return static_cast<Tissue>(code >> 4); }

@@ -27,7 +27,7 @@ class Renderer {
   const Tumour& tumour_;
   ContrastSpec contrast_;
   bool has_lesion_;
-  float fade_;                  // half width of the lesion's margin, in units of arrival
+  float fade_;                   // half width of the lesion's margin, in units of arrival
   image::Image<float> texture_;  // within the lesion, on Anatomy::coarse
 };
 

@@ -17,10 +17,10 @@ Displacement::Displacement(const Shape& shape, const std::vector<MassEffect>& ma
   for (std::int64_t d = 0; d < coarse_[0]; ++d)
     for (std::int64_t h = 0; h < coarse_[1]; ++h)
       for (std::int64_t w = 0; w < coarse_[2]; ++w)
-        nodes_.push_back(shape.to_anatomy({origin_mm[0] + kNodeMm * static_cast<double>(w),
-                                           origin_mm[1] + kNodeMm * static_cast<double>(h),
-                                           origin_mm[2] + kNodeMm * static_cast<double>(d)},
-                                          mass));
+        nodes_.push_back(shape.to_anatomy(
+            {origin_mm[0] + kNodeMm * static_cast<double>(w), origin_mm[1] + kNodeMm * static_cast<double>(h),
+             origin_mm[2] + kNodeMm * static_cast<double>(d)},
+            mass));
 }
 
 std::vector<Point> Displacement::coarse_row(std::int64_t d, std::int64_t h) const {

@@ -16,8 +16,8 @@ std::uint64_t hash(std::uint64_t seed, std::uint64_t index);
 /// A deviate of mean 0 and standard deviation 1, within +-3.5, from 64 bits: the sum of four uniform ones. Integer
 /// arithmetic, so that it is the same with every mathematics library.
 inline float deviate(std::uint64_t bits) {
-  const auto sum = static_cast<std::int32_t>((bits & 0xffff) + ((bits >> 16) & 0xffff) + ((bits >> 32) & 0xffff) +
-                                             (bits >> 48));
+  const auto sum =
+      static_cast<std::int32_t>((bits & 0xffff) + ((bits >> 16) & 0xffff) + ((bits >> 32) & 0xffff) + (bits >> 48));
   constexpr float kToUnitDeviation = 1.7320508F / 65536;  // the variance of the sum is 4/12
   return static_cast<float>(sum - 2 * 65535) * kToUnitDeviation;
 }

@@ -12,7 +12,9 @@ namespace {
 // The skull holds the surface where it is: displacement fades within this depth (in units of Anatomy::depth).
 constexpr double kSurface = 0.55, kDeep = 0.95;
 // How far pressure reaches beyond the core's surface.
-constexpr double kPushReachMm = 28, kSqueezeReachMm = 40;
+constexpr double kPushReachMm = 45, kSqueezeReachMm = 22;
+// What of the squeeze passes the falx into the other hemisphere.
+constexpr double kBeyondFalx = 0.25, kFalxMm = 6;
 
 double smoothstep(double from, double to, double x) {
   const double t = std::clamp((x - from) / (to - from), 0.0, 1.0);
@@ -53,12 +55,12 @@ std::array<double, 9> inverse_linear(const ShapeSpec& spec) {
 }  // namespace
 
 Shape::Shape(const Anatomy& anatomy, const ShapeSpec& spec)
-    : anatomy_(anatomy),
-      spec_(spec),
-      inverse_(inverse_linear(spec)),
-      warp_{SmoothField(hash(spec.warp_seed, 0), 45), SmoothField(hash(spec.warp_seed, 1), 45),
-            SmoothField(hash(spec.warp_seed, 2), 45), SmoothField(hash(spec.warp_seed, 3), 20),
-            SmoothField(hash(spec.warp_seed, 4), 20), SmoothField(hash(spec.warp_seed, 5), 20)} {
+    : anatomy_(anatomy), spec_(spec), inverse_(inverse_linear(spec)), warp_{SmoothField(hash(spec.warp_seed, 0), 45),
+                                                                            SmoothField(hash(spec.warp_seed, 1), 45),
+                                                                            SmoothField(hash(spec.warp_seed, 2), 45),
+                                                                            SmoothField(hash(spec.warp_seed, 3), 20),
+                                                                            SmoothField(hash(spec.warp_seed, 4), 20),
+                                                                            SmoothField(hash(spec.warp_seed, 5), 20)} {
   for (const double scale : spec.scale)
     B3D_CHECK(scale >= 0.5 && scale <= 2, Usage, "expected scales from 0.5 to 2, got ", scale);
 }
@@ -93,13 +95,15 @@ Point Shape::to_anatomy(const Point& place, const std::vector<MassEffect>& mass)
   Point at = place;
   double squeeze = spec_.ventricle_mm;
   if (!mass.empty()) {
-    const double hold = smoothstep(kSurface, kDeep, sample_depth(to_linear(place)));
+    const Point linear = to_linear(place);
+    const double hold = smoothstep(kSurface, kDeep, sample_depth(linear));
     for (const MassEffect& effect : mass) {
       Point away{};
       for (std::size_t axis = 0; axis < 3; ++axis) away[axis] = place[axis] - effect.centre_mm[axis];
       const double distance = length(away);
       const double beyond = std::max(0.0, distance - effect.radius_mm);
-      squeeze += effect.squeeze_mm * std::exp(-beyond / kSqueezeReachMm);
+      const double across = smoothstep(-kFalxMm, kFalxMm, -linear[0] * effect.side);
+      squeeze += effect.squeeze_mm * std::exp(-beyond / kSqueezeReachMm) * (1 - across * (1 - kBeyondFalx));
       if (distance < 1e-6) continue;
       const double inside = std::min(1.0, distance / effect.radius_mm);
       const double push = hold * effect.push_mm * inside * std::exp(-beyond / kPushReachMm);

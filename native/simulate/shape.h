@@ -12,9 +12,9 @@ struct ShapeSpec {
   Point scale{1, 1, 1};
   Point rotation_degrees{};  // about R, A, S, in this order
   Point translation_mm{};
-  double warp_mm = 0;          // standard deviation of the smooth displacement along each axis
+  double warp_mm = 0;  // standard deviation of the smooth displacement along each axis
   std::uint64_t warp_seed = 0;
-  double ventricle_mm = 0;     // walls of the lateral ventricles moved inwards; negative: outwards
+  double ventricle_mm = 0;  // walls of the lateral ventricles moved inwards; negative: outwards
 };
 
 /// A lesion's pressure: tissue is pushed away from `centre`, and the lateral ventricles near by are squeezed.
@@ -23,6 +23,7 @@ struct MassEffect {
   double radius_mm = 0;   // of the lesion's core
   double push_mm = 0;     // displacement at the core's surface
   double squeeze_mm = 0;  // of the ventricles' walls, inwards, at the core's surface
+  double side = 0;        // -1 left, 1 right: the falx shields the other half; 0 near the midline
 };
 
 /// Not a diffeomorphism by construction, but with amplitudes as in lib/simulate/plan.ts never seen to fold.

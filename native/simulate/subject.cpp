@@ -12,6 +12,8 @@ namespace {
 
 // Septum pellucidum of Colin27: between the lateral ventricles, on the midline.
 constexpr Point kSeptum{0, 8, 14};
+// A focus nearer to the midline presses on both halves alike.
+constexpr double kOnMidlineMm = 10;
 
 void check(const SubjectSpec& spec) {
   for (const std::int64_t side : spec.size)
@@ -28,7 +30,9 @@ std::vector<MassEffect> mass_effects(const Shape& shape, const Tumour& tumour, c
     // The radius of a ball of the core's volume; smaller foci push in proportion to theirs.
     const double radius = std::cbrt(focus.core_mm3 * 3 / (4 * 3.14159265358979));
     const double share = std::cbrt(focus.core_mm3 / largest);
-    out.push_back({shape.from_anatomy(focus.centre_mm), radius, spec.push_mm * share, spec.squeeze_mm * share});
+    const double x = focus.centre_mm[0];
+    const double side = std::abs(x) < kOnMidlineMm ? 0 : x < 0 ? -1 : 1;
+    out.push_back({shape.from_anatomy(focus.centre_mm), radius, spec.push_mm * share, spec.squeeze_mm * share, side});
   }
   return out;
 }
@@ -57,8 +61,7 @@ Subject simulate_subject(const Anatomy& anatomy, const SubjectSpec& spec, const 
   // The brain's middle (MNI 0, -18, 6) lies near the grid's.
   constexpr Point kMiddle{0, -18, 6};
   for (std::size_t axis = 0; axis < 3; ++axis)
-    out.origin_mm[axis] =
-        kMiddle[axis] - 0.5 * spec.spacing_mm * static_cast<double>(spec.size[2 - axis] - 1);
+    out.origin_mm[axis] = kMiddle[axis] - 0.5 * spec.spacing_mm * static_cast<double>(spec.size[2 - axis] - 1);
   const image::Vector spacing{spec.spacing_mm, spec.spacing_mm, spec.spacing_mm};
   const double voxel_mm3 = spec.spacing_mm * spec.spacing_mm * spec.spacing_mm;
   const Displacement map(shape, mass, spec.size, spacing, out.origin_mm);

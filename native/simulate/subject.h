@@ -21,8 +21,8 @@ struct SubjectSpec {
   TumourSpec tumour;
   ContrastSpec contrast;
   AcquisitionSpec acquisition;
-  bool strip = true;                // the skull is removed, along a surface that is off the true one by
-  double strip_roughness = 0.15;    // this much, in units of Anatomy::brain (0.1 is about half a millimetre)
+  bool strip = true;              // the skull is removed, along a surface that is off the true one by
+  double strip_roughness = 0.15;  // this much, in units of Anatomy::brain (0.1 is about half a millimetre)
   std::uint64_t strip_seed = 0;
 };
 
@@ -35,7 +35,7 @@ struct Truth {
   std::array<std::array<std::array<double, 3>, 2>, kNumRegions> volume_mm3{};
   std::array<double, 2> reach_mm{};  // how far the lesion reaches from the midline into each half; 0 if not at all
   std::array<double, 2> ventricle_mm3{}, ventricle_before_mm3{};  // lateral ventricles, with and without mass effect
-  double midline_shift_mm = 0;  // of the septum pellucidum; positive to the right
+  double midline_shift_mm = 0;                                    // of the septum pellucidum; positive to the right
   double brain_mm3 = 0;
   struct Focus {
     Point centre_mm{};  // in the subject's RAS space
@@ -47,8 +47,8 @@ struct Truth {
 struct Subject {
   image::Image<float> flair;  // 0 outside the brain if stripped
   image::Image<std::uint8_t> segmentation;
-  image::Mask brain;    // the true one
-  Point origin_mm{};    // RAS place of voxel (0, 0, 0)
+  image::Mask brain;  // the true one
+  Point origin_mm{};  // RAS place of voxel (0, 0, 0)
   Truth truth;
 };
 

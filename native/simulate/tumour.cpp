@@ -60,26 +60,31 @@ Tumour::Focus measure(const Anatomy& anatomy, const Front& front) {
   return focus;
 }
 
-/// The inner part of the core, irregular and off its centre, `share` of its volume.
+/// The inner part of the core, irregular and off its centre: `share` of its volume, but never up to its edge, so that a
+/// rim of living tumour remains.
 image::Image<float> necrosis_in(const Anatomy& anatomy, const image::Image<float>& core, double share,
                                 std::uint64_t seed) {
+  constexpr float kRim = 0.88F;
   image::Image<float> out(core.size, core.spacing_mm, Front::kBeyond);
   if (share <= 0) return out;
   const SmoothField texture(seed, 9);
-  std::vector<float> inside;
+  std::vector<std::size_t> eligible;
+  std::vector<float> values;
+  std::size_t core_voxels = 0;
   for (std::size_t i = 0; i < core.voxels.size(); ++i) {
-    if (core.voxels[i] > 1) continue;
+    if (core.voxels[i] <= 1) ++core_voxels;
+    if (core.voxels[i] > kRim) continue;
     const double rough = std::exp(0.4 * texture(place_of_voxel(anatomy.coarse, i)));
-    // Never up to the edge: a rim of living tumour remains.
-    const double value = core.voxels[i] * rough + (core.voxels[i] > 0.85F ? 2 : 0);
-    out.voxels[i] = static_cast<float>(value);
-    inside.push_back(out.voxels[i]);
+    eligible.push_back(i);
+    values.push_back(static_cast<float>(core.voxels[i] * rough));
   }
-  const auto nth = inside.begin() + static_cast<std::ptrdiff_t>(
-                                        std::min(share, 0.999) * static_cast<double>(inside.size()));
-  std::nth_element(inside.begin(), nth, inside.end());
+  const auto wanted = static_cast<std::size_t>(share * static_cast<double>(core_voxels));
+  std::vector<float> sorted = values;
+  const auto nth = sorted.begin() + static_cast<std::ptrdiff_t>(std::min(wanted, sorted.size() - 1));
+  std::nth_element(sorted.begin(), nth, sorted.end());
   const float at_share = std::max(*nth, 1e-6F);
-  for (float& value : out.voxels) value = std::min(value / at_share, Front::kBeyond);
+  for (std::size_t k = 0; k < eligible.size(); ++k)
+    out.voxels[eligible[k]] = std::min(values[k] / at_share, Front::kBeyond);
   return out;
 }
 
@@ -91,8 +96,8 @@ Tumour grow_tumour(const Anatomy& anatomy, const TumourSpec& spec) {
   out.necrosis = out.edema = out.core;
   if (spec.foci.empty()) return out;
   for (const FocusSpec& focus : spec.foci) {
-    const Front front =
-        spread(anatomy, {first_voxel(anatomy, focus)}, kCoreSpeeds, focus.core_ml * 1000, 0.28, 11, hash(focus.seed, 1));
+    const Front front = spread(anatomy, {first_voxel(anatomy, focus)}, kCoreSpeeds, focus.core_ml * 1000, 0.28, 11,
+                               hash(focus.seed, 1));
     out.foci.push_back(measure(anatomy, front));
     for (std::size_t i = 0; i < out.core.voxels.size(); ++i)
       out.core.voxels[i] = std::min(out.core.voxels[i], front.arrival.voxels[i]);
@@ -103,7 +108,8 @@ Tumour grow_tumour(const Anatomy& anatomy, const TumourSpec& spec) {
   for (std::size_t i = 0; i < out.core.voxels.size(); ++i)
     if (out.core.voxels[i] <= 1) sources.push_back(i);
   const double core_mm3 = static_cast<double>(sources.size()) * 8;
-  out.edema = spread(anatomy, sources, kEdemaSpeeds, core_mm3 + spec.edema_ml * 1000, 0.3, 14, hash(spec.seed, 1)).arrival;
+  out.edema =
+      spread(anatomy, sources, kEdemaSpeeds, core_mm3 + spec.edema_ml * 1000, 0.3, 14, hash(spec.seed, 1)).arrival;
   return out;
 }
 

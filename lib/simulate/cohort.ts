@@ -1,0 +1,121 @@
+/** A whole simulated cohort on disk, drawn in parallel; interrupted, it goes on where it stopped. */
+import { existsSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { basename, join } from 'node:path';
+import * as v from 'valibot';
+import { writeFileAtomic } from '../checkpoint';
+import { packageVersion } from '../doctor';
+import { Brain3DError, withCallerStack } from '../errors';
+import { is, parseOptions } from '../validate';
+import { runInWorkers } from '../worker-pool';
+import type { Findings } from './findings';
+import { FOLDERS, subjectFiles } from './layout';
+import { planCohort, type SubjectPlan } from './plan';
+import { type CohortStatistics, statisticsOf } from './statistics';
+import type { DrawSettings } from './subject';
+
+const CohortSchema = v.object({
+  /** Directory; new, empty, or begun with the same options. */
+  out: is.text(),
+  /** @default 468 */
+  subjects: v.optional(is.integer(1, 100_000)),
+  /** 0 .. 2^53 - 1 @default 0 */
+  seed: v.optional(is.integer(0, Number.MAX_SAFE_INTEGER)),
+  /** `native`: 240 x 240 x 155 at 1 mm; `small`: half of it. @default 'native' */
+  grid: v.optional(is.oneOf(['native', 'small'])),
+  /** Leaves the skull on, and writes the true brain masks beside. @default false */
+  keepSkull: v.optional(is.flag()),
+  /** Threads. @default one for each core */
+  workers: v.optional(is.integer(1, 1024)),
+  onProgress: v.optional(is.callback<(progress: { stage: string; done: number; total: number }) => void>()),
+  signal: v.optional(is.signal()),
+});
+export type SimulateCohortOptions = v.InferInput<typeof CohortSchema>;
+
+export interface CohortJob {
+  plan: SubjectPlan;
+}
+
+export interface CohortResult {
+  id: string;
+  /** Null for a healthy subject. */
+  findings: Findings | null;
+  brainMl: number;
+}
+
+/**
+ * Writes patients as BraTS 2020 has them (`brats/`), their reports as TextBraTS (`reports/`), controls as BIDS
+ * (`healthy/`), and beside each subject the truth about it. The same options give the same bytes.
+ * @throws {Brain3DError} BRAIN3D_USAGE if `out` holds something else, BRAIN3D_IO
+ */
+export async function simulateCohort(options: SimulateCohortOptions): Promise<CohortStatistics> {
+  const parsed = parseOptions('simulateCohort', CohortSchema, options);
+  const { out, subjects = 468, seed = 0, grid = 'native', keepSkull = false, signal, onProgress } = parsed;
+  return withCallerStack(simulateCohort, async () => {
+    const settings: DrawSettings = { seed, grid, keepSkull };
+    await openFolder(out, { simulated: true, brain3d: packageVersion(), subjects, ...settings });
+    const results = new Map<string, CohortResult>();
+    const plans = planCohort(subjects, seed);
+    const report = () => onProgress?.({ stage: 'simulating', done: results.size, total: subjects });
+    for (const plan of plans) {
+      const done = await finishedResult(out, plan);
+      if (done !== null) results.set(plan.id, done);
+    }
+    report();
+    await runInWorkers<CohortJob, CohortResult>({
+      workerFile: join(__dirname, 'simulate-worker.js'),
+      jobs: plans.filter(({ id }) => !results.has(id)).map((plan) => ({ plan })),
+      workers: parsed.workers ?? availableParallelism(),
+      workerData: { out, ...settings },
+      signal,
+      onResult: (result) => {
+        results.set(result.id, result);
+        report();
+      },
+    });
+    const statistics = statisticsOf(plans.map(({ id }) => results.get(id) as CohortResult));
+    await writeFileAtomic(join(out, 'statistics.json'), `${JSON.stringify(statistics, null, 2)}\n`);
+    return statistics;
+  });
+}
+
+/** Refuses a folder that holds anything but the same cohort. */
+async function openFolder(out: string, settings: Record<string, unknown>): Promise<void> {
+  const description = join(out, 'cohort.json');
+  const text = `${JSON.stringify(settings, null, 2)}\n`;
+  if (existsSync(description)) {
+    if ((await readFile(description, 'utf8')) === text) return;
+    throw new Brain3DError(
+      'BRAIN3D_USAGE',
+      `expected a new folder or one with the same options for out, but '${basename(out)}' holds another cohort; ` +
+        'choose another folder, or remove this one',
+      { file: 'cohort.json' },
+    );
+  }
+  await mkdir(out, { recursive: true, mode: 0o700 });
+  for (const folder of Object.values(FOLDERS)) {
+    if (existsSync(join(out, folder)))
+      throw new Brain3DError('BRAIN3D_USAGE', `expected a new folder for out, but it holds '${folder}' already`);
+  }
+  await mkdir(join(out, FOLDERS.healthy), { mode: 0o700 });
+  await writeFileAtomic(join(out, FOLDERS.healthy, 'dataset_description.json'), BIDS_DESCRIPTION);
+  await writeFileAtomic(description, text);
+}
+
+const BIDS_DESCRIPTION = `${JSON.stringify(
+  { Name: 'Simulated healthy controls (brain3d); no patient data', BIDSVersion: '1.10.0', DatasetType: 'raw' },
+  null,
+  2,
+)}\n`;
+
+/** What an earlier run finished; null if it did not. */
+async function finishedResult(out: string, plan: SubjectPlan): Promise<CohortResult | null> {
+  const { truth } = subjectFiles(out, plan);
+  if (!existsSync(truth)) return null;
+  const { findings, brainMm3 } = JSON.parse(await readFile(truth, 'utf8')) as {
+    findings: Findings | null;
+    brainMm3: number;
+  };
+  return { id: plan.id, findings, brainMl: brainMm3 / 1000 };
+}

@@ -1,0 +1,43 @@
+/** A thread that draws subjects of a cohort and writes their files. */
+import { mkdir } from 'node:fs/promises';
+import { loadAddon } from '../binding';
+import { writeFileAtomic } from '../checkpoint';
+import type { NativeAnatomy } from '../native';
+import { Volume } from '../volume';
+import { serveJobs } from '../worker-pool';
+import { loadAnatomy } from './anatomy';
+import type { CohortJob, CohortResult } from './cohort';
+import { subjectFiles } from './layout';
+import type { DrawSettings } from './subject';
+import { drawSubject } from './subject';
+
+let anatomy: Promise<NativeAnatomy> | null = null;
+
+serveJobs<CohortJob, CohortResult, DrawSettings & { out: string }>(async ({ plan }, { out, ...settings }) => {
+  const addon = loadAddon();
+  anatomy ??= loadAnatomy(addon);
+  const { native, spec, findings, report } = await drawSubject(addon, await anatomy, plan, settings);
+  const files = subjectFiles(out, plan);
+  for (const folder of files.folders) await mkdir(folder, { recursive: true, mode: 0o700 });
+  const write = (volume: typeof native.flair, path: string, datatype: 'int16' | 'uint8') =>
+    new Volume(addon, volume, null).write(path, { datatype });
+  await write(native.flair, files.flair, 'int16');
+  if (files.segmentation !== null) await write(native.segmentation, files.segmentation, 'uint8');
+  if (settings.keepSkull) await write(native.brain, files.brain, 'uint8');
+  if (files.report !== null && report !== null) await writeFileAtomic(files.report, `${report}\n`);
+  const { volumes, foci, ...measured } = native.truth;
+  const truth = {
+    simulated: true,
+    id: plan.id,
+    seed: settings.seed,
+    findings,
+    report,
+    ...measured,
+    volumes,
+    foci,
+    spec,
+  };
+  // Last: a subject with its truth is complete.
+  await writeFileAtomic(files.truth, `${JSON.stringify(truth, null, 2)}\n`);
+  return { id: plan.id, findings, brainMl: native.truth.brainMm3 / 1000 };
+});
