@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../doctor';
 import { Brain3DError } from '../errors';
 import { DISCLAIMER } from '../report';
+import { addDataset } from './dataset';
 import { addDoctor } from './doctor';
 import { addEncode } from './encode';
 import { addImport } from './import';
@@ -38,7 +39,17 @@ function createProgram(signal: AbortSignal): Command {
     // Inherited by the commands, which is why they are added afterwards.
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'brain3d: ')) })
     .exitOverride();
-  for (const add of [addReport, addEncode, addScore, addPreprocess, addInit, addImport, addInspect, addDoctor])
+  for (const add of [
+    addReport,
+    addEncode,
+    addScore,
+    addPreprocess,
+    addDataset,
+    addInit,
+    addImport,
+    addInspect,
+    addDoctor,
+  ])
     add(program, signal);
   return program;
 }

@@ -39,19 +39,25 @@ const triple = v.strictTuple([v.number(), v.number(), v.number()]);
 const InfoSchema = v.object({
   shape: triple,
   affine: numbers(16),
-  spacingMm: triple,
+  spacing_mm: triple,
   orientation: v.string(),
-  obliqueDegrees: v.number(),
-  affineSource: v.string(),
+  oblique_degrees: v.number(),
+  affine_source: v.string(),
   datatype: v.string(),
   warnings: v.array(v.string()),
 });
+export const StoredRecipeSchema = v.object({
+  size: triple,
+  lower_percentile: v.number(),
+  upper_percentile: v.number(),
+});
+type StoredRecipe = v.InferOutput<typeof StoredRecipeSchema>;
 const SidecarSchema = v.object({
   format: v.literal('brain3d-cache'),
   format_version: v.literal(CACHE_FORMAT),
   brain3d: v.string(),
   source: v.object({ sha256: v.string(), orientation: v.nullable(v.string()) }),
-  recipe: v.object({ size: triple, lowerPercentile: v.number(), upperPercentile: v.number() }),
+  recipe: StoredRecipeSchema,
   /** Of KEY.safetensors. */
   volume_sha256: v.string(),
   /** The image as read. */
@@ -59,11 +65,24 @@ const SidecarSchema = v.object({
   /** The volume as preprocessed. */
   volume: InfoSchema,
 });
-export type CacheSidecar = v.InferOutput<typeof SidecarSchema>;
+type CacheSidecar = v.InferOutput<typeof SidecarSchema>;
 
-/** The name of an entry. `recipe` comes from one place only, so its keys are always in the same order. */
+export function toStoredRecipe({ size, lowerPercentile, upperPercentile }: CacheRecipe): StoredRecipe {
+  return { size, lower_percentile: lowerPercentile, upper_percentile: upperPercentile };
+}
+
+export function fromStoredRecipe({ size, lower_percentile, upper_percentile }: StoredRecipe): CacheRecipe {
+  return { size, lowerPercentile: lower_percentile, upperPercentile: upper_percentile };
+}
+
+function toStoredInfo(info: VolumeInfo): v.InferOutput<typeof InfoSchema> {
+  const { spacingMm, obliqueDegrees, affineSource, ...same } = info;
+  return { ...same, spacing_mm: spacingMm, oblique_degrees: obliqueDegrees, affine_source: affineSource };
+}
+
+/** The name of an entry. */
 export function cacheKey({ sha256, orientation }: CacheSource, recipe: CacheRecipe): string {
-  const content = JSON.stringify([CACHE_FORMAT, sha256, orientation, recipe]);
+  const content = JSON.stringify([CACHE_FORMAT, sha256, orientation, toStoredRecipe(recipe)]);
   return createHash('sha256').update(content).digest('hex');
 }
 
@@ -90,10 +109,10 @@ export async function writeCacheEntry(
     format_version: CACHE_FORMAT,
     brain3d: packageVersion(),
     source: about.source,
-    recipe: about.recipe,
+    recipe: toStoredRecipe(about.recipe),
     volume_sha256: await digestFile(path),
-    original: about.original,
-    volume: volume.info,
+    original: toStoredInfo(about.original),
+    volume: toStoredInfo(volume.info),
   };
   await writeFileAtomic(sidecarFile(dir, key), `${JSON.stringify(sidecar, null, 2)}\n`);
 }
@@ -130,8 +149,8 @@ export async function openCachedVolume(path: string, options: OpenCachedVolumeOp
     if (verify && (await digestFile(path, signal)) !== sidecar.volume_sha256)
       throw damaged(file, 'its bytes are not those that were written');
     const addon = loadAddon();
-    const { affine, affineSource, datatype, warnings } = sidecar.volume;
-    const geometry = { affine, affineSource, datatype, warnings };
+    const { affine, affine_source, datatype, warnings } = sidecar.volume;
+    const geometry = { affine, affineSource: affine_source, datatype, warnings };
     const native = await callNative(addon, signal, (token) => addon.openCachedVolume(path, geometry, token));
     const volume = new Volume(addon, native, { size: sidecar.recipe.size });
     if (volume.info.shape.join() === sidecar.recipe.size.join()) return volume;

@@ -8,7 +8,7 @@ import { Brain3DError, type ErrorCode, withCallerStack } from '../errors';
 import { makeRecipe } from '../recipe';
 import { is, parseOptions } from '../validate';
 import { runInWorkers } from '../worker-pool';
-import { type CacheRecipe, volumeFile } from './cache-entry';
+import { type CacheRecipe, fromStoredRecipe, StoredRecipeSchema, toStoredRecipe, volumeFile } from './cache-entry';
 import { digestFile } from './digest';
 import { type ManifestEntry, readManifest } from './manifest';
 
@@ -94,7 +94,6 @@ export async function preprocessDataset(options: PreprocessDatasetOptions): Prom
   });
 }
 
-/** The one place that makes a recipe for keys. */
 function recipeOf(
   options: Pick<PreprocessDatasetOptions, 'size' | 'lowerPercentile' | 'upperPercentile'>,
 ): CacheRecipe {
@@ -146,24 +145,22 @@ const IndexSchema = v.object({
   format: v.literal('brain3d-cache-index'),
   format_version: v.literal(1),
   manifest: v.object({ name: v.string(), sha256: v.string() }),
-  recipe: v.object({
-    size: v.strictTuple([v.number(), v.number(), v.number()]),
-    lowerPercentile: v.number(),
-    upperPercentile: v.number(),
-  }),
+  recipe: StoredRecipeSchema,
   entries: v.record(v.string(), v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
   skipped: v.array(v.object({ id: v.string(), reason: v.string() })),
 });
 
 async function writeIndex(
   dir: string,
-  { keys, ...rest }: Omit<CacheIndex, 'volumes'> & { keys: Map<string, string> },
+  { recipe, manifest, keys, skipped }: Omit<CacheIndex, 'volumes'> & { keys: Map<string, string> },
 ): Promise<void> {
   const index: v.InferOutput<typeof IndexSchema> = {
     format: 'brain3d-cache-index',
     format_version: 1,
-    ...rest,
+    manifest,
+    recipe: toStoredRecipe(recipe),
     entries: Object.fromEntries(keys),
+    skipped,
   };
   await writeFileAtomic(join(dir, CACHE_INDEX), `${JSON.stringify(index, null, 2)}\n`);
 }
@@ -189,7 +186,12 @@ export async function readCacheIndex(dir: string): Promise<CacheIndex> {
     throw new Brain3DError('BRAIN3D_FORMAT', message, { file: CACHE_INDEX, field });
   }
   const { recipe, manifest, entries, skipped } = result.output;
-  return { recipe, manifest, volumes: toPaths(dir, new Map(Object.entries(entries))), skipped };
+  return {
+    recipe: fromStoredRecipe(recipe),
+    manifest,
+    volumes: toPaths(dir, new Map(Object.entries(entries))),
+    skipped,
+  };
 }
 
 function toPaths(dir: string, keys: Map<string, string>): Map<string, string> {

@@ -44,7 +44,7 @@ for (const control of controls) control.addEventListener('input', show);
 show();`;
 
 export function datasetPage(scans: PageScan[], skipped: SkippedEntry[], counts: Composition): string {
-  const left = skipped.map(({ id, skipped: { reason } }) => `<li>${escape(id)}: ${escape(reason)}</li>`);
+  const left = skipped.map(({ id, skipped: { reason } }) => `<li>${escapeHtml(id)}: ${escapeHtml(reason)}</li>`);
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -64,8 +64,8 @@ ${select('class', CLASSES)}
 ${select('laterality', SIDES)}
 <output></output>
 </header>
-<pre>${escape(compositionTable(counts).join('\n'))}</pre>
-<section><p>Pictures in radiological convention: the patient's right is on the image's left. ${escape(DISCLAIMER)}</p></section>
+<pre>${escapeHtml(compositionTable(counts).join('\n'))}</pre>
+<section><p>Pictures in radiological convention: the patient's right is on the image's left. ${escapeHtml(DISCLAIMER)}</p></section>
 <main>
 ${scans.map(article).join('\n')}
 </main>
@@ -88,17 +88,17 @@ function article({ entry, picture, notes }: PageScan): string {
   const image =
     picture === null
       ? '<p class="note">no picture</p>'
-      : `<img loading="lazy" src="${escape(encodeURI(picture))}" alt="Montage of ${escape(id)}">`;
+      : `<img loading="lazy" src="${escapeHtml(encodeURI(picture))}" alt="Montage of ${escapeHtml(id)}">`;
   return `<article data-split="${split}" data-class="${kind}" data-laterality="${laterality}">
-<h2>${escape(id)}</h2>
-<p class="tags">${tags.map(escape).join(' &middot; ')}</p>
+<h2>${escapeHtml(id)}</h2>
+<p class="tags">${tags.map(escapeHtml).join(' &middot; ')}</p>
 ${image}
-<p>${escape(report)}</p>
-${notes.map((note) => `<p class="note">${escape(note)}</p>`).join('\n')}
+<p>${escapeHtml(report)}</p>
+${notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`).join('\n')}
 </article>`;
 }
 
-function escape(text: string): string {
+function escapeHtml(text: string): string {
   const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
   return text.replace(/[&<>"']/g, (character) => entities[character] as string);
 }
