@@ -47,6 +47,10 @@ const EntrySchema = v.object({
 });
 const SkippedSchema = v.object({
   ...described,
+  // Unrestricted: the names may be the very reason.
+  id: text(),
+  subject: text(),
+  session: v.optional(text()),
   skipped: v.strictObject({ reason: text() }, 'an object with a reason'),
 });
 
