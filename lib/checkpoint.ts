@@ -2,6 +2,7 @@
  * A checkpoint is a directory: `brain3d.json` (this file's subject), `brain3d.safetensors` and, where LoRA was trained,
  * `adapter/`. Format: docs/checkpoints.md.
  */
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, resolve } from 'node:path';
@@ -150,7 +151,8 @@ export async function verifyBackbone(kind: 'vision' | 'language', backbone: Chec
 
 /** Temporary file in the same directory, fsync, rename: a reader sees the old file or the new, never a part. */
 export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
-  const temporary = `${path}.${process.pid}.partial`;
+  // Unique also among the threads of this process.
+  const temporary = `${path}.${randomUUID()}.partial`;
   const file = await open(temporary, 'wx', 0o600);
   try {
     await file.writeFile(data);
@@ -179,8 +181,8 @@ function locate(dir: string, stored: StoredCheckpoint['backbones']['vision']): C
   return { dir: resolve(dir, stored.path), fingerprint: stored.fingerprint, files: stored.files };
 }
 
-/** Relative where the backbone lies near the checkpoint, so that both can move together. */
-function portablePath(from: string, to: string): string {
+/** Relative where `to` lies near the directory `from`, so that both can move together. */
+export function portablePath(from: string, to: string): string {
   const path = relative(resolve(from), to);
   return isAbsolute(path) || path.split(/[\\/]/).filter((part) => part === '..').length > 2 ? to : path;
 }

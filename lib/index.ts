@@ -1,6 +1,35 @@
 /** brain3d: a brain MRI in, a report out. Research use only. */
 export { type Checkpoint, PHASES, type Phase, readCheckpoint } from './checkpoint';
 export { type ImportOptions, type InitOptions, importCheckpoint, initCheckpoint } from './create-checkpoint';
+export { type BuildDatasetOptions, type BuiltDataset, buildDataset } from './dataset/build';
+export {
+  type CacheIndex,
+  type CacheProblem,
+  type PreprocessDatasetOptions,
+  type PreprocessedDataset,
+  preprocessDataset,
+  readCacheIndex,
+} from './dataset/cache';
+export { type CacheRecipe, type OpenCachedVolumeOptions, openCachedVolume } from './dataset/cache-entry';
+export { type CheckDatasetOptions, checkDataset, type DatasetCheck, type Finding } from './dataset/check';
+export type { Composition, CompositionRow } from './dataset/composition';
+export {
+  extractLaterality,
+  type Laterality,
+  type LateralityReading,
+  peerLaterality,
+  type SideMention,
+} from './dataset/laterality';
+export {
+  type Manifest,
+  type ManifestEntry,
+  readManifest,
+  type SkippedEntry,
+  writeManifest,
+} from './dataset/manifest';
+export type { DatasetProblem } from './dataset/scans';
+export { type ShowDatasetOptions, showDataset } from './dataset/show';
+export { type Split, splitSubjects } from './dataset/split';
 export { type Diagnosis, diagnose } from './doctor';
 export { Brain3DError, ERROR_CODES, type ErrorCode } from './errors';
 export type { GenerateOptions, GenerationSettings } from './generation';

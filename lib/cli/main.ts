@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../doctor';
 import { Brain3DError } from '../errors';
 import { DISCLAIMER } from '../report';
+import { addDataset } from './dataset';
 import { addDoctor } from './doctor';
 import { addEncode } from './encode';
 import { addImport } from './import';
@@ -19,6 +20,7 @@ const COMMANDS = [
   addEncode,
   addScore,
   addPreprocess,
+  addDataset,
   addSimulate,
   addInit,
   addImport,

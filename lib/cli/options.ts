@@ -60,6 +60,14 @@ export function addSeed(command: Command, what: string): Command {
   return command.option('--seed <n>', `${what} (default: 0)`, integer);
 }
 
+export function workersOption(): Option {
+  return new Option('--workers <n>', 'threads (default: as many as there are cores)').argParser(integer);
+}
+
+export function onErrorOption(what: string): Option {
+  return new Option('--on-error <action>', `what ${what} does (default: stop)`).choices(['stop', 'skip']);
+}
+
 export function volumeOptions(flags: VolumeFlags, signal: AbortSignal): LoadVolumeOptions {
   const { orientation, volumeIndex, preferAffine } = flags;
   return { orientation, volumeIndex, preferAffine, signal };

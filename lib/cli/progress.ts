@@ -6,6 +6,10 @@ const LABELS: Record<string, string> = {
   vision: 'loading the vision backbone',
   language: 'loading the language backbone',
   reports: 'writing reports',
+  headers: 'reading headers and reports',
+  files: 'checking files',
+  preprocessing: 'preprocessing scans',
+  montages: 'drawing montages',
 };
 
 export class Progress {
@@ -48,5 +52,15 @@ export class Progress {
   stop(): void {
     this.#bar?.stop();
     this.#stage = '';
+  }
+}
+
+/** Runs `work` with a progress that is gone when it ends, however it ends. */
+export async function withProgress<T>(work: (progress: Progress) => Promise<T>): Promise<T> {
+  const progress = new Progress();
+  try {
+    return await work(progress);
+  } finally {
+    progress.stop();
   }
 }

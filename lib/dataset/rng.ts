@@ -6,9 +6,9 @@ const MASK = (1n << 64n) - 1n;
 export class SplitMix64 {
   #state: bigint;
 
-  /** @param seed 0 .. 2^53 - 1 */
-  constructor(seed: number) {
-    this.#state = BigInt(seed);
+  /** @param seed its lowest 64 bits count */
+  constructor(seed: number | bigint) {
+    this.#state = BigInt(seed) & MASK;
   }
 
   /** 64 random bits. */

@@ -57,7 +57,7 @@ describe('wrong usage ends with status 2, before any native code is loaded:', ()
     [['report', 'x.nii', '--json', '--stream'], /'--stream' cannot be used with option '--json'/],
     [['encode', 'x.nii', '--out', 'x.safetensors'], /required option '--model <dir>' not specified/],
     [['encode', 'x.nii', '--model', 'm', '--out', 'x.npz'], /Expected a name that ends in .safetensors/],
-    [['preprocess', 'x.nii', '--out', 'x.mgz'], /Expected a name that ends in .nii or .nii.gz/],
+    [['preprocess', 'x.nii', '--out', 'x.mgz'], /expected a name that ends in .nii or .nii.gz for --out, got .x.mgz./],
     [['preprocess', 'x.nii', '--out', './x.nii'], /expected another file for --out, got the volume itself, 'x.nii'/],
     [['init', '--vision', 'v', '--language', 'l', '--out', 'o', '--recipe', 'papier'], /Allowed choices are paper/],
   ])('%j', async (args, message) => {

@@ -1,0 +1,182 @@
+/**
+ * One preprocessed volume in a cache: `KEY.safetensors` with the voxels and `KEY.json`, its sidecar, written last. The
+ * key is a digest of everything the voxels depend on, so an entry is never out of date, only unused.
+ */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import * as v from 'valibot';
+import { loadAddon } from '../binding';
+import { writeFileAtomic } from '../checkpoint';
+import { packageVersion } from '../doctor';
+import { Brain3DError, withCallerStack } from '../errors';
+import { callNative } from '../native-call';
+import { is, parseOptions } from '../validate';
+import { Volume, type VolumeInfo } from '../volume';
+import { digestFile } from './digest';
+
+/** Part of every key: counts up when preprocessing or the files' format changes, so that no old entry is taken. */
+const CACHE_FORMAT = 1;
+
+/** Everything but the image that decides what a preprocessed volume is. A new step belongs here. */
+export interface CacheRecipe {
+  /** (D, H, W) */
+  size: [number, number, number];
+  lowerPercentile: number;
+  upperPercentile: number;
+}
+
+/** An image with what is known about how to read it. */
+export interface CacheSource {
+  /** SHA-256 of the file's bytes. */
+  sha256: string;
+  /** Axis codes that override the header; null if the header is believed. */
+  orientation: string | null;
+}
+
+const numbers = (length: number) => v.pipe(v.array(v.number()), v.length(length));
+const triple = v.strictTuple([v.number(), v.number(), v.number()]);
+const InfoSchema = v.object({
+  shape: triple,
+  affine: numbers(16),
+  spacing_mm: triple,
+  orientation: v.string(),
+  oblique_degrees: v.number(),
+  affine_source: v.string(),
+  datatype: v.string(),
+  warnings: v.array(v.string()),
+});
+export const StoredRecipeSchema = v.object({
+  size: triple,
+  lower_percentile: v.number(),
+  upper_percentile: v.number(),
+});
+type StoredRecipe = v.InferOutput<typeof StoredRecipeSchema>;
+const SidecarSchema = v.object({
+  format: v.literal('brain3d-cache'),
+  format_version: v.literal(CACHE_FORMAT),
+  brain3d: v.string(),
+  source: v.object({ sha256: v.string(), orientation: v.nullable(v.string()) }),
+  recipe: StoredRecipeSchema,
+  /** Of KEY.safetensors. */
+  volume_sha256: v.string(),
+  /** The image as read. */
+  original: InfoSchema,
+  /** The volume as preprocessed. */
+  volume: InfoSchema,
+});
+type CacheSidecar = v.InferOutput<typeof SidecarSchema>;
+
+export function toStoredRecipe({ size, lowerPercentile, upperPercentile }: CacheRecipe): StoredRecipe {
+  return { size, lower_percentile: lowerPercentile, upper_percentile: upperPercentile };
+}
+
+export function fromStoredRecipe({ size, lower_percentile, upper_percentile }: StoredRecipe): CacheRecipe {
+  return { size, lowerPercentile: lower_percentile, upperPercentile: upper_percentile };
+}
+
+function toStoredInfo(info: VolumeInfo): v.InferOutput<typeof InfoSchema> {
+  const { spacingMm, obliqueDegrees, affineSource, ...same } = info;
+  return { ...same, spacing_mm: spacingMm, oblique_degrees: obliqueDegrees, affine_source: affineSource };
+}
+
+/** The name of an entry. */
+export function cacheKey({ sha256, orientation }: CacheSource, recipe: CacheRecipe): string {
+  const content = JSON.stringify([CACHE_FORMAT, sha256, orientation, toStoredRecipe(recipe)]);
+  return createHash('sha256').update(content).digest('hex');
+}
+
+export function volumeFile(dir: string, key: string): string {
+  return join(dir, `${key}.safetensors`);
+}
+
+export function sidecarFile(dir: string, key: string): string {
+  return join(dir, `${key}.json`);
+}
+
+/** Writes volume and sidecar, each atomically; the sidecar last, so an entry with a sidecar is whole. */
+export async function writeCacheEntry(
+  dir: string,
+  key: string,
+  volume: Volume,
+  about: { source: CacheSource; recipe: CacheRecipe; original: VolumeInfo },
+): Promise<void> {
+  const addon = loadAddon();
+  const path = volumeFile(dir, key);
+  await callNative(addon, undefined, (token) => addon.writeCachedVolume(volume.native, path, token));
+  const sidecar: CacheSidecar = {
+    format: 'brain3d-cache',
+    format_version: CACHE_FORMAT,
+    brain3d: packageVersion(),
+    source: about.source,
+    recipe: toStoredRecipe(about.recipe),
+    volume_sha256: await digestFile(path),
+    original: toStoredInfo(about.original),
+    volume: toStoredInfo(volume.info),
+  };
+  await writeFileAtomic(sidecarFile(dir, key), `${JSON.stringify(sidecar, null, 2)}\n`);
+}
+
+/** Whether the entry is there and its voxels are the bytes that were written. */
+export async function isCacheEntryIntact(dir: string, key: string): Promise<'intact' | 'missing' | 'damaged'> {
+  try {
+    const { volume_sha256 } = await readSidecar(sidecarFile(dir, key));
+    return (await digestFile(volumeFile(dir, key))) === volume_sha256 ? 'intact' : 'damaged';
+  } catch (error) {
+    if (!Brain3DError.isInstance(error) || error.code === 'BRAIN3D_IO') throw error;
+    // A sidecar without voxels, or one that is no sidecar: made anew, and counted as such.
+    return error.code === 'BRAIN3D_NOT_FOUND' && error.file === `${key}.json` ? 'missing' : 'damaged';
+  }
+}
+
+const OpenSchema = v.object({
+  /** Compare the file with its digest, too. @default false */
+  verify: v.optional(is.flag()),
+  signal: v.optional(is.signal()),
+});
+export type OpenCachedVolumeOptions = v.InferInput<typeof OpenSchema>;
+
+/**
+ * A preprocessed volume from a cache: maps `KEY.safetensors` and reads its sidecar.
+ * @param path of `KEY.safetensors`
+ * @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_IO, BRAIN3D_FORMAT if the entry is damaged
+ */
+export async function openCachedVolume(path: string, options: OpenCachedVolumeOptions = {}): Promise<Volume> {
+  const { verify, signal } = parseOptions('openCachedVolume', OpenSchema, options);
+  return withCallerStack(openCachedVolume, async () => {
+    const file = basename(path);
+    const sidecar = await readSidecar(path.replace(/\.safetensors$/, '.json'));
+    if (verify && (await digestFile(path, signal)) !== sidecar.volume_sha256)
+      throw damaged(file, 'its bytes are not those that were written');
+    const addon = loadAddon();
+    const { affine, affine_source, datatype, warnings } = sidecar.volume;
+    const geometry = { affine, affineSource: affine_source, datatype, warnings };
+    const native = await callNative(addon, signal, (token) => addon.openCachedVolume(path, geometry, token));
+    const volume = new Volume(addon, native, { size: sidecar.recipe.size });
+    if (volume.info.shape.join() === sidecar.recipe.size.join()) return volume;
+    throw damaged(file, `it is ${volume.info.shape.join(' x ')}, its sidecar says ${sidecar.recipe.size.join(' x ')}`);
+  });
+}
+
+async function readSidecar(path: string): Promise<CacheSidecar> {
+  const file = basename(path);
+  let json: string;
+  try {
+    json = await readFile(path, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const kind = code === 'ENOENT' ? 'BRAIN3D_NOT_FOUND' : 'BRAIN3D_IO';
+    throw new Brain3DError(kind, `expected the sidecar ${file} of a cached volume (${code})`, { file, cause });
+  }
+  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), SidecarSchema), json);
+  if (result.success) return result.output;
+  throw damaged(file, `its field '${v.getDotPath(result.issues[0]) ?? 'all'}' is not as it was written`);
+}
+
+function damaged(file: string, reason: string): Brain3DError {
+  return new Brain3DError(
+    'BRAIN3D_FORMAT',
+    `${file} is not an intact cache entry: ${reason}; make it again with \`brain3d preprocess --manifest\``,
+    { file },
+  );
+}

@@ -1,0 +1,40 @@
+/** Preprocesses the scans of a dataset, one at a time, in a thread of its own. */
+import { loadVolume, preprocess } from '../volume';
+import { serveJobs } from '../worker-pool';
+import type { CacheJob, CacheResult, CacheWorkerData } from './cache';
+import { type CacheSource, cacheKey, isCacheEntryIntact, writeCacheEntry } from './cache-entry';
+import { digestFile } from './digest';
+import { isScanFault } from './scans';
+
+serveJobs<CacheJob, CacheResult, CacheWorkerData>(async (job, data) => {
+  const source = await ofScan(() => identify(job));
+  if ('code' in source) return source;
+  const key = cacheKey(source, data.recipe);
+  const state = await isCacheEntryIntact(data.dir, key);
+  if (state === 'intact') return { key, outcome: 'kept' };
+  const made = await ofScan(() => read(job, data));
+  if ('code' in made) return made;
+  // What fails from here on is the cache's fault, a full disk for instance, and no scan's.
+  const { volume, original } = made;
+  await writeCacheEntry(data.dir, key, volume, { source, recipe: data.recipe, original: original.info });
+  return { key, outcome: state === 'missing' ? 'made' : 'repaired' };
+});
+
+async function identify({ image, orientation }: CacheJob): Promise<CacheSource> {
+  return { sha256: await digestFile(image), orientation: orientation ?? null };
+}
+
+async function read({ image, orientation }: CacheJob, { recipe }: CacheWorkerData) {
+  const original = await loadVolume(image, { orientation, overrideOrientation: orientation !== undefined });
+  return { original, volume: await preprocess(original, recipe) };
+}
+
+/** A fault of the scan becomes an answer: whether it ends the run is for the caller to say. */
+async function ofScan<T>(work: () => Promise<T>): Promise<T | Exclude<CacheResult, { key: string }>> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isScanFault(error)) throw error;
+    return { code: error.code, message: error.message };
+  }
+}

@@ -1,0 +1,209 @@
+/** A dataset preprocessed into a cache, in parallel; what is there already is kept. */
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { basename, join } from 'node:path';
+import * as v from 'valibot';
+import { writeFileAtomic } from '../checkpoint';
+import { Brain3DError, type ErrorCode, withCallerStack } from '../errors';
+import { makeRecipe } from '../recipe';
+import { is, parseOptions } from '../validate';
+import { runInWorkers } from '../worker-pool';
+import { type CacheRecipe, fromStoredRecipe, StoredRecipeSchema, toStoredRecipe, volumeFile } from './cache-entry';
+import { digestFile } from './digest';
+import { type ManifestEntry, readManifest } from './manifest';
+
+export const CACHE_INDEX = 'index.json';
+
+const side = () => is.integer(1, 4096);
+const PreprocessSchema = v.object({
+  /** Manifest of the dataset. */
+  manifest: is.text(),
+  /** Folder of the cache; made if it is not there. */
+  out: is.text(),
+  /** (D, H, W). @default [64, 128, 128] */
+  size: v.optional(v.strictTuple([side(), side(), side()], 'expected three sides (D, H, W)')),
+  /** @default 1 */
+  lowerPercentile: v.optional(is.number(0, 100)),
+  /** @default 99 */
+  upperPercentile: v.optional(is.number(0, 100)),
+  /** Threads. @default as many as there are cores */
+  workers: v.optional(is.integer(1, 1024)),
+  /** What a scan that cannot be preprocessed does. @default 'stop' */
+  onError: v.optional(is.oneOf(['stop', 'skip'])),
+  /** Remove entries that neither this manifest nor this recipe needs. @default false */
+  prune: v.optional(is.flag()),
+  signal: v.optional(is.signal()),
+  onProgress: v.optional(is.callback<(progress: { stage: string; done: number; total: number }) => void>()),
+  /** Called for each scan that is skipped. */
+  onProblem: v.optional(is.callback<(problem: CacheProblem) => void>()),
+});
+export type PreprocessDatasetOptions = v.InferInput<typeof PreprocessSchema>;
+
+export interface CacheProblem {
+  id: string;
+  code: ErrorCode;
+  message: string;
+}
+
+/** Which entry of the cache each scan of the manifest has. */
+export interface CacheIndex {
+  recipe: CacheRecipe;
+  /** Manifest's base name and SHA-256, to notice that it changed. */
+  manifest: { name: string; sha256: string };
+  /** Scan's id to the path of `KEY.safetensors`, for `openCachedVolume`. */
+  volumes: Map<string, string>;
+  skipped: { id: string; reason: string }[];
+}
+
+export interface PreprocessedDataset extends CacheIndex {
+  /** Entries made, found intact, and made anew because they were damaged. */
+  counts: { made: number; kept: number; repaired: number };
+  /** Files that `prune` removed. */
+  pruned: number;
+}
+
+/** @internal What a worker is asked. */
+export type CacheJob = Pick<ManifestEntry, 'id' | 'image' | 'orientation'>;
+/** @internal What all its jobs share. */
+export interface CacheWorkerData {
+  dir: string;
+  recipe: CacheRecipe;
+}
+/** @internal */
+export type CacheResult = { key: string; outcome: 'made' | 'kept' | 'repaired' } | { code: ErrorCode; message: string };
+
+/**
+ * Preprocesses every scan of a manifest into `out`. Finished entries stay when it fails or is aborted, so that the next
+ * run goes on where this one stopped; the index is written at the end.
+ * @throws {Brain3DError} the failure of a scan, named by its id; as `readManifest`
+ */
+export async function preprocessDataset(options: PreprocessDatasetOptions): Promise<PreprocessedDataset> {
+  const parsed = parseOptions('preprocessDataset', PreprocessSchema, options);
+  const recipe = recipeOf(parsed);
+  if (recipe.lowerPercentile >= recipe.upperPercentile)
+    throw new RangeError('preprocessDataset: expected lowerPercentile below upperPercentile');
+  return withCallerStack(preprocessDataset, async () => {
+    const { manifest: path, out: dir, signal } = parsed;
+    const { entries } = await readManifest(path);
+    const manifest = { name: basename(path), sha256: await digestFile(path, signal) };
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    const { keys, skipped, counts } = await fill(entries, recipe, parsed);
+    await writeIndex(dir, { recipe, manifest, keys, skipped });
+    const pruned = parsed.prune ? await prune(dir, new Set(keys.values())) : 0;
+    return { recipe, manifest, volumes: toPaths(dir, keys), skipped, counts, pruned };
+  });
+}
+
+function recipeOf(
+  options: Pick<PreprocessDatasetOptions, 'size' | 'lowerPercentile' | 'upperPercentile'>,
+): CacheRecipe {
+  const defaults = makeRecipe('paper');
+  return {
+    size: options.size ?? defaults.volumeSize,
+    lowerPercentile: options.lowerPercentile ?? defaults.lowerPercentile,
+    upperPercentile: options.upperPercentile ?? defaults.upperPercentile,
+  };
+}
+
+async function fill(entries: ManifestEntry[], recipe: CacheRecipe, options: v.InferOutput<typeof PreprocessSchema>) {
+  const { out: dir, workers, onError, signal, onProgress, onProblem } = options;
+  const keys = new Map<string, string>();
+  const skipped: CacheIndex['skipped'] = [];
+  const counts = { made: 0, kept: 0, repaired: 0 };
+  let done = 0;
+  onProgress?.({ stage: 'preprocessing', done, total: entries.length });
+  await runInWorkers<CacheJob, CacheResult>({
+    workerFile: join(__dirname, 'cache-worker.js'),
+    workerData: { dir, recipe } satisfies CacheWorkerData,
+    jobs: entries.map(({ id, image, orientation }) => ({ id, image, orientation })),
+    workers: workers ?? availableParallelism(),
+    signal,
+    onResult: (result, { id }) => {
+      onProgress?.({ stage: 'preprocessing', done: ++done, total: entries.length });
+      if ('key' in result) {
+        keys.set(id, result.key);
+        counts[result.outcome]++;
+        return;
+      }
+      const { code, message } = result;
+      if (onError !== 'skip') throw new Brain3DError(code, `${id} cannot be preprocessed: ${message}`);
+      skipped.push({ id, reason: message });
+      onProblem?.({ id, code, message });
+    },
+  });
+  // In the manifest's order, not in that in which threads were ready.
+  const places = new Map(entries.map(({ id }, place) => [id, place]));
+  const byPlace = (a: string, b: string) => (places.get(a) ?? 0) - (places.get(b) ?? 0);
+  return {
+    keys: new Map([...keys].sort(([a], [b]) => byPlace(a, b))),
+    skipped: skipped.sort((a, b) => byPlace(a.id, b.id)),
+    counts,
+  };
+}
+
+const IndexSchema = v.object({
+  format: v.literal('brain3d-cache-index'),
+  format_version: v.literal(1),
+  manifest: v.object({ name: v.string(), sha256: v.string() }),
+  recipe: StoredRecipeSchema,
+  entries: v.record(v.string(), v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
+  skipped: v.array(v.object({ id: v.string(), reason: v.string() })),
+});
+
+async function writeIndex(
+  dir: string,
+  { recipe, manifest, keys, skipped }: Omit<CacheIndex, 'volumes'> & { keys: Map<string, string> },
+): Promise<void> {
+  const index: v.InferOutput<typeof IndexSchema> = {
+    format: 'brain3d-cache-index',
+    format_version: 1,
+    manifest,
+    recipe: toStoredRecipe(recipe),
+    entries: Object.fromEntries(keys),
+    skipped,
+  };
+  await writeFileAtomic(join(dir, CACHE_INDEX), `${JSON.stringify(index, null, 2)}\n`);
+}
+
+/**
+ * What the last complete `preprocessDataset` left in a cache.
+ * @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_IO, BRAIN3D_FORMAT
+ */
+export async function readCacheIndex(dir: string): Promise<CacheIndex> {
+  let json: string;
+  try {
+    json = await readFile(join(dir, CACHE_INDEX), 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const kind = code === 'ENOENT' ? 'BRAIN3D_NOT_FOUND' : 'BRAIN3D_IO';
+    const message = `expected ${CACHE_INDEX} in the cache '${basename(dir)}' (${code}); \`brain3d preprocess --manifest\` writes it`;
+    throw new Brain3DError(kind, message, { file: CACHE_INDEX, cause });
+  }
+  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), IndexSchema), json);
+  if (!result.success) {
+    const field = v.getDotPath(result.issues[0]) ?? undefined;
+    const message = `${CACHE_INDEX} is not as it was written (${field ?? 'no JSON'}); run \`brain3d preprocess --manifest\` again`;
+    throw new Brain3DError('BRAIN3D_FORMAT', message, { file: CACHE_INDEX, field });
+  }
+  const { recipe, manifest, entries, skipped } = result.output;
+  return {
+    recipe: fromStoredRecipe(recipe),
+    manifest,
+    volumes: toPaths(dir, new Map(Object.entries(entries))),
+    skipped,
+  };
+}
+
+function toPaths(dir: string, keys: Map<string, string>): Map<string, string> {
+  return new Map([...keys].map(([id, key]) => [id, volumeFile(dir, key)]));
+}
+
+/** Removes entries, and nothing else, whose key is not used. */
+async function prune(dir: string, used: ReadonlySet<string>): Promise<number> {
+  const unused = (await readdir(dir)).filter((name) => {
+    const key = /^([0-9a-f]{64})\.(?:json|safetensors)$/.exec(name)?.[1];
+    return key !== undefined && !used.has(key);
+  });
+  await Promise.all(unused.map((name) => rm(join(dir, name))));
+  return unused.length;
+}

@@ -1,0 +1,160 @@
+/** Whether a dataset is what its manifest says. */
+import { availableParallelism } from 'node:os';
+import * as v from 'valibot';
+import { withCallerStack } from '../errors';
+import { is, parseOptions } from '../validate';
+import { inspectVolume } from '../volume';
+import { type Composition, composition } from './composition';
+import { digestContent } from './digest';
+import { extractLaterality, peerLaterality } from './laterality';
+import { type ManifestEntry, readManifest, type SkippedEntry } from './manifest';
+import { cleanReport } from './report-text';
+import { isScanFault } from './scans';
+import { findLeaks } from './split';
+
+const CheckSchema = v.object({
+  signal: v.optional(is.signal()),
+  onProgress: v.optional(is.callback<(progress: { stage: string; done: number; total: number }) => void>()),
+});
+export type CheckDatasetOptions = v.InferInput<typeof CheckSchema>;
+
+/** `error`: training on this would be wrong. `warning`: someone should look. */
+export interface Finding {
+  level: 'error' | 'warning';
+  /** The scan or subject it is about. */
+  id: string;
+  message: string;
+}
+
+export interface DatasetCheck {
+  findings: Finding[];
+  composition: Composition;
+  skipped: SkippedEntry[];
+}
+
+/**
+ * Reads every header and every byte of a manifest's files and gives what is wrong, in the manifest's order.
+ * @throws {Brain3DError} as `readManifest`: a manifest that cannot be read has no findings
+ */
+export async function checkDataset(manifest: string, options: CheckDatasetOptions = {}): Promise<DatasetCheck> {
+  const { signal, onProgress } = parseOptions('checkDataset', CheckSchema, options);
+  return withCallerStack(checkDataset, async () => {
+    const { entries, skipped } = await readManifest(manifest);
+    const digests = new Map<string, string>();
+    const findings = entries.map((): Finding[] => []);
+    let done = 0;
+    await eachConcurrently(entries, async (entry, index) => {
+      signal?.throwIfAborted();
+      onProgress?.({ stage: 'files', done: done++, total: entries.length });
+      findings[index] = [...(await checkFiles(entry, digests, signal)), ...checkReport(entry)];
+    });
+    return {
+      findings: [...findings.flat(), ...leaks(entries), ...duplicates(entries, digests), ...repeatedReports(entries)],
+      composition: composition(entries),
+      skipped,
+    };
+  });
+}
+
+/** Hashing and inflating run on the thread pool, so a few at once use the cores. */
+async function eachConcurrently<T>(
+  items: readonly T[],
+  work: (item: T, index: number) => Promise<void>,
+): Promise<void> {
+  const queue = items.entries();
+  const lanes = Array.from({ length: availableParallelism() }, async () => {
+    for (const [index, item] of queue) await work(item, index);
+  });
+  await Promise.all(lanes);
+}
+
+async function checkFiles(
+  entry: ManifestEntry,
+  digests: Map<string, string>,
+  signal: AbortSignal | undefined,
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const attempt = async (work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (failure) {
+      if (!isScanFault(failure)) throw failure;
+      findings.push(error(entry.id, failure.message));
+    }
+  };
+  const { orientation } = entry;
+  const overrideOrientation = orientation !== undefined;
+  await attempt(async () => {
+    const info = await inspectVolume(entry.image, { orientation, overrideOrientation, signal });
+    for (const message of info.warnings) findings.push(warning(entry.id, message));
+    digests.set(entry.id, await digestContent(entry.image, signal));
+  });
+  const { segmentation } = entry;
+  if (segmentation !== undefined)
+    await attempt(async () => void (await inspectVolume(segmentation, { orientation, overrideOrientation, signal })));
+  return findings;
+}
+
+function checkReport({ id, report, laterality }: ManifestEntry): Finding[] {
+  const findings: Finding[] = [];
+  if (cleanReport(report) !== report)
+    findings.push(error(id, 'expected a cleaned report (one line, single spaces, a full stop at the end)'));
+  const read = extractLaterality(report);
+  if (laterality === 'none') {
+    if (read.side !== 'unknown') findings.push(warning(id, `a healthy subject's report names a side (${read.side})`));
+  } else if (read.side !== laterality) {
+    const peer = peerLaterality(report) === laterality ? ", as the authors' rule (peer) has it" : '';
+    const notes = read.notes.length === 0 ? '' : ` (${read.notes.join('; ')})`;
+    findings.push(warning(id, `laterality is ${laterality}${peer}, its report reads as ${read.side}${notes}`));
+  }
+  return findings;
+}
+
+function leaks(entries: readonly ManifestEntry[]): Finding[] {
+  return findLeaks(entries).map(([subject, splits]) =>
+    error(subject, `the subject's scans are in ${splits.join(' and ')}; a subject belongs to one split`),
+  );
+}
+
+/** The same image twice: a leak across splits, else at least a weight that nobody meant. */
+function duplicates(entries: readonly ManifestEntry[], digests: ReadonlyMap<string, string>): Finding[] {
+  return groups(entries, ({ id }) => digests.get(id)).map(([first, ...others]) => {
+    const names = others.map(({ id }) => id).join(', ');
+    const splits = new Set([first, ...others].map(({ split }) => split));
+    const isSubject = others.every(({ subject }) => subject === first.subject);
+    const message = `the same image as ${names}${splits.size > 1 ? `, in splits ${[...splits].join(' and ')}` : ''}`;
+    return isSubject && splits.size === 1 ? warning(first.id, message) : error(first.id, message);
+  });
+}
+
+/** Healthy subjects share a few sentences by design. */
+function repeatedReports(entries: readonly ManifestEntry[]): Finding[] {
+  const patients = entries.filter((entry) => entry.class !== 'healthy');
+  return groups(patients, ({ report }) => report).map(([first, ...others]) =>
+    warning(first.id, `the same report as ${others.map(({ id }) => id).join(', ')}`),
+  );
+}
+
+/** Entries with an equal key, those groups that have more than one. */
+function groups(
+  entries: readonly ManifestEntry[],
+  keyOf: (entry: ManifestEntry) => string | undefined,
+): [ManifestEntry, ...ManifestEntry[]][] {
+  const found = new Map<string, [ManifestEntry, ...ManifestEntry[]]>();
+  for (const entry of entries) {
+    const key = keyOf(entry);
+    if (key === undefined) continue;
+    const group = found.get(key);
+    if (group === undefined) found.set(key, [entry]);
+    else group.push(entry);
+  }
+  return [...found.values()].filter((group) => group.length > 1);
+}
+
+function error(id: string, message: string): Finding {
+  return { level: 'error', id, message };
+}
+
+function warning(id: string, message: string): Finding {
+  return { level: 'warning', id, message };
+}

@@ -1,0 +1,19 @@
+/** What is said of a healthy subject: one of a few neutral sentences, always the same one for the same subject. */
+import { fnv1a64 } from './rng';
+
+/** The order is part of every dataset's content: add at the end only, and never change one. */
+export const HEALTHY_REPORTS = [
+  'The brain parenchyma shows normal signal on this FLAIR MRI, and no focal lesion is seen.',
+  'No abnormal signal is identified in the brain on this FLAIR MRI.',
+  'This FLAIR MRI shows a brain of normal appearance without a focal lesion.',
+  'The ventricles, sulci and brain parenchyma are unremarkable on this FLAIR MRI.',
+  'Brain FLAIR MRI within normal limits, without signs of a mass or of edema.',
+  'There is no evidence of a lesion, edema or mass effect on this FLAIR MRI of the brain.',
+  'The cerebral hemispheres are symmetric and of normal signal on this FLAIR MRI.',
+] as const;
+
+/** The sentence for a subject, by FNV-1a (64 bits) of its name; T2-weighted scans are named as such. */
+export function healthyReport(subject: string, modality: 'FLAIR' | 'T2w'): string {
+  const sentence = HEALTHY_REPORTS[Number(fnv1a64(subject) % BigInt(HEALTHY_REPORTS.length))] as string;
+  return modality === 'FLAIR' ? sentence : sentence.replace('FLAIR', 'T2-weighted');
+}

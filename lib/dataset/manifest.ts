@@ -1,0 +1,178 @@
+/** The manifest of a dataset: a JSON object a line, one for each scan. Fields and rules: docs/datasets.md. */
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import * as v from 'valibot';
+import { portablePath, writeFileAtomic } from '../checkpoint';
+import { Brain3DError } from '../errors';
+import { suggestion } from '../validate';
+import { SIDES } from './laterality';
+import { SPLITS } from './split';
+
+export const CLASSES = ['glioma', 'healthy'] as const;
+export const MODALITIES = ['FLAIR', 'T2w'] as const;
+export const MIN_REPORT_CHARACTERS = 20;
+
+/** An id or a subject. Also a file's name, so without anything a path could hide in. */
+export const NAME = /^[A-Za-z0-9][\w.+-]{0,127}$/;
+
+const text = () => v.pipe(v.string('a text'), v.minLength(1, 'a text that is not empty'));
+const name = () =>
+  v.pipe(v.string('a text'), v.regex(NAME, 'letters, digits, . _ + - (at most 128, a letter or digit first)'));
+const oneOf = <const T extends readonly string[]>(names: T) => v.picklist(names, names.join(' or '));
+
+const described = {
+  id: name(),
+  subject: name(),
+  session: v.optional(name()),
+  /** Where the scan comes from: `brats`, `bids` or another name. */
+  source: name(),
+  class: oneOf(CLASSES),
+};
+const EntrySchema = v.object({
+  ...described,
+  /** NIfTI file. In the file relative to the manifest's folder where it lies near, in memory absolute. */
+  image: text(),
+  /** Cleaned: one line, ending in a full stop or another mark. */
+  report: v.pipe(
+    text(),
+    v.minLength(MIN_REPORT_CHARACTERS, `a report of at least ${MIN_REPORT_CHARACTERS} characters`),
+  ),
+  laterality: oneOf(SIDES),
+  modality: oneOf(MODALITIES),
+  split: oneOf(SPLITS),
+  /** Of a file whose header is known to lie, or says nothing: axis codes such as `LPS`. */
+  orientation: v.optional(v.pipe(v.string('a text'), v.regex(/^[LRAPSI]{3}$/, 'axis codes such as RAS or LPS'))),
+  /** NIfTI file of labels; a path like `image`. */
+  segmentation: v.optional(text()),
+});
+const SkippedSchema = v.object({
+  ...described,
+  // Unrestricted: the names may be the very reason.
+  id: text(),
+  subject: text(),
+  session: v.optional(text()),
+  skipped: v.strictObject({ reason: text() }, 'an object with a reason'),
+});
+
+/** A scan of the dataset; its paths are absolute. */
+export type ManifestEntry = v.InferOutput<typeof EntrySchema>;
+/** What was left out, and why: kept in the manifest so that nothing is lost unseen. */
+export type SkippedEntry = v.InferOutput<typeof SkippedSchema>;
+
+export interface Manifest {
+  entries: ManifestEntry[];
+  skipped: SkippedEntry[];
+}
+
+/**
+ * Reads a manifest, strictly: what is wrong is named with its line. That subjects are not divided and files are there is
+ * for `checkDataset`.
+ * @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_IO, BRAIN3D_FORMAT (no JSON), BRAIN3D_CONFIG (a field)
+ */
+export async function readManifest(path: string): Promise<Manifest> {
+  const file = basename(path);
+  const manifest: Manifest = { entries: [], skipped: [] };
+  const lines = (await readText(path, file)).split('\n');
+  if (lines.at(-1) === '') lines.pop();
+  const seen = new Map<string, number>();
+  for (const [index, line] of lines.entries()) {
+    const where = `${file}:${index + 1}`;
+    const object = parseLine(line, where, file);
+    if ('skipped' in object) manifest.skipped.push(validate(SkippedSchema, object, where, file));
+    else manifest.entries.push(located(validate(EntrySchema, object, where, file), path));
+    const { id } = object as { id: string };
+    const earlier = seen.get(id);
+    if (earlier !== undefined)
+      throw faulty(where, file, 'id', `expected another id, got '${id}' as in line ${earlier}`);
+    seen.set(id, index + 1);
+  }
+  if (manifest.entries.length === 0)
+    throw new Brain3DError('BRAIN3D_FORMAT', `${file}: expected at least one scan, got none`, { file });
+  return manifest;
+}
+
+/** Writes a manifest atomically, for its owner only: scans in the order given, then what was skipped. */
+export async function writeManifest(path: string, { entries, skipped }: Manifest): Promise<void> {
+  const portable = (target: string) => portablePath(dirname(resolve(path)), resolve(target));
+  const objects = [
+    ...entries.map((entry) => ({
+      ...entry,
+      image: portable(entry.image),
+      ...(entry.segmentation === undefined ? {} : { segmentation: portable(entry.segmentation) }),
+    })),
+    ...skipped,
+  ];
+  await writeFileAtomic(path, objects.map((object) => `${JSON.stringify(inOrder(object))}\n`).join(''));
+}
+
+/** The keys as the schema lists them, so that equal entries are equal lines. */
+function inOrder(object: Record<string, unknown>): Record<string, unknown> {
+  const keys = Object.keys('skipped' in object ? SkippedSchema.entries : EntrySchema.entries);
+  return Object.fromEntries(keys.filter((key) => object[key] !== undefined).map((key) => [key, object[key]]));
+}
+
+async function readText(path: string, file: string): Promise<string> {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') {
+      throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected a manifest, but '${file}' does not exist`, { file, cause });
+    }
+    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA')
+      throw new Brain3DError('BRAIN3D_FORMAT', `${file}: expected UTF-8 text, got other bytes`, { file, cause });
+    throw new Brain3DError('BRAIN3D_IO', `cannot read '${file}' (${code})`, { file, cause });
+  }
+}
+
+function parseLine(line: string, where: string, file: string): object {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (cause) {
+    const got = line.trim() === '' ? 'an empty line' : `something else (${(cause as Error).message})`;
+    throw new Brain3DError('BRAIN3D_FORMAT', `${where}: expected a JSON object on one line, got ${got}`, {
+      file,
+      cause,
+    });
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new Brain3DError('BRAIN3D_FORMAT', `${where}: expected a JSON object, got ${line.slice(0, 40)}`, { file });
+}
+
+function validate<TSchema extends typeof EntrySchema | typeof SkippedSchema>(
+  schema: TSchema,
+  object: object,
+  where: string,
+  file: string,
+): v.InferOutput<TSchema> {
+  const known = Object.keys(schema.entries);
+  const unknown = Object.keys(object).find((key) => !known.includes(key));
+  if (unknown !== undefined)
+    throw faulty(where, file, unknown, `unknown field '${unknown}'${suggestion(unknown, known)}`);
+  const result = v.safeParse(schema, object, { abortEarly: true });
+  if (!result.success) {
+    const issue = result.issues[0];
+    const field = v.getDotPath(issue) ?? '';
+    const got = issue.input === undefined ? 'nothing' : JSON.stringify(issue.input).slice(0, 60);
+    const expected = issue.input === undefined ? 'a value' : issue.message;
+    throw faulty(where, file, field, `expected ${expected} for '${field}', got ${got}`);
+  }
+  const entry = result.output as { class: string; laterality?: string };
+  if (entry.laterality !== undefined && (entry.class === 'healthy') !== (entry.laterality === 'none')) {
+    const expected = entry.class === 'healthy' ? "'none' for healthy subjects" : "a side or 'unknown' for patients";
+    throw faulty(where, file, 'laterality', `expected ${expected}, got '${entry.laterality}'`);
+  }
+  return result.output;
+}
+
+function located(entry: ManifestEntry, path: string): ManifestEntry {
+  const dir = dirname(resolve(path));
+  const out = { ...entry, image: resolve(dir, entry.image) };
+  if (entry.segmentation !== undefined) out.segmentation = resolve(dir, entry.segmentation);
+  return out;
+}
+
+function faulty(where: string, file: string, field: string, message: string): Brain3DError {
+  return new Brain3DError('BRAIN3D_CONFIG', `${where}: ${message}`, { file, field });
+}

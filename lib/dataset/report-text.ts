@@ -1,0 +1,31 @@
+/** Reports as they are stored: cleaned once, the same for training and for reference texts. */
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { Brain3DError } from '../errors';
+import { MIN_REPORT_CHARACTERS } from './manifest';
+
+/** White space collapsed to single spaces, a full stop at the end. */
+export function cleanReport(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line === '' || line.endsWith('.') ? line : `${line}.`;
+}
+
+/** A cleaned report. @throws {Brain3DError} BRAIN3D_IO, BRAIN3D_FORMAT if it is no UTF-8 or too short */
+export async function readReport(path: string, signal?: AbortSignal): Promise<string> {
+  const file = basename(path);
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path, { signal }));
+  } catch (cause) {
+    signal?.throwIfAborted();
+    if (cause instanceof TypeError)
+      throw new Brain3DError('BRAIN3D_FORMAT', `expected UTF-8 text in ${file}, got other bytes`, { file, cause });
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new Brain3DError('BRAIN3D_IO', `cannot read ${file} (${code})`, { file, cause });
+  }
+  const report = cleanReport(text);
+  if (report.length >= MIN_REPORT_CHARACTERS) return report;
+  const expected = `expected a report of at least ${MIN_REPORT_CHARACTERS} characters in ${file}`;
+  const got = report === '' ? 'got an empty one' : `got ${report.length}`;
+  throw new Brain3DError('BRAIN3D_FORMAT', `${expected}, ${got}`, { file });
+}

@@ -1,0 +1,73 @@
+/** What the folders of a dataset hold: scans that can be used, and problems, each with its subject. */
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { Brain3DError, type ErrorCode } from '../errors';
+import type { ManifestEntry } from './manifest';
+import { byText } from './rng';
+
+export interface FoundScan extends Pick<ManifestEntry, 'id' | 'subject' | 'session' | 'source' | 'class' | 'modality'> {
+  image: string;
+  segmentation?: string;
+  /** Text file of the report; null where the report is made from the subject. */
+  reportFile: string | null;
+}
+
+/** Why a subject or a scan cannot be used. */
+export interface DatasetProblem extends Pick<FoundScan, 'id' | 'subject' | 'session' | 'source' | 'class'> {
+  code: ErrorCode;
+  message: string;
+}
+
+/** Codes that speak of the scan; others (no addon, no memory, aborted) speak of the run. */
+const SCAN_FAULTS: readonly ErrorCode[] = [
+  'BRAIN3D_NOT_FOUND',
+  'BRAIN3D_IO',
+  'BRAIN3D_FORMAT',
+  'BRAIN3D_UNSUPPORTED',
+  'BRAIN3D_ORIENTATION',
+  'BRAIN3D_VOLUME',
+];
+
+/** Whether a failure is the scan's own, so that another scan may do better. */
+export function isScanFault(error: unknown): error is Brain3DError {
+  return Brain3DError.isInstance(error) && SCAN_FAULTS.includes(error.code);
+}
+
+export interface Found {
+  scans: FoundScan[];
+  problems: DatasetProblem[];
+}
+
+export interface FolderEntry {
+  name: string;
+  isFolder: boolean;
+  isFile: boolean;
+}
+
+/** A folder's entries by name; links count as what they lead to, hidden ones (also `__MACOSX`) are left out. */
+export async function listFolder(dir: string): Promise<FolderEntry[]> {
+  const name = basename(resolve(dir));
+  const names = await readdir(dir).catch((cause: NodeJS.ErrnoException) => {
+    const code = cause.code === 'ENOENT' ? 'BRAIN3D_NOT_FOUND' : 'BRAIN3D_IO';
+    throw new Brain3DError(code, `expected a folder, but '${name}' cannot be read (${cause.code})`, {
+      file: name,
+      cause,
+    });
+  });
+  const entries = names.filter((entry) => !/^(\.|__MACOSX$)/.test(entry)).map((entry) => describe(dir, entry));
+  return (await Promise.all(entries)).sort((a, b) => byText(a.name, b.name));
+}
+
+async function describe(dir: string, name: string): Promise<FolderEntry> {
+  try {
+    const found = await stat(join(dir, name));
+    return { name, isFolder: found.isDirectory(), isFile: found.isFile() };
+  } catch (cause) {
+    // A link that leads nowhere is there by name only, so what needs it is reported as missing.
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return { name, isFolder: false, isFile: false };
+    throw new Brain3DError('BRAIN3D_IO', `cannot look at '${name}' (${(cause as NodeJS.ErrnoException).code})`, {
+      file: name,
+      cause,
+    });
+  }
+}

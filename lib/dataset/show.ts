@@ -1,0 +1,93 @@
+/** An overview of a dataset to look at: one page, and a picture of every scan. */
+import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { writeFileAtomic } from '../checkpoint';
+import { Brain3DError, type ErrorCode, withCallerStack } from '../errors';
+import { is, parseOptions } from '../validate';
+import { runInWorkers } from '../worker-pool';
+import { composition } from './composition';
+import { extractLaterality } from './laterality';
+import { type ManifestEntry, readManifest } from './manifest';
+import { datasetPage, type PageScan } from './show-page';
+
+export const PAGE_FILE = 'index.html';
+const PICTURES = 'montages';
+
+const ShowSchema = v.object({
+  /** Folder of the page; made if it is not there. */
+  out: is.text(),
+  /** Threads that draw. @default as many as there are cores */
+  workers: v.optional(is.integer(1, 1024)),
+  /** What a scan that cannot be drawn does. @default 'stop' */
+  onError: v.optional(is.oneOf(['stop', 'skip'])),
+  signal: v.optional(is.signal()),
+  onProgress: v.optional(is.callback<(progress: { stage: string; done: number; total: number }) => void>()),
+});
+export type ShowDatasetOptions = v.InferInput<typeof ShowSchema>;
+
+/** @internal */
+export type ShowJob = Pick<ManifestEntry, 'id' | 'image' | 'orientation'>;
+/** @internal */
+export type ShowResult = { png: Uint8Array; warnings: string[] } | { code: ErrorCode; message: string };
+
+/**
+ * Writes `index.html`, which needs nothing but the pictures in `montages/` beside it. The pictures may show faces.
+ * @returns the page's path, and scans without a picture with the reason
+ * @throws {Brain3DError} the failure of a scan, named by its id; as `readManifest`
+ */
+export async function showDataset(
+  manifest: string,
+  options: ShowDatasetOptions,
+): Promise<{ page: string; withoutPicture: Map<string, string> }> {
+  const parsed = parseOptions('showDataset', ShowSchema, options);
+  return withCallerStack(showDataset, async () => {
+    const { entries, skipped } = await readManifest(manifest);
+    const pictures = join(parsed.out, PICTURES);
+    await mkdir(pictures, { recursive: true, mode: 0o700 });
+    const withoutPicture = new Map<string, string>();
+    const warnings = new Map<string, string[]>();
+    await drawAll(entries, parsed, async (id, result) => {
+      if ('message' in result) {
+        withoutPicture.set(id, result.message);
+        return;
+      }
+      warnings.set(id, result.warnings);
+      await writeFileAtomic(join(pictures, `${id}.png`), result.png);
+    });
+    const scans = entries.map((entry): PageScan => {
+      const missing = withoutPicture.get(entry.id);
+      const notes = entry.class === 'healthy' ? [] : extractLaterality(entry.report).notes;
+      return {
+        entry,
+        picture: missing === undefined ? `${PICTURES}/${entry.id}.png` : null,
+        notes: [...notes, ...(warnings.get(entry.id) ?? []), ...(missing === undefined ? [] : [missing])],
+      };
+    });
+    const page = join(parsed.out, PAGE_FILE);
+    await writeFileAtomic(page, datasetPage(scans, skipped, composition(entries)));
+    return { page, withoutPicture };
+  });
+}
+
+async function drawAll(
+  entries: ManifestEntry[],
+  { workers, onError, signal, onProgress }: v.InferOutput<typeof ShowSchema>,
+  take: (id: string, result: ShowResult) => Promise<void>,
+): Promise<void> {
+  let done = 0;
+  onProgress?.({ stage: 'montages', done, total: entries.length });
+  await runInWorkers<ShowJob, ShowResult>({
+    workerFile: join(__dirname, 'show-worker.js'),
+    jobs: entries.map(({ id, image, orientation }) => ({ id, image, orientation })),
+    workers: workers ?? availableParallelism(),
+    signal,
+    onResult: async (result, { id }) => {
+      if ('message' in result && onError !== 'skip')
+        throw new Brain3DError(result.code, `${id} cannot be drawn: ${result.message}`);
+      await take(id, result);
+      onProgress?.({ stage: 'montages', done: ++done, total: entries.length });
+    },
+  });
+}
