@@ -40,7 +40,7 @@ TEST_CASE("a cached volume comes back to float16's precision, in half the bytes,
   const Volume volume = normalised();
   write_cached_volume(volume, path);
   const at::Tensor voxels = read_cached_voxels(path);
-  CHECK(voxels.scalar_type() == at::kFloat);
+  CHECK((voxels.scalar_type() == at::kFloat));
   CHECK(voxels.equal(volume.voxels.to(at::kHalf).to(at::kFloat)));
   check_close(voxels, volume.voxels, 0x1p-11);
   const io::SafetensorsFile file(path);
