@@ -35,7 +35,12 @@ const PreprocessSchema = v.object({
 });
 export type PreprocessOptions = v.InferInput<typeof PreprocessSchema>;
 
-const WriteSchema = v.object({ signal: v.optional(is.signal()) });
+const WriteSchema = v.object({
+  /** How voxels are stored; integers are rounded and must fit. @default 'float32' */
+  datatype: v.optional(is.oneOf(['float32', 'int16', 'uint8'])),
+  signal: v.optional(is.signal()),
+});
+export type WriteVolumeOptions = v.InferInput<typeof WriteSchema>;
 
 /** A volume in native memory; freed when it is no longer referenced. */
 export class Volume {
@@ -78,11 +83,14 @@ export class Volume {
     return this.#native.data();
   }
 
-  /** Writes a NIfTI-1 file, float32, with this volume's affine; gzipped if the name ends in `.gz`. */
-  async write(path: string, options: { signal?: AbortSignal } = {}): Promise<void> {
-    const { signal } = parseOptions('volume.write', WriteSchema, options);
+  /**
+   * Writes a NIfTI-1 file with this volume's affine; gzipped if the name ends in `.gz`.
+   * @throws {Brain3DError} BRAIN3D_USAGE if a voxel does not fit the datatype, BRAIN3D_IO
+   */
+  async write(path: string, options: WriteVolumeOptions = {}): Promise<void> {
+    const { signal, datatype = 'float32' } = parseOptions('volume.write', WriteSchema, options);
     await withCallerStack(this.write, () =>
-      callNative(this.#addon, signal, (token) => this.#addon.writeVolume(this.#native, path, token)),
+      callNative(this.#addon, signal, (token) => this.#addon.writeVolume(this.#native, path, datatype, token)),
     );
   }
 

@@ -86,9 +86,9 @@ Volume volume_from_array(const float* voxels, const std::array<std::int64_t, 3>&
   return volume;
 }
 
-void write_volume(const Volume& volume, const std::string& path) {
+void write_volume(const Volume& volume, const std::string& path, io::StoredAs stored_as) {
   const at::Tensor voxels = volume.voxels.contiguous();
-  io::write_nifti(path, {volume.shape_ijk(), voxels.const_data_ptr<float>(), volume.affine});
+  io::write_nifti(path, {volume.shape_ijk(), voxels.const_data_ptr<float>(), volume.affine, stored_as});
 }
 
 }  // namespace brain3d::data

@@ -38,7 +38,7 @@ Volume read_volume_header(const std::string& path, const ReadOptions& options);
 /// A copy of `voxels` (D, H, W row-major) with a stated affine.
 Volume volume_from_array(const float* voxels, const std::array<std::int64_t, 3>& shape_dhw, const Affine& affine);
 
-/// Writes float32 NIfTI-1 with the volume's affine; gzipped if the name ends in .gz.
-void write_volume(const Volume& volume, const std::string& path);
+/// Writes NIfTI-1 with the volume's affine; gzipped if the name ends in .gz. Integers are rounded and must fit.
+void write_volume(const Volume& volume, const std::string& path, io::StoredAs stored_as = io::StoredAs::Float32);
 
 }  // namespace brain3d::data

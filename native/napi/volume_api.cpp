@@ -110,13 +110,22 @@ Napi::Value preprocess(const Napi::CallbackInfo& call) {
       [](Napi::Env env, data::Volume& out) { return volume_handle(env, std::move(out)); });
 }
 
+io::StoredAs to_stored_as(const Napi::Value& value) {
+  const std::string name = to_text(value, "datatype");
+  if (name == "float32") return io::StoredAs::Float32;
+  if (name == "int16") return io::StoredAs::Int16;
+  if (name == "uint8") return io::StoredAs::UInt8;
+  throw Napi::RangeError::New(value.Env(), "expected float32, int16 or uint8 for datatype");
+}
+
 Napi::Value write_volume(const Napi::CallbackInfo& call) {
   const auto volume = get_handle<data::Volume>(call[0]);
   const std::string path = to_text(call[1], "path");
+  const io::StoredAs stored_as = to_stored_as(call[2]);
   return run_on_files<std::monostate>(
-      call.Env(), get_handle<CancelFlag>(call[2]), std::make_shared<Held>(),
-      [volume, path] {
-        data::write_volume(*volume, path);
+      call.Env(), get_handle<CancelFlag>(call[3]), std::make_shared<Held>(),
+      [volume, path, stored_as] {
+        data::write_volume(*volume, path, stored_as);
         return std::monostate{};
       },
       nothing);
