@@ -1,0 +1,149 @@
+#include "strip/detect.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <vector>
+
+#include "core/error.h"
+#include "image/components.h"
+#include "image/vector.h"
+#include "strip/icosphere.h"
+#include "strip/localise.h"
+
+namespace brain3d::strip {
+
+using image::operator+, image::operator*;
+
+namespace {
+
+constexpr double kBackgroundShare = 0.5;  // of the voxels on the faces: a tight field of view cuts the brain there
+constexpr double kLargestShare = 0.9;     // of the foreground
+constexpr double kLargestBrainMl = 2500;
+constexpr double kLongestRayMm = 160;  // beyond any head's surface, from its middle
+constexpr double kProfileMm = 30;      // inwards from the surface: scalp, skull and some brain
+constexpr double kScalpMm = 12;        // at most
+constexpr int kGapMm = 3;              // a skull's thickness at least
+constexpr float kTissue = 0.4F;        // of the median in the middle
+constexpr double kMiddleMm = 50;
+constexpr double kSkullShare = 0.4;    // of the rays; sulci are dark gaps as well, but on few
+
+std::vector<float> face_voxels(const image::Image<float>& volume) {
+  std::vector<float> out;
+  const auto [depth, height, width] = volume.size;
+  for (std::int64_t d = 0; d < depth; ++d)
+    for (std::int64_t h = 0; h < height; ++h) {
+      const bool is_face = d == 0 || d == depth - 1 || h == 0 || h == height - 1;
+      const std::int64_t step = is_face ? 1 : std::max<std::int64_t>(1, width - 1);
+      for (std::int64_t w = 0; w < width; w += step) out.push_back(volume(d, h, w));
+    }
+  return out;
+}
+
+struct MostCommon {
+  float value;
+  double share;
+};
+
+MostCommon most_common(std::vector<float> values) {
+  std::sort(values.begin(), values.end());
+  MostCommon out{0, 0};
+  for (auto at = values.begin(); at != values.end();) {
+    const auto next = std::upper_bound(at, values.end(), *at);
+    const double share = static_cast<double>(next - at) / static_cast<double>(values.size());
+    if (share > out.share) out = {*at, share};
+    at = next;
+  }
+  return out;
+}
+
+/// Intensities on the way in from the surface, a millimetre apart.
+std::vector<float> inward_profile(const image::Image<float>& volume, const image::Image<float>& covered,
+                                  const Vector& centre, const Vector& direction) {
+  const auto at = [&](const image::Image<float>& of, double mm) {
+    const Vector index = centre + direction * mm;
+    return image::sample(of, index[0] / of.spacing_mm[0], index[1] / of.spacing_mm[1], index[2] / of.spacing_mm[2]);
+  };
+  double surface = kLongestRayMm;
+  while (surface > kProfileMm && at(covered, surface) < 0.5F) surface -= 1;
+  std::vector<float> out;
+  for (double depth = 0; depth < kProfileMm; depth += 1) out.push_back(at(volume, surface - depth));
+  return out;
+}
+
+/// Is there a gap of kGapMm or more that is less than half as bright as what lies before and behind it, both of which
+/// are tissue?
+bool has_gap(const std::vector<float>& profile, float background, float tissue) {
+  float before = 0;
+  int gap = 0;
+  for (std::size_t i = 0; i < profile.size(); ++i) {
+    const float value = profile[i] - background;
+    const float behind = *std::max_element(profile.begin() + static_cast<std::ptrdiff_t>(i), profile.end()) - background;
+    gap = std::min(before, behind) >= tissue && value < 0.5F * std::min(before, behind) ? gap + 1 : 0;
+    if (gap >= kGapMm) return true;
+    if (static_cast<double>(i) <= kScalpMm) before = std::max(before, value);
+  }
+  return false;
+}
+
+/// Share of the rays upwards and sideways from the middle of the foreground that cross a dark shell below the surface.
+double shell_share(const image::Image<float>& volume, const image::Mask& foreground, float background) {
+  image::Image<float> covered(foreground.size, foreground.spacing_mm);
+  for (std::size_t i = 0; i < covered.voxels.size(); ++i) covered.voxels[i] = foreground.voxels[i];
+  covered = coarse_head(covered);
+  const image::Image<float> coarse = coarse_head(volume);
+  const Vector centre = equivalent_sphere(foreground).centre;
+  const float tissue = kTissue * (levels_in(coarse, {centre, kMiddleMm}).median - background);
+  double num_rays = 0, num_gaps = 0;
+  for (const Vector& direction : icosphere(3).vertices) {
+    if (direction[0] < 0) continue;
+    num_rays += 1;
+    if (has_gap(inward_profile(coarse, covered, centre, direction), background, tissue)) num_gaps += 1;
+  }
+  return num_gaps / num_rays;
+}
+
+std::string litres(double ml) { return concat(std::round(ml / 10) / 100, " l"); }
+
+}  // namespace
+
+Detection detect_stripped(const image::Image<float>& volume) {
+  Detection out;
+  const auto [background, share] = most_common(face_voxels(volume));
+  if (share < kBackgroundShare) {
+    out.reason = concat("the background has noise: its most common value is on only ", std::round(100 * share),
+                        " % of the outermost voxels");
+    return out;
+  }
+  image::Mask foreground(volume.size, volume.spacing_mm);
+  for (std::size_t i = 0; i < foreground.voxels.size(); ++i)
+    foreground.voxels[i] = volume.voxels[i] != background ? 1 : 0;
+  const image::Mask largest = image::largest_component(foreground);
+  const auto num_all = static_cast<double>(std::count(foreground.voxels.begin(), foreground.voxels.end(), 1));
+  const auto num_largest = static_cast<double>(std::count(largest.voxels.begin(), largest.voxels.end(), 1));
+  if (num_all == 0 || num_largest < kLargestShare * num_all) {
+    out.reason = "the foreground is not one part";
+    return out;
+  }
+  image::Mask filled = image::fill_holes(largest);
+  const double voxel_ml = volume.spacing_mm[0] * volume.spacing_mm[1] * volume.spacing_mm[2] / 1000;
+  const double ml = static_cast<double>(std::count(filled.voxels.begin(), filled.voxels.end(), 1)) * voxel_ml;
+  if (std::getenv("V")) std::fprintf(stderr, "share %.2f largest %.3f ml %.0f ", share, num_largest / num_all, ml);
+  if (std::getenv("V")) std::fprintf(stderr, "shell %.3f\n", shell_share(volume, filled, background));
+  if (ml > kLargestBrainMl) {
+    out.reason = concat("the foreground has ", litres(ml), ", more than a brain");
+    return out;
+  }
+  if (shell_share(volume, filled, background) > kSkullShare) {
+    out.reason = "a dark shell lies under the surface, as a skull does under the scalp";
+    return out;
+  }
+  out.is_stripped = true;
+  out.foreground = std::move(filled);
+  out.reason = concat("the background is one value, and ", litres(ml), " of foreground have no skull around them");
+  return out;
+}
+
+}  // namespace brain3d::strip
