@@ -304,7 +304,8 @@ export interface NativeTruth {
   /** Of the septum pellucidum; positive to the right. */
   midlineShiftMm: number;
   brainMm3: number;
-  foci: { centreMm: NativeTriple; coreMm3: number }[];
+  /** Solid parts (necrosis and enhancing) that touch nowhere, largest first. */
+  coresMm3: number[];
 }
 
 export interface NativeSubject {

@@ -48,6 +48,8 @@ const NECROSIS_SHARE = { mild: 0.03, moderate: 0.15, marked: 0.35 };
 /** Relative loss of a ventricle's volume. */
 const COMPRESSION = { mild: 0.1, moderate: 0.22, marked: 0.38 };
 const SHIFT_MM = 2;
+/** A smaller core of its own is no second lesion. */
+const FOCUS_MM3 = 500;
 
 /** Null for a healthy subject. */
 export function findingsOf(truth: NativeTruth): Findings | null {
@@ -77,7 +79,7 @@ export function findingsOf(truth: NativeTruth): Findings | null {
     edemaLobes: lobesWith(truth, (entry) => entry.edemaMm3, EDEMA_LOBE_SHARE).filter((lobe) => !lobes.includes(lobe)),
     edema: degree(volumesMm3.edema / 1000, { mild: 0, ...EDEMA_ML }) ?? 'mild',
     necrosis: degree(volumesMm3.necrosis / core, NECROSIS_SHARE),
-    multifocal: truth.foci.length > 1,
+    multifocal: truth.coresMm3.filter((core) => core >= FOCUS_MM3).length > 1,
     crossesCallosum: laterality === 'bilateral' && lobesAcross(truth),
     compression,
     midlineShift: Math.abs(truth.midlineShiftMm) < SHIFT_MM ? null : truth.midlineShiftMm > 0 ? 'right' : 'left',

@@ -25,7 +25,7 @@ serveJobs<CohortJob, CohortResult, DrawSettings & { out: string }>(async ({ plan
   if (files.segmentation !== null) await write(native.segmentation, files.segmentation, 'uint8');
   if (settings.keepSkull) await write(native.brain, files.brain, 'uint8');
   if (files.report !== null && report !== null) await writeFileAtomic(files.report, `${report}\n`);
-  const { volumes, foci, ...measured } = native.truth;
+  const { volumes, ...measured } = native.truth;
   const truth = {
     simulated: true,
     id: plan.id,
@@ -34,7 +34,6 @@ serveJobs<CohortJob, CohortResult, DrawSettings & { out: string }>(async ({ plan
     report,
     ...measured,
     volumes,
-    foci,
     spec,
   };
   // Last: a subject with its truth is complete.

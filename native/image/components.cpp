@@ -32,17 +32,32 @@ void flood(Mask& mask, std::size_t seed, std::uint8_t value, std::uint8_t mark, 
     });
 }
 
-}  // namespace
-
-Mask largest_component(const Mask& mask) {
+/// Calls `visit(part)` with the indices of each connected part; it may take them.
+template <typename Visit>
+void for_each_component(const Mask& mask, const Visit& visit) {
   constexpr std::uint8_t seen = 2;
   Mask rest = mask;
-  std::vector<std::size_t> part, largest;
+  std::vector<std::size_t> part;
   for (std::size_t i = 0; i < rest.voxels.size(); ++i) {
     if (rest.voxels[i] != 1) continue;
     flood(rest, i, 1, seen, part);
-    if (part.size() > largest.size()) std::swap(part, largest);
+    visit(part);
   }
+}
+
+}  // namespace
+
+std::vector<std::size_t> component_sizes(const Mask& mask) {
+  std::vector<std::size_t> sizes;
+  for_each_component(mask, [&](const std::vector<std::size_t>& part) { sizes.push_back(part.size()); });
+  return sizes;
+}
+
+Mask largest_component(const Mask& mask) {
+  std::vector<std::size_t> largest;
+  for_each_component(mask, [&](std::vector<std::size_t>& part) {
+    if (part.size() > largest.size()) std::swap(part, largest);
+  });
   Mask out(mask.size, mask.spacing_mm);
   for (const std::size_t index : largest) out.voxels[index] = 1;
   return out;

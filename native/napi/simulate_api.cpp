@@ -129,14 +129,7 @@ Napi::Object truth_object(Napi::Env env, const simulate::Truth& truth) {
   out.Set("ventricleBeforeMm3", to_array(env, truth.ventricle_before_mm3));
   out.Set("midlineShiftMm", truth.midline_shift_mm);
   out.Set("brainMm3", truth.brain_mm3);
-  Napi::Array foci = Napi::Array::New(env);
-  for (const auto& focus : truth.foci) {
-    Napi::Object entry = Napi::Object::New(env);
-    entry.Set("centreMm", to_array(env, focus.centre_mm));
-    entry.Set("coreMm3", focus.core_mm3);
-    foci.Set(foci.Length(), entry);
-  }
-  out.Set("foci", foci);
+  out.Set("coresMm3", to_array(env, truth.cores_mm3));
   return out;
 }
 

@@ -1,8 +1,10 @@
 #include "simulate/subject.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
+#include "image/components.h"
 #include "simulate/contrast.h"
 #include "simulate/displacement.h"
 
@@ -45,6 +47,16 @@ std::array<double, 2> ventricle_volume(const Anatomy& anatomy, const Displacemen
   map.for_each_voxel([&](std::int64_t, std::int64_t, std::int64_t, const Point& place) {
     if (anatomy.region(anatomy.code_at(place)) == Region::LateralVentricle) out[half_of(place)] += voxel_mm3;
   });
+  return out;
+}
+
+std::vector<double> core_volumes(const image::Image<std::uint8_t>& segmentation, double voxel_mm3) {
+  image::Mask core(segmentation.size, segmentation.spacing_mm);
+  for (std::size_t i = 0; i < core.voxels.size(); ++i)
+    core.voxels[i] = segmentation.voxels[i] == 1 || segmentation.voxels[i] == 4 ? 1 : 0;
+  std::vector<double> out;
+  for (const std::size_t size : image::component_sizes(core)) out.push_back(static_cast<double>(size) * voxel_mm3);
+  std::sort(out.rbegin(), out.rend());
   return out;
 }
 
@@ -104,8 +116,7 @@ Subject simulate_subject(const Anatomy& anatomy, const SubjectSpec& spec, const 
     truth.ventricle_before_mm3 = ventricle_volume(anatomy, before, voxel_mm3);
     truth.midline_shift_mm = shape.from_anatomy(kSeptum, mass)[0] - shape.from_anatomy(kSeptum)[0];
   }
-  for (std::size_t i = 0; i < mass.size(); ++i)
-    truth.foci.push_back({shape.from_anatomy(tumour.foci[i].centre_mm, mass), tumour.foci[i].core_mm3});
+  truth.cores_mm3 = core_volumes(out.segmentation, voxel_mm3);
   cancel.check();
 
   out.flair = acquire(signal, out.origin_mm, spec.acquisition);

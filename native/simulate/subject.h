@@ -37,11 +37,7 @@ struct Truth {
   std::array<double, 2> ventricle_mm3{}, ventricle_before_mm3{};  // lateral ventricles, with and without mass effect
   double midline_shift_mm = 0;                                    // of the septum pellucidum; positive to the right
   double brain_mm3 = 0;
-  struct Focus {
-    Point centre_mm{};  // in the subject's RAS space
-    double core_mm3 = 0;
-  };
-  std::vector<Focus> foci;
+  std::vector<double> cores_mm3;  // solid parts (necrosis and enhancing) that touch nowhere, largest first
 };
 
 struct Subject {
