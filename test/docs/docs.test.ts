@@ -3,7 +3,9 @@ import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
+import { buildDataset } from 'brain3d';
 import { type Ending, parsed, ROOT, runNode, runScript, SAMPLE } from '../support/child';
+import { writeDatasetFolders } from '../support/dataset';
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const namesIn = (directory: string) => readdirSync(join(ROOT, directory)).sort();
@@ -52,7 +54,13 @@ describe('commands in the documents', () => {
   const commands = BLOCKS.filter(({ language }) => language === 'sh').flatMap(linesOf);
   const golden = (path: string) => join(ROOT, 'test/golden', path);
   const tiny = (path: string) => join(ROOT, 'models/tiny', path);
+  const data = () => join(home, 'data');
   let count = 0;
+  beforeAll(async () => {
+    await writeDatasetFolders(data());
+    const [brats, reports, healthy] = ['brats', 'reports', 'healthy'].map((name) => join(data(), name));
+    await buildDataset({ brats, reports, healthy, out: join(data(), 'manifest.jsonl') });
+  });
 
   /** A directory with everything that commands name, and the files that they are to make left out. */
   function stage(line: string): string {
@@ -68,6 +76,9 @@ describe('commands in the documents', () => {
       put(tiny('language/tokenizer.json'), `${name}/tokenizer.json`);
     }
     put(golden('peer/phase2b'), 'phase2b');
+    for (const name of readdirSync(data())) {
+      if (!line.includes(`--out ${name}`)) put(join(data(), name), name);
+    }
     return directory;
   }
 
@@ -163,6 +174,11 @@ describe('docs/api.md', () => {
         'volume.write': await known((wrong) => volume.write('unused.nii', wrong)),
         initCheckpoint: await known(brain3d.initCheckpoint),
         importCheckpoint: await known(brain3d.importCheckpoint),
+        buildDataset: await known(brain3d.buildDataset),
+        checkDataset: await known((wrong) => brain3d.checkDataset('unused.jsonl', wrong)),
+        showDataset: await known((wrong) => brain3d.showDataset('unused.jsonl', wrong)),
+        preprocessDataset: await known(brain3d.preprocessDataset),
+        openCachedVolume: await known((wrong) => brain3d.openCachedVolume('unused.safetensors', wrong)),
       };
       await model.dispose();
       const cjs = Object.keys(createRequire(SAMPLE)('brain3d'));
@@ -203,6 +219,11 @@ describe('docs/api.md', () => {
     ['volume.write', 'volume.write'],
     ['initCheckpoint', 'initCheckpoint'],
     ['importCheckpoint', 'importCheckpoint'],
+    ['buildDataset', 'buildDataset'],
+    ['checkDataset', 'checkDataset'],
+    ['showDataset', 'showDataset'],
+    ['preprocessDataset', 'preprocessDataset'],
+    ['openCachedVolume', 'openCachedVolume'],
   ])('names exactly the options of %s (table of %s)', (name, table) => {
     expect([...optionTable(table).keys()].sort()).toEqual(runtime.options[name]?.sort());
   });
@@ -273,16 +294,19 @@ async function help(...args: string[]): Promise<string> {
   return stdout;
 }
 
-async function commandNames(): Promise<string[]> {
-  const list = /^Commands:\n([\s\S]*?)\n\n/m.exec(await help())?.[1] ?? '';
+/** The commands of the program, or those below one of its commands. */
+async function commandNames(...parents: string[]): Promise<string[]> {
+  const list = /^Commands:\n([\s\S]*?)(?:\n\n|$(?![\s\S]))/m.exec(await help(...parents))?.[1] ?? '';
   const names = [...list.matchAll(/^ {2}(\w+)/gm)].map((match) => match[1] as string);
   return names.filter((name) => name !== 'help').sort();
 }
 
-async function helpOptions(command: string): Promise<string[]> {
-  const list = /^Options:\n([\s\S]*?)\n\n/m.exec(await help(command))?.[1] ?? '';
+/** Those of a command and of the commands below it. */
+async function helpOptions(...command: string[]): Promise<string[]> {
+  const list = /^Options:\n([\s\S]*?)\n\n/m.exec(await help(...command))?.[1] ?? '';
   const names = [...list.matchAll(/^ +(?:-\w, )?(--[a-z-]+)/gm)].map((match) => match[1] as string);
-  return names.filter((name) => name !== '--help');
+  const below = await Promise.all((await commandNames(...command)).map((name) => helpOptions(...command, name)));
+  return [...new Set([...names.filter((name) => name !== '--help'), ...below.flat()])];
 }
 
 test('docs/dependencies.md names every package with its version', () => {

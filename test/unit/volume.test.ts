@@ -63,6 +63,19 @@ test('a stated orientation that contradicts the file is refused', async () => {
   await expect(loadVolume(SAMPLE, { orientation: 'left' })).rejects.toBeInstanceOf(RangeError);
 });
 
+test('an orientation that overrides a lying header is believed, with a warning that says both', async () => {
+  const options = { orientation: 'RPS', overrideOrientation: true };
+  const corrected = await loadVolume(SAMPLE, options);
+  expect(corrected.info).toMatchObject({ affineSource: 'stated', orientation: 'RPS', spacingMm: [2, 2, 2] });
+  expect(corrected.info.warnings.at(-1)).toMatch(/^overriddenOrientation: the file's \w+ says LPS; it was read as RPS/);
+  expect(await inspectVolume(SAMPLE, options)).toMatchObject({ orientation: 'RPS' });
+  const [mirrored, plain] = [corrected, await loadVolume(SAMPLE)].map((volume) => preprocess(volume));
+  expect(same((await mirrored)?.data() as Float32Array, (await plain)?.data() as Float32Array)).toBe(false);
+  // What the file says already needs no warning.
+  const agreeing = await loadVolume(SAMPLE, { orientation: 'LPS', overrideOrientation: true });
+  expect(agreeing.info.warnings.filter((warning) => warning.startsWith('overridden'))).toEqual([]);
+});
+
 test('the name of a file or folder never changes what is read', async () => {
   const expected = (await preprocess(await loadVolume(SAMPLE))).data();
   for (const name of ['healthy', 'unhealthy', 'left', 'right', 'HealthyBrains', 'flipped']) {

@@ -46,8 +46,9 @@ TEST_CASE("a cached volume comes back to float16's precision, in half the bytes,
   const io::SafetensorsFile file(path);
   const io::TensorEntry& entry = file.tensors().at("volume");
   CHECK(entry.end - entry.begin == 2 * 3 * 4 * 2);
-  CHECK(std::filesystem::status(path).permissions() ==
-        (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
+  const bool only_owner = std::filesystem::status(path).permissions() ==
+                          (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  CHECK(only_owner);
 }
 
 TEST_CASE("the cache takes preprocessed voxels only") {
@@ -72,14 +73,14 @@ TEST_CASE("files that are no cached volumes are refused") {
     io::write_safetensors(path, {{name, dtype, std::move(shape), data.const_data_ptr()}}, metadata);
     return refusal(path);
   };
-  CHECK(write("voxels", io::DType::F16, {2, 3, 4}, half, format) == ErrorCode::Format);
-  CHECK(write("volume", io::DType::F32, {2, 3, 4}, single, format) == ErrorCode::Format);
-  CHECK(write("volume", io::DType::F16, {6, 4}, half, format) == ErrorCode::Format);
-  CHECK(write("volume", io::DType::F16, {2, 3, 4}, half, {}) == ErrorCode::Format);
-  CHECK(write("volume", io::DType::F16, {2, 3, 4}, half.sub(1).contiguous(), format) == ErrorCode::Format);
-  CHECK(refusal(dir.path() + "/missing.safetensors") == ErrorCode::NotFound);
+  CHECK((write("voxels", io::DType::F16, {2, 3, 4}, half, format) == ErrorCode::Format));
+  CHECK((write("volume", io::DType::F32, {2, 3, 4}, single, format) == ErrorCode::Format));
+  CHECK((write("volume", io::DType::F16, {6, 4}, half, format) == ErrorCode::Format));
+  CHECK((write("volume", io::DType::F16, {2, 3, 4}, half, {}) == ErrorCode::Format));
+  CHECK((write("volume", io::DType::F16, {2, 3, 4}, half.sub(1).contiguous(), format) == ErrorCode::Format));
+  CHECK((refusal(dir.path() + "/missing.safetensors") == ErrorCode::NotFound));
 
   write_cached_volume(normalised(), path);
   std::filesystem::resize_file(path, std::filesystem::file_size(path) - 1);
-  CHECK(refusal(path) == ErrorCode::Format);
+  CHECK((refusal(path) == ErrorCode::Format));
 }
