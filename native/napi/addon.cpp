@@ -14,6 +14,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new AddonData(env));
   export_cancel_token(env, exports);
   export_volume(env, exports);
+  export_strip(env, exports);
   export_model(env, exports);
   export_checkpoint(env, exports);
   export_system_info(env, exports);

@@ -23,8 +23,12 @@ struct HandleTraits<data::Volume> {
   static constexpr napi_type_tag tag{0x4f2a97d1c06b48e3, 0xb1d85f3a62e7904c};
 };
 
+/// A volume as JavaScript holds it.
+Napi::Object volume_handle(Napi::Env env, data::Volume volume);
+
 void export_cancel_token(Napi::Env env, Napi::Object exports);
 void export_volume(Napi::Env env, Napi::Object exports);
+void export_strip(Napi::Env env, Napi::Object exports);
 void export_model(Napi::Env env, Napi::Object exports);
 void export_checkpoint(Napi::Env env, Napi::Object exports);
 void export_system_info(Napi::Env env, Napi::Object exports);

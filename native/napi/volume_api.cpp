@@ -33,6 +33,8 @@ Napi::Value data(const std::shared_ptr<data::Volume>& volume, const Napi::Callba
   return guarded(call.Env(), [&] { return to_float32_array(call.Env(), volume->voxels); });
 }
 
+}  // namespace
+
 Napi::Object volume_handle(Napi::Env env, data::Volume volume) {
   const auto bytes = static_cast<std::int64_t>(volume.voxels.nbytes());
   Napi::Object object = make_handle(env, std::make_shared<data::Volume>(std::move(volume)), bytes);
@@ -40,6 +42,8 @@ Napi::Object volume_handle(Napi::Env env, data::Volume volume) {
   add_method<data::Volume>(object, "data", data);
   return object;
 }
+
+namespace {
 
 data::ReadOptions to_read_options(const Napi::Value& value) {
   const Options options(value);
@@ -101,8 +105,11 @@ Napi::Value preprocess(const Napi::CallbackInfo& call) {
   const Options options(call[1]);
   const auto size = options.integers("size");
   if (size.size() != 3) throw Napi::TypeError::New(call.Env(), "expected three integers for size");
-  const data::PreprocessOptions settings{
-      {size[0], size[1], size[2]}, options.number("lowerPercentile"), options.number("upperPercentile")};
+  const Napi::Value mask = options.value("mask");
+  const data::PreprocessOptions settings{{size[0], size[1], size[2]},
+                                         options.number("lowerPercentile"),
+                                         options.number("upperPercentile"),
+                                         mask.IsNull() ? nullptr : get_handle<data::Volume>(mask)};
   const auto cancel = get_handle<CancelFlag>(call[2]);
   return run_async<data::Volume>(
       call.Env(), AddonData::of(call.Env()).compute(), cancel, std::make_shared<Held>(),
