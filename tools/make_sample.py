@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Makes assets/colin27_t1_2mm.nii.gz from the skull-stripped Colin27 template (ch2bet.nii.gz).
+"""Makes assets/colin27_t1_2mm.nii.gz from the skull-stripped Colin27 template (ch2bet.nii.gz), and with
+`--head --output test/golden/strip/colin27_head_2mm.nii.gz` the head it was taken from (ch2.nii.gz).
 
-The sample is stored in LPS voxel order, as the BraTS volumes are, so that a reader which ignores
+Both are stored in LPS voxel order, as the BraTS volumes are, so that a reader which ignores
 the affine shows the brain mirrored. Running it again with the same zlib gives the same bytes.
 """
 
@@ -47,13 +48,13 @@ def in_lps_order(image):
     return image.as_reoriented(nib.orientations.ornt_transform(current, wanted))
 
 
-def with_fresh_header(image):
+def with_fresh_header(image, description):
     """Keeps voxels and affine only; the template's header holds a path of its author's machine."""
     fresh = nib.Nifti1Image(np.asarray(image.dataobj), image.affine)
     fresh.set_sform(image.affine, code=1)
     fresh.set_qform(image.affine, code=1)
     fresh.header.set_xyzt_units("mm")
-    fresh.header["descrip"] = b"Colin27 T1, skull-stripped, 2 mm"
+    fresh.header["descrip"] = description
     return fresh
 
 
@@ -65,19 +66,21 @@ def write_deterministic_gzip(content, path):
     path.write_bytes(buffer.getvalue())
 
 
-def make_sample(source):
+def make_sample(source, description):
     template = nib.as_closest_canonical(nib.load(source))
     volume = block_average(np.asarray(template.dataobj))
     ras = nib.Nifti1Image(volume, block_affine(template.affine))
-    return with_fresh_header(in_lps_order(ras))
+    return with_fresh_header(in_lps_order(ras), description)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", type=Path, help="ch2bet.nii.gz of the mricron-data package")
+    parser.add_argument("source", type=Path, help="ch2bet.nii.gz or ch2.nii.gz of the mricron-data package")
+    parser.add_argument("--head", action="store_true", help="the source has its skull")
     parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT)
     arguments = parser.parse_args()
-    write_deterministic_gzip(make_sample(arguments.source).to_bytes(), arguments.output)
+    description = b"Colin27 T1, head, 2 mm" if arguments.head else b"Colin27 T1, skull-stripped, 2 mm"
+    write_deterministic_gzip(make_sample(arguments.source, description).to_bytes(), arguments.output)
 
 
 if __name__ == "__main__":

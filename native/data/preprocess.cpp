@@ -28,26 +28,54 @@ double percentile(std::vector<float>& values, double q) {
   return lower + (upper - lower) * weight;
 }
 
+/// Array axes of `volume` in canonical order, and those that run the other way.
+struct ArrayAxes {
+  std::vector<std::int64_t> order, flipped;
+};
+
+ArrayAxes array_axes(const AxisMap& map) {
+  // Array axis of voxel axis a (i, j, k) is 2 - a; canonical array axis of patient axis t is 2 - t.
+  ArrayAxes out;
+  out.order.resize(3);
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const auto array_axis = static_cast<std::int64_t>(2 - axis);
+    out.order[static_cast<std::size_t>(2 - map.target[axis])] = array_axis;
+    if (map.flip[axis]) out.flipped.push_back(array_axis);
+  }
+  return out;
+}
+
+}  // namespace
+
 void check_finite(const at::Tensor& voxels) {
   const auto num_bad = voxels.numel() - at::isfinite(voxels).sum().item<std::int64_t>();
   B3D_CHECK(num_bad == 0, Volume, "expected finite voxels, got ", num_bad, " of ", voxels.numel(),
             " that are NaN or infinite; repair the volume before use");
 }
 
-}  // namespace
-
 Volume canonicalise(const Volume& volume) {
   const AxisMap map = nearest_axes(volume.affine);
-  // Array axis of voxel axis a (i, j, k) is 2 - a; canonical array axis of patient axis t is 2 - t.
-  std::vector<std::int64_t> order(3), flipped;
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    const auto array_axis = static_cast<std::int64_t>(2 - axis);
-    order[static_cast<std::size_t>(2 - map.target[axis])] = array_axis;
-    if (map.flip[axis]) flipped.push_back(array_axis);
-  }
+  const ArrayAxes axes = array_axes(map);
   Volume out = volume;
   out.affine = canonical_affine(volume.affine, map, volume.shape_ijk());
-  out.voxels = volume.voxels.flip(flipped).permute(order).contiguous();
+  out.voxels = volume.voxels.flip(axes.flipped).permute(axes.order).contiguous();
+  return out;
+}
+
+at::Tensor from_canonical(const at::Tensor& voxels, const Volume& own) {
+  const ArrayAxes axes = array_axes(nearest_axes(own.affine));
+  std::vector<std::int64_t> back(3);
+  for (std::size_t axis = 0; axis < 3; ++axis)
+    back[static_cast<std::size_t>(axes.order[axis])] = static_cast<std::int64_t>(axis);
+  return voxels.permute(back).flip(axes.flipped).contiguous();
+}
+
+Volume apply_mask(const Volume& volume, const Volume& mask) {
+  B3D_CHECK(mask.voxels.sizes() == volume.voxels.sizes(), Shape, "expected a mask of ", volume.voxels.sizes(),
+            " voxels (D, H, W), got ", mask.voxels.sizes());
+  Volume out = volume;
+  const double background = std::min(0.0, volume.voxels.min().item<double>());
+  out.voxels = at::where(mask.voxels.ne(0), volume.voxels, background).to(at::kFloat);
   return out;
 }
 
@@ -97,7 +125,8 @@ Volume resize(const Volume& volume, const std::array<std::int64_t, 3>& size) {
 Volume preprocess(const Volume& volume, const PreprocessOptions& options, const CancelFlag& cancel) {
   for (const std::int64_t side : options.size)
     B3D_CHECK(side >= 1 && side <= 4096, Usage, "expected output sides from 1 to 4096, got ", side);
-  Volume out = canonicalise(volume);
+  // A mask lies on the volume's own grid, so that it is applied before the axes move.
+  Volume out = canonicalise(options.mask ? apply_mask(volume, *options.mask) : volume);
   cancel.check();
   out = pad_to_square(out);
   out = rescale_intensity(out, options.lower_percentile, options.upper_percentile);

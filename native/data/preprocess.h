@@ -1,6 +1,8 @@
-// The paper's preprocessing: canonical axes, square in plane, percentile clip, resize. Each step is a function of a
-// volume; skull-stripping, where it is asked for, belongs between `canonicalise` and `pad_to_square`.
+// The paper's preprocessing: canonical axes, a brain without its skull, square in plane, percentile clip, resize. Each
+// step is a function of a volume.
 #pragma once
+
+#include <memory>
 
 #include "core/cancel.h"
 #include "data/volume.h"
@@ -11,10 +13,21 @@ struct PreprocessOptions {
   std::array<std::int64_t, 3> size{64, 128, 128};  // (D, H, W)
   double lower_percentile = 1;
   double upper_percentile = 99;
+  std::shared_ptr<const Volume> mask;  // of the brain (native/data/brain_mask.h), on the volume's grid; none: no step
 };
+
+/// Throws Volume if a voxel is NaN or infinite.
+void check_finite(const at::Tensor& voxels);
 
 /// Flips and permutes axes so that (D, H, W) run to Superior, Anterior, Right. No resampling; the affine follows.
 Volume canonicalise(const Volume& volume);
+
+/// Voxels (D, H, W) along canonical axes, brought to the axes of `own`: undoes `canonicalise`.
+at::Tensor from_canonical(const at::Tensor& voxels, const Volume& own);
+
+/// 0 outside of `mask`, or the lowest value where that is negative, so that the background is dark. The mask has 0 and 1
+/// on the volume's grid. Throws Shape if its sizes are others.
+Volume apply_mask(const Volume& volume, const Volume& mask);
 
 /// Zeros around the shorter in-plane side, (n - m) / 2 of them before (rounded down), so that every source keeps its
 /// proportions. A no-op for BraTS's 240 x 240.
@@ -27,7 +40,7 @@ Volume rescale_intensity(const Volume& volume, double lower_percentile, double u
 /// Trilinear, align_corners false, no antialiasing. The affine follows voxel centres.
 Volume resize(const Volume& volume, const std::array<std::int64_t, 3>& size);
 
-/// canonicalise, pad_to_square, rescale_intensity, resize. -> `size`, [0, 1], RAS.
+/// apply_mask where one is given, canonicalise, pad_to_square, rescale_intensity, resize. -> `size`, [0, 1], RAS.
 Volume preprocess(const Volume& volume, const PreprocessOptions& options, const CancelFlag& cancel);
 
 }  // namespace brain3d::data

@@ -15,6 +15,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   export_cancel_token(env, exports);
   export_volume(env, exports);
   export_cache(env, exports);
+  export_strip(env, exports);
   export_model(env, exports);
   export_checkpoint(env, exports);
   export_simulate(env, exports);

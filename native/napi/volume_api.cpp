@@ -106,8 +106,11 @@ Napi::Value preprocess(const Napi::CallbackInfo& call) {
   const Options options(call[1]);
   const auto size = options.integers("size");
   if (size.size() != 3) throw Napi::TypeError::New(call.Env(), "expected three integers for size");
-  const data::PreprocessOptions settings{
-      {size[0], size[1], size[2]}, options.number("lowerPercentile"), options.number("upperPercentile")};
+  const Napi::Value mask = options.value("mask");
+  const data::PreprocessOptions settings{{size[0], size[1], size[2]},
+                                         options.number("lowerPercentile"),
+                                         options.number("upperPercentile"),
+                                         mask.IsNull() ? nullptr : get_handle<data::Volume>(mask)};
   const auto cancel = get_handle<CancelFlag>(call[2]);
   return run_async<data::Volume>(
       call.Env(), AddonData::of(call.Env()).compute(), cancel, std::make_shared<Held>(),

@@ -2,9 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <limits>
 #include <vector>
 
 #include "core/error.h"
@@ -131,8 +128,8 @@ Detection detect_stripped(const image::Image<float>& volume) {
   image::Mask filled = image::fill_holes(largest);
   const double voxel_ml = volume.spacing_mm[0] * volume.spacing_mm[1] * volume.spacing_mm[2] / 1000;
   const double ml = static_cast<double>(std::count(filled.voxels.begin(), filled.voxels.end(), 1)) * voxel_ml;
-  if (std::getenv("V")) std::fprintf(stderr, "share %.2f largest %.3f ml %.0f ", share, num_largest / num_all, ml);
-  if (std::getenv("V")) std::fprintf(stderr, "shell %.3f\n", shell_share(volume, filled, background));
+  
+  
   if (ml > kLargestBrainMl) {
     out.reason = concat("the foreground has ", litres(ml), ", more than a brain");
     return out;

@@ -1,0 +1,47 @@
+// Brain masks: found here, or taken from what a tool of the user's wrote.
+#include "data/brain_mask.h"
+#include "napi/convert.h"
+#include "napi/exports.h"
+#include "napi/promise_task.h"
+
+namespace brain3d::napi {
+
+namespace {
+
+Napi::Value to_js(Napi::Env env, data::BrainMask& found) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("mask", volume_handle(env, std::move(found.mask)));
+  out.Set("method", found.method);
+  out.Set("reason", found.reason);
+  out.Set("brainVolumeMl", found.volume_ml);
+  out.Set("warnings", to_array(env, found.warnings));
+  return out;
+}
+
+Napi::Value brain_mask(const Napi::CallbackInfo& call) {
+  const auto volume = get_handle<data::Volume>(call[0]);
+  const std::string name = to_text(call[1], "method");
+  if (name != "auto" && name != "bet") throw Napi::RangeError::New(call.Env(), "expected auto or bet for method");
+  const auto method = name == "auto" ? data::StripMethod::Auto : data::StripMethod::Bet;
+  const auto cancel = get_handle<CancelFlag>(call[2]);
+  return run_async<data::BrainMask>(
+      call.Env(), AddonData::of(call.Env()).compute(), cancel, std::make_shared<Held>(),
+      [volume, method, cancel] { return data::brain_mask(*volume, method, *cancel); }, to_js);
+}
+
+Napi::Value mask_from_tool(const Napi::CallbackInfo& call) {
+  const auto volume = get_handle<data::Volume>(call[0]);
+  const auto output = get_handle<data::Volume>(call[1]);
+  return run_async<data::BrainMask>(
+      call.Env(), AddonData::of(call.Env()).compute(), get_handle<CancelFlag>(call[2]), std::make_shared<Held>(),
+      [volume, output] { return data::mask_from_tool(*volume, *output); }, to_js);
+}
+
+}  // namespace
+
+void export_strip(Napi::Env env, Napi::Object exports) {
+  exports.Set("brainMask", Napi::Function::New(env, brain_mask, "brainMask"));
+  exports.Set("maskFromTool", Napi::Function::New(env, mask_from_tool, "maskFromTool"));
+}
+
+}  // namespace brain3d::napi
