@@ -128,8 +128,7 @@ Detection detect_stripped(const image::Image<float>& volume) {
   image::Mask filled = image::fill_holes(largest);
   const double voxel_ml = volume.spacing_mm[0] * volume.spacing_mm[1] * volume.spacing_mm[2] / 1000;
   const double ml = static_cast<double>(std::count(filled.voxels.begin(), filled.voxels.end(), 1)) * voxel_ml;
-  
-  
+
   if (ml > kLargestBrainMl) {
     out.reason = concat("the foreground has ", litres(ml), ", more than a brain");
     return out;
