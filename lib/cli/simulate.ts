@@ -18,6 +18,8 @@ interface SimulateFlags {
   seed?: number;
   grid?: 'native' | 'small';
   keepSkull?: true;
+  /** Commander's name for `--no-mass-effect`. */
+  massEffect: boolean;
   workers?: number;
   json?: true;
 }
@@ -37,6 +39,7 @@ export function addSimulate(program: Command, signal: AbortSignal): void {
       ]),
     )
     .option('--keep-skull', 'whole heads, with the true brain masks beside')
+    .option('--no-mass-effect', 'lesions that displace nothing')
     .option('--workers <n>', 'threads (default: one for each core)', integer)
     .option('--json', 'prints the statistics as JSON')
     .addHelpText('after', '\nExample:\n  brain3d simulate --out cohort --subjects 4 --grid small')

@@ -11,9 +11,8 @@ import { is, parseOptions } from '../validate';
 import { runInWorkers } from '../worker-pool';
 import type { Findings } from './findings';
 import { FOLDERS, subjectFiles } from './layout';
-import { planCohort, type SubjectPlan } from './plan';
+import { type DrawSettings, planCohort, type SubjectPlan } from './plan';
 import { type CohortStatistics, statisticsOf } from './statistics';
-import type { DrawSettings } from './subject';
 
 const CohortSchema = v.object({
   /** Directory; new, empty, or begun with the same options. */
@@ -26,6 +25,8 @@ const CohortSchema = v.object({
   grid: v.optional(is.oneOf(['native', 'small'])),
   /** Leaves the skull on, and writes the true brain masks beside. @default false */
   keepSkull: v.optional(is.flag()),
+  /** Lesions displace tissue and compress ventricles. @default true */
+  massEffect: v.optional(is.flag()),
   /** Threads. @default one for each core */
   workers: v.optional(is.integer(1, 1024)),
   onProgress: v.optional(is.callback<(progress: { stage: string; done: number; total: number }) => void>()),
@@ -51,9 +52,10 @@ export interface CohortResult {
  */
 export async function simulateCohort(options: SimulateCohortOptions): Promise<CohortStatistics> {
   const parsed = parseOptions('simulateCohort', CohortSchema, options);
-  const { out, subjects = 468, seed = 0, grid = 'native', keepSkull = false, signal, onProgress } = parsed;
+  const { out, subjects = 468, seed = 0, grid = 'native', signal, onProgress } = parsed;
+  const { keepSkull = false, massEffect = true } = parsed;
   return withCallerStack(simulateCohort, async () => {
-    const settings: DrawSettings = { seed, grid, keepSkull };
+    const settings: DrawSettings = { seed, grid, keepSkull, massEffect };
     await openFolder(out, { simulated: true, brain3d: packageVersion(), subjects, ...settings });
     const results = new Map<string, CohortResult>();
     const plans = planCohort(subjects, seed);

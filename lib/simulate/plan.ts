@@ -60,8 +60,17 @@ function apportion(total: number, counts: Record<LesionSide, number>): LesionSid
   return whole.flatMap(({ side, count }) => Array<LesionSide>(count).fill(side));
 }
 
+/** What all subjects of a cohort share. */
+export interface DrawSettings {
+  seed: number;
+  grid: GridName;
+  keepSkull: boolean;
+  massEffect: boolean;
+}
+
 /** @param attempt counts the lesions that were drawn before and turned out to lie elsewhere than asked for */
-export function planSubject(plan: SubjectPlan, grid: GridName, seed: number, attempt: number): NativeSubjectSpec {
+export function planSubject(plan: SubjectPlan, settings: DrawSettings, attempt: number): NativeSubjectSpec {
+  const { seed, grid } = settings;
   const acquired = new Draws(streamOf(seed, `acquisition ${plan.index}`));
   const { size, spacingMm } = GRIDS[grid];
   const spec: NativeSubjectSpec = {
@@ -72,12 +81,13 @@ export function planSubject(plan: SubjectPlan, grid: GridName, seed: number, att
     tumour: { foci: [], edemaMl: 0, necrosisShare: 0, infiltrationMm: 0, pushMm: 0, squeezeMm: 0, seed: 0 },
     contrast: drawContrast(acquired),
     acquisition: drawAcquisition(acquired),
-    strip: true,
+    strip: !settings.keepSkull,
     stripRoughness: acquired.uniform(0.05, 0.2),
     stripSeed: acquired.seed(),
   };
   if (plan.side !== null)
     spec.tumour = drawTumour(new Draws(streamOf(seed, `lesion ${plan.index} ${attempt}`)), plan.side);
+  if (!settings.massEffect) Object.assign(spec.tumour, { pushMm: 0, squeezeMm: 0 });
   return spec;
 }
 

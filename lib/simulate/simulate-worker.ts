@@ -8,7 +8,7 @@ import { serveJobs } from '../worker-pool';
 import { loadAnatomy } from './anatomy';
 import type { CohortJob, CohortResult } from './cohort';
 import { subjectFiles } from './layout';
-import type { DrawSettings } from './subject';
+import type { DrawSettings } from './plan';
 import { drawSubject } from './subject';
 
 let anatomy: Promise<NativeAnatomy> | null = null;

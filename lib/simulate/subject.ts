@@ -9,7 +9,7 @@ import { Volume } from '../volume';
 import { loadAnatomy } from './anatomy';
 import { Draws } from './draws';
 import { type Findings, findingsOf } from './findings';
-import { GRIDS, type GridName, type LesionSide, planSubject, SIDES, type SubjectPlan, streamOf } from './plan';
+import { type DrawSettings, type LesionSide, planSubject, SIDES, type SubjectPlan, streamOf } from './plan';
 import { writeReport } from './report-text';
 
 export interface SimulatedSubject {
@@ -34,6 +34,8 @@ const SubjectSchema = v.object({
   grid: v.optional(is.oneOf(['native', 'small'])),
   /** Leaves the skull on. @default false */
   keepSkull: v.optional(is.flag()),
+  /** The lesion displaces tissue and compresses ventricles. @default true */
+  massEffect: v.optional(is.flag()),
   signal: v.optional(is.signal()),
 });
 export type SimulateSubjectOptions = v.InferInput<typeof SubjectSchema>;
@@ -48,6 +50,7 @@ export async function simulateSubject(options: SimulateSubjectOptions): Promise<
     seed = 0,
     grid = 'native',
     keepSkull = false,
+    massEffect = true,
     signal,
   } = parseOptions('simulateSubject', SubjectSchema, options);
   const addon = loadAddon();
@@ -57,7 +60,7 @@ export async function simulateSubject(options: SimulateSubjectOptions): Promise<
       addon,
       anatomy,
       { id: 'subject', index: 0, side },
-      { seed, grid, keepSkull },
+      { seed, grid, keepSkull, massEffect },
       signal,
     );
     const volume = (native: NativeSubject['flair']) => new Volume(addon, native, null);
@@ -71,13 +74,6 @@ export async function simulateSubject(options: SimulateSubjectOptions): Promise<
       truth,
     };
   });
-}
-
-/** What all subjects of a cohort share. */
-export interface DrawSettings {
-  seed: number;
-  grid: GridName;
-  keepSkull: boolean;
 }
 
 export interface DrawnSubject {
@@ -95,15 +91,15 @@ export async function drawSubject(
   addon: NativeAddon,
   anatomy: NativeAnatomy,
   plan: SubjectPlan,
-  { seed, grid, keepSkull }: DrawSettings,
+  settings: DrawSettings,
   signal?: AbortSignal,
 ): Promise<DrawnSubject> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const spec = { ...planSubject(plan, grid, seed, attempt), strip: !keepSkull };
+    const spec = planSubject(plan, settings, attempt);
     const native = await callNative(addon, signal, (token) => addon.simulateSubject(anatomy, spec, token));
     const findings = findingsOf(native.truth);
     if (!isAskedFor(findings, plan.side)) continue;
-    const draws = new Draws(streamOf(seed, `report ${plan.index}`));
+    const draws = new Draws(streamOf(settings.seed, `report ${plan.index}`));
     return { native, spec, findings, report: findings === null ? null : writeReport(findings, draws) };
   }
   throw new Brain3DError(
@@ -116,6 +112,3 @@ function isAskedFor(findings: Findings | null, side: LesionSide | null): boolean
   if (findings === null || side === null) return findings === null && side === null;
   return findings.laterality === (side === 'midline' ? 'unknown' : side);
 }
-
-/** Names of the grids, for messages and the command line. */
-export const GRID_NAMES = Object.keys(GRIDS) as GridName[];

@@ -54,9 +54,10 @@ describe('composition', () => {
   });
 
   test('anatomy, contrast, acquisition and axis order do not depend on the class', () => {
+    const settings = { seed: 3, grid: 'small', keepSkull: false, massEffect: true } as const;
     for (let index = 0; index < 20; index++) {
       const specs = [null, 'left', 'right', 'bilateral', 'midline'].map((side) =>
-        planSubject({ id: 'x', index, side: side as 'left' | null }, 'small', 3, 0),
+        planSubject({ id: 'x', index, side: side as 'left' | null }, settings, 0),
       );
       const without = specs.map(({ tumour, ...rest }) => rest);
       for (const spec of without) expect(spec).toEqual(without[0]);

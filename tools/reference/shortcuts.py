@@ -2,7 +2,7 @@
 """Can class or side be told without the lesion? A linear classifier on lesion-free summaries of a simulated cohort.
 
 Summaries: stored shape, axis order, spacing and origin; extent and position of the brain; how much is background; grey
-values of tissue outside the lesion mask (grown by 4 mm), relative to their median. Fluid is left out: a compressed
+values of tissue outside the lesion mask (grown by 6 mm), relative to their median. Fluid is left out: a compressed
 ventricle and a shifted midline are findings of the lesion. A control is given the mask of a patient drawn at random, so
 that what is left out says nothing. For the side, each summary of grey values is the difference between the halves of the
 brain, the mask and its mirror image left out on both.
@@ -24,7 +24,7 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-MARGIN_MM = 4
+MARGIN_MM = 6
 FLUID_BELOW = 0.6  # of the median of the brain
 PERCENTILES = (10, 25, 75, 90, 99)
 PERMUTATIONS = 200
