@@ -198,11 +198,11 @@ function toPaths(dir: string, keys: Map<string, string>): Map<string, string> {
   return new Map([...keys].map(([id, key]) => [id, volumeFile(dir, key)]));
 }
 
-/** Removes entries, and nothing else, whose key is not used. */
+/** Removes entries whose key is not used, and what a killed thread left of a sidecar; nothing else. */
 async function prune(dir: string, used: ReadonlySet<string>): Promise<number> {
   const unused = (await readdir(dir)).filter((name) => {
-    const key = /^([0-9a-f]{64})\.(?:json|safetensors)$/.exec(name)?.[1];
-    return key !== undefined && !used.has(key);
+    const [, key, rest] = /^([0-9a-f]{64})\.(json|safetensors|json\.[0-9a-f-]{36}\.partial)$/.exec(name) ?? [];
+    return key !== undefined && (!used.has(key) || rest?.endsWith('.partial'));
   });
   await Promise.all(unused.map((name) => rm(join(dir, name))));
   return unused.length;

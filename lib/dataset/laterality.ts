@@ -51,15 +51,21 @@ const NO_SIDE = /^(left|right)[- ]handed/i;
 const VENTRICLE = /ventric|\bhorns?\b/i;
 /** What happens to a ventricle, as opposed to a lesion that lies beside one. */
 const EFFECT =
-  /compress|deform|displac|effac|dilat|enlarg|narrow|squeez|push|press|mass effect|asymmetr|alter|flatten|distort|collaps|widen|hydroceph|smaller|shrunk|shrink|shift/i;
+  /compress|deform|displac|effac|dilat|enlarg|narrow|squeez|push|press|mass effect|asymmetr|alter|flatten|distort|collaps|widen|hydroceph|smaller|larger|bigger|shrunk|shrink|shift/i;
 const LESION = /lesion|tumou?r|\bmass(?! effect)|necro|neoplas|gliom|infiltrat|signal|enhanc|abnormal|cyst|focus|foci/i;
 const EDEMA = /o?edema|swelling/i;
 const DIRECTION = /\b(?:to|towards?|into)(?: +the)?(?: +patient's)? +$/i;
-const SHIFTED = /midline|shift|displac|deviat|herniat|falx|push/i;
+const MIDLINE = /midline|falx/i;
+const SHIFTED = /shift|displac|deviat|herniat|push|mov(?:es|ed|ing)|bulg/i;
+/** "Crosses the midline to the left" is the lesion's own way, not a shift. */
+const SPREADS = /cross|beyond|across|extend|spread|infiltrat|involv/i;
+const BRAIN =
+  /lobe|hemisphere|frontal|parietal|temporal|occipital|insula|gangli|thalam|cerebell|callos|capsule|white matter|cortex|gyr[iu]|radiata|semiovale/i;
 const COMPARED =
   /\b(?:than|compared +(?:with|to)|relative +to|in +contrast +to|versus|vs\.?|unlike|contralateral|opposite|healthy|normal)(?: +(?:that|those) +(?:on|of|in))?(?: +(?:the|in|on))*(?: +(?:contralateral|opposite|normal|healthy))? +$/i;
 const NEGATED_BEFORE =
-  /\b(?:no|not|without|absence +of|absent|free +of|never|neither|nor|lacks?|lacking|cannot)\b(?! +(?:only|limited|confined|restricted|just|merely|exclusively)\b)/i;
+  /\b(?:no|not|without|absence +of|absent|free +of|never|neither|nor|lacks?|lacking|cannot|spar(?:es|ing))\b(?! +(?:only|limited|confined|restricted|just|merely|exclusively)\b)/i;
+const THE_LESION = /\bthe +(?:[\w-]+ +){0,2}(?:lesion|mass|tumou?r|glioma)\b/i;
 const NORMAL_AFTER =
   /\b(?:is|are|was|were|appears?|remains?|looks?|seems?)\s+(?:[\w-]+\s+){0,2}(?:normal|unremarkable|spared|preserved|intact|unaffected|uninvolved|clear|symmetric(?:al)?|unchanged)\b|\b(?:is|are|was|were)\s+(?:not|un)\s*-?(?:involved|affected)\b|\b(?:shows?|has|have|demonstrates?|reveals?)\s+no\b|\b(?:no|without)\s+(?:[\w-]+\s+){0,2}abnormal/i;
 
@@ -100,20 +106,15 @@ function aboutSide({ clause, at, text }: Place): About {
   const after = clause.slice(at + text.length);
   if (NO_SIDE.test(clause.slice(at))) return 'other';
   if (COMPARED.test(before)) return 'contralateral';
-  if (isNegated(before, after)) return 'negated';
-  // A side that begins a noun of its own says what it is about, whatever else the clause speaks of.
   const noun = nounAfter(after);
+  if (isNegated(before, after, noun)) return 'negated';
+  // A side that begins a noun of its own says what it is about, whatever else the clause speaks of.
   if (VENTRICLE.test(noun) || VENTRICLE.test(text)) return EFFECT.test(clause) ? 'ventricle' : tissue(before, noun);
-  if (isDirection(before, after, clause) || /ward$/i.test(text)) {
-    // "Crosses the midline to the left" is the lesion's own way, not a shift.
-    if (!/cross|beyond|across|extend|spread|infiltrat|involv/i.test(before) && SHIFTED.test(clause))
-      return VENTRICLE.test(clause) && !/midline|falx/i.test(clause) ? 'ventricle' : 'midline';
-  }
-  if (/midline|falx/i.test(clause) && SHIFTED.test(clause) && !LESION.test(clause)) {
-    if (/shift|displac|deviat|herniat/i.test(clause)) return 'midline';
-  }
-  if (VENTRICLE.test(clause) && EFFECT.test(clause) && !LESION.test(before) && !EDEMA.test(before) && !isBrain(noun))
-    return 'ventricle';
+  if (isDirection(before, text, noun) && SHIFTED.test(clause) && !SPREADS.test(before))
+    return VENTRICLE.test(clause) && !MIDLINE.test(clause) ? 'ventricle' : 'midline';
+  const hasLesion = LESION.test(before) || EDEMA.test(before);
+  if (MIDLINE.test(clause) && SHIFTED.test(clause) && !LESION.test(clause)) return 'midline';
+  if (VENTRICLE.test(clause) && EFFECT.test(clause) && !hasLesion && !BRAIN.test(noun)) return 'ventricle';
   return tissue(before, noun);
 }
 
@@ -125,14 +126,20 @@ function tissue(before: string, noun: string): About {
   return lastOf(EDEMA) > lastOf(LESION) ? 'edema' : 'lesion';
 }
 
-function isNegated(before: string, after: string): boolean {
-  if (NEGATED_BEFORE.test(before)) return true;
+function isNegated(before: string, after: string, noun: string): boolean {
+  const negator = NEGATED_BEFORE.exec(before);
+  // "No necrosis in the lesion of the left lobe": there is a lesion, and it is there.
+  if (negator !== null) {
+    const isThere = THE_LESION.test(before.slice(negator.index)) || (/\bthe +$/i.test(before) && LESION.test(noun));
+    return !isThere;
+  }
   // "The lesion in the left lobe shows no necrosis": its subject is the lesion, so the side stands.
   return NORMAL_AFTER.test(after) && !LESION.test(before) && !EDEMA.test(before);
 }
 
-function isDirection(before: string, after: string, clause: string): boolean {
-  return DIRECTION.test(before) && SHIFTED.test(clause) && !isBrain(nounAfter(after));
+/** "To the left", "leftward"; not "to the left lobe". */
+function isDirection(before: string, text: string, noun: string): boolean {
+  return /ward$/i.test(text) || (DIRECTION.test(before) && !BRAIN.test(noun));
 }
 
 /** The words that belong to a side: "right lateral ventricle" of "right lateral ventricle is compressed". */
@@ -143,12 +150,6 @@ function nounAfter(after: string): string {
       /\b(?:is|are|was|were|has|have|with|in|on|at|to|from|by|near|around|appears?|shows?|and|or|which|that)\b|[(),;:]|\w+(?:ed|ing)\b|\b(?:compress|displac|deform|distort|caus|extend|involv|cross|reach)\w*/i,
     )[0];
   return (words ?? '').trim();
-}
-
-function isBrain(noun: string): boolean {
-  return /lobe|hemisphere|frontal|parietal|temporal|occipital|insula|gangli|thalam|cerebell|callos|capsule|white matter|cortex|gyr[iu]|radiata|semiovale/i.test(
-    noun,
-  );
 }
 
 function sideOf(counted: readonly SideMention[]): LateralityReading['side'] {

@@ -140,8 +140,10 @@ describe('preprocessDataset', () => {
   it('removes what no scan needs, and nothing else, with prune', async () => {
     await run({ upperPercentile: 98 });
     writeFileSync(at('cache/notes.txt'), 'mine');
+    const sidecar = files().find((name) => name.endsWith('.json')) as string;
+    writeFileSync(at(`cache/${sidecar}.6f2c1f0e-3c55-4f0a-9d52-0d5a3f1f9a11.partial`), '{');
     const { pruned } = await run({ prune: true });
-    expect(pruned).toBe(2 * COUNT);
+    expect(pruned).toBe(2 * COUNT + 1);
     expect(files()).toHaveLength(2 * COUNT + 2);
     expect(files()).toContain('notes.txt');
   });

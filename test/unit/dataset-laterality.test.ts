@@ -66,12 +66,71 @@ const SENTENCES: [side: Expected, report: string][] = [
   // What is denied of a lesion is not denied of its side.
   ['left', 'The lesion in the left temporal lobe shows no necrosis.'],
   ['left', 'The lesion in the left temporal lobe, with no obvious necrosis, is large.'],
+  ['left', 'There is no enhancement of the lesion in the left temporal lobe.'],
+  ['left', 'No necrosis is seen inside the left temporal mass.'],
   ['right', 'There is no midline shift. The lesion is in the right occipital lobe.'],
   // Words that hold the letters, and no side at all.
   ['left', 'A right-handed patient with a lesion in the left temporal lobe.'],
   ['unknown', 'A bright signal is seen upright in the frontal lobe.'],
   ['unknown', 'The lesion shows two areas of high signal in both the frontal and the parietal lobe.'],
   ['unknown', ''],
+  // Written when the rule was done, to see how it fares with sentences it was not made with: 24 of these 26.
+  [
+    'left',
+    'The lesion area is primarily located in the left frontal and temporal lobes, showing a mixture of high and low signals with irregular boundaries.',
+  ],
+  [
+    'right',
+    'Edema is mainly observed in the right parietal and occipital lobes and is significant, suggesting tissue response around the lesion.',
+  ],
+  [
+    'right',
+    'The lesion is situated in the right temporal lobe with clear boundaries. The right lateral ventricle is compressed and the midline structure is slightly deviated to the left side.',
+  ],
+  [
+    'left',
+    'Lesions are concentrated in the left parietal lobe near the ventricle, and the left lateral ventricle shows compression with deformation.',
+  ],
+  ['bilateral', 'The lesion area is in the bilateral frontal lobes, more pronounced on the right side.'],
+  [
+    'left',
+    'The lesion is on the left. No significant compression of the right ventricle or midline shift is observed.',
+  ],
+  ['right', 'High signal is visible in the right hemisphere, while the left hemisphere shows no obvious abnormality.'],
+  ['right', 'High signal is visible in the right hemisphere, whereas the left hemisphere remains normal.'],
+  [
+    'left',
+    'Ventricular compression is mainly seen in the right ventricle, but the lesion lies in the left frontal region.',
+  ],
+  ['bilateral', 'The lesion in the genu of the corpus callosum involves both the left and the right hemisphere.'],
+  ['bilateral', 'The lesion extends across the midline into the contralateral hemisphere from the left frontal lobe.'],
+  [
+    'left',
+    'The lesion is in the left thalamus, and the third ventricle is displaced to the right with dilation of both lateral ventricles.',
+  ],
+  [
+    'right',
+    'Necrosis is seen within the right frontal lesion, appearing as low signal; ventricular compression: left anterior horn narrowed.',
+  ],
+  ['unknown', 'Ventricular compression appears on the left side with the posterior horn narrowed.'],
+  ['right', 'Compared with the left side, the right hemisphere is swollen, with a lesion in the right insula.'],
+  ['left', 'There is a lesion in the left cerebellum; bilateral ventricles are symmetrically dilated.'],
+  ['bilateral', 'Multiple lesions are scattered in the left temporal and right parietal lobes.'],
+  ['left', 'The lesion involves the left temporal lobe, sparing the right.'],
+  ['right', 'The lesion is in the right lobe, and the left side is not affected.'],
+  ['right', 'Lesion of the right frontal lobe; edema does not extend to the left.'],
+  ['bilateral', 'The lesion is centered on the corpus callosum and extends bilaterally into the white matter.'],
+  ['left', 'The lesion pushes the midline from the left to the right.'],
+  ['left', 'A mass in the left frontal lobe shifts the midline to the right and compresses both ventricles.'],
+  [
+    'right',
+    'Right parietooccipital glioma with mass effect on the right lateral ventricle and subfalcine herniation to the left.',
+  ],
+  [
+    'left',
+    'The left side of the brain shows a large lesion. The right lateral ventricle is relatively larger than the left one.',
+  ],
+  ['right', 'On the right side there is edema and necrosis. The ventricular system on the left side is enlarged.'],
   // The four parts of a whole report.
   [
     'right',
