@@ -17,14 +17,20 @@ export {
 export { montage } from './montage';
 export { type CompressionName, RECIPES, type Recipe, type RecipeName } from './recipe';
 export { DISCLAIMER, type Report, type TextChunk, type Timings } from './report';
+export type { SkullStrip } from './skull-strip';
 export type { ReportStream } from './stream';
 export {
+  type Brain,
+  type ExtractBrainOptions,
+  extractBrain,
   inspectVolume,
   type LoadVolumeOptions,
   loadVolume,
+  type Preprocessed,
   type PreprocessOptions,
   preprocess,
   Volume,
   type VolumeInfo,
+  type WriteVolumeOptions,
 } from './volume';
 export { writeTensors } from './write-tensors';

@@ -87,7 +87,22 @@ export interface NativePreprocessOptions {
   size: [number, number, number];
   lowerPercentile: number;
   upperPercentile: number;
+  /** Of the brain, on the volume's grid; null keeps all voxels. */
+  mask: NativeVolume | null;
 }
+
+export interface NativeBrainMask {
+  /** 0 or 1, with the axes, shape and affine of the volume. */
+  mask: NativeVolume;
+  method: 'already-stripped' | 'bet' | 'command';
+  /** A clause; empty where there was nothing to decide. */
+  reason: string;
+  brainVolumeMl: number;
+  warnings: string[];
+}
+
+/** How voxels are stored in a file. */
+export type NativeDatatype = 'float32' | 'int16' | 'uint8';
 
 export interface NativeRecipe {
   /** `sum` | `mean` */
@@ -231,7 +246,10 @@ export interface NativeAddon {
   /** `data` is copied at the call; shape (D, H, W) row-major. */
   volumeFromArray(data: Float32Array, shape: number[], affine: NativeAffine): NativeVolume;
   preprocess(volume: NativeVolume, options: NativePreprocessOptions, token: NativeCancelToken): Promise<NativeVolume>;
-  writeVolume(volume: NativeVolume, path: string, token: NativeCancelToken): Promise<void>;
+  writeVolume(volume: NativeVolume, path: string, datatype: NativeDatatype, token: NativeCancelToken): Promise<void>;
+  brainMask(volume: NativeVolume, method: 'auto' | 'bet', token: NativeCancelToken): Promise<NativeBrainMask>;
+  /** The mask in what a tool made of `volume`: its voxels that are not 0. */
+  maskFromTool(volume: NativeVolume, output: NativeVolume, token: NativeCancelToken): Promise<NativeBrainMask>;
   inspectBackbone(dir: string, token: NativeCancelToken): Promise<NativeBackboneInfo>;
   loadModel(
     spec: NativeModelSpec,
