@@ -51,7 +51,10 @@ async function run(path: string, flags: PreprocessFlags, signal: AbortSignal): P
   const made = await about(nameOf(path), () => stripAndPreprocess(volume, { ...strip, signal }));
   const skullStrip = made.volume.preprocessed?.skullStrip;
   if (maskOut !== undefined && made.mask === null)
-    throw new Brain3DError('BRAIN3D_VOLUME', `${nameOf(path)}: expected a brain for --mask-out; ${skullStrip?.summary}`);
+    throw new Brain3DError(
+      'BRAIN3D_VOLUME',
+      `${nameOf(path)}: expected a brain for --mask-out; ${skullStrip?.summary}`,
+    );
   await made.volume.write(out, { signal });
   if (maskOut !== undefined) await made.mask?.write(maskOut, { datatype: 'uint8', signal });
   if (skullStrip !== undefined) note(skullStrip.summary);

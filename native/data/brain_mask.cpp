@@ -13,8 +13,8 @@ namespace brain3d::data {
 
 namespace {
 
-constexpr double kSameMm = 0.01;       // tools round affines to float32, some of them twice
-constexpr double kCutAreaMm2 = 3000;   // of a mask's faces on the edge of the volume: more than a cut brainstem
+constexpr double kSameMm = 0.01;      // tools round affines to float32, some of them twice
+constexpr double kCutAreaMm2 = 3000;  // of a mask's faces on the edge of the volume: more than a cut brainstem
 
 image::Image<float> to_image(const Volume& canonical) {
   const at::Tensor voxels = canonical.voxels.contiguous();
@@ -93,8 +93,10 @@ void check_same_grid(const Volume& volume, const Volume& output) {
                       ((corner >> axis & 1) != 0 ? static_cast<double>(shape[axis] - 1) : 0.0);
       squared += difference * difference;
     }
-    B3D_CHECK(std::sqrt(squared) <= kSameMm, Shape, "expected a volume that lies where its input lies from the "
-              "command, got one whose corner is ", std::sqrt(squared), " mm away");
+    B3D_CHECK(std::sqrt(squared) <= kSameMm, Shape,
+              "expected a volume that lies where its input lies from the "
+              "command, got one whose corner is ",
+              std::sqrt(squared), " mm away");
   }
 }
 

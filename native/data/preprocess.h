@@ -25,8 +25,8 @@ Volume canonicalise(const Volume& volume);
 /// Voxels (D, H, W) along canonical axes, brought to the axes of `own`: undoes `canonicalise`.
 at::Tensor from_canonical(const at::Tensor& voxels, const Volume& own);
 
-/// 0 outside of `mask`, or the lowest value where that is negative, so that the background is dark. The mask has 0 and 1
-/// on the volume's grid. Throws Shape if its sizes are others.
+/// 0 outside of `mask`, or the lowest value where that is negative, so that the background is dark. The mask has 0 and
+/// 1 on the volume's grid. Throws Shape if its sizes are others.
 Volume apply_mask(const Volume& volume, const Volume& mask);
 
 /// Zeros around the shorter in-plane side, (n - m) / 2 of them before (rounded down), so that every source keeps its

@@ -19,7 +19,8 @@ constexpr int kTries = 3;
 constexpr double kFoldedShare = 0.02;  // of the enclosed voxels
 
 double folded_share(const image::Image<std::int8_t>& windings) {
-  const auto enclosed = windings.voxels.size() - static_cast<std::size_t>(std::count(windings.voxels.begin(), windings.voxels.end(), 0));
+  const auto enclosed =
+      windings.voxels.size() - static_cast<std::size_t>(std::count(windings.voxels.begin(), windings.voxels.end(), 0));
   const auto once = static_cast<std::size_t>(std::count(windings.voxels.begin(), windings.voxels.end(), 1));
   return enclosed == 0 ? 0 : static_cast<double>(enclosed - once) / static_cast<double>(enclosed);
 }
@@ -30,7 +31,8 @@ Mesh grow_unfolded(const image::Image<float>& head, const Sphere& start, Surface
   options.smoothing = kSmoothing;
   for (int attempt = 1;; ++attempt) {
     Mesh mesh = grow_surface(head, levels, start, options, cancel);
-    if (attempt == kTries || folded_share(winding_numbers(mesh, head.size, head.spacing_mm)) <= kFoldedShare) return mesh;
+    if (attempt == kTries || folded_share(winding_numbers(mesh, head.size, head.spacing_mm)) <= kFoldedShare)
+      return mesh;
     options.smoothing *= kMoreSmoothing;
   }
 }
@@ -51,11 +53,13 @@ image::Mask extract_brain(const image::Image<float>& head, const BrainOptions& o
   mesh = grow_unfolded(coarse, start, surface, cancel);
   // Both grids cover the same field of view, so the centres of their first voxels differ.
   for (Vector& vertex : mesh.vertices)
-    for (std::size_t axis = 0; axis < 3; ++axis) vertex[axis] += 0.5 * (coarse.spacing_mm[axis] - head.spacing_mm[axis]);
+    for (std::size_t axis = 0; axis < 3; ++axis)
+      vertex[axis] += 0.5 * (coarse.spacing_mm[axis] - head.spacing_mm[axis]);
   image::Mask brain = trim(head, surface_mask(mesh, head.size, head.spacing_mm));
-  B3D_CHECK(std::find(brain.voxels.begin(), brain.voxels.end(), 1) != brain.voxels.end(), Volume,
-            "expected a head with a brain in it, but no brain was found; look at the volume in a viewer, or give a mask "
-            "made by another tool (--skull-strip command)");
+  B3D_CHECK(
+      std::find(brain.voxels.begin(), brain.voxels.end(), 1) != brain.voxels.end(), Volume,
+      "expected a head with a brain in it, but no brain was found; look at the volume in a viewer, or give a mask "
+      "made by another tool (--skull-strip command)");
   return brain;
 }
 

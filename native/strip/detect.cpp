@@ -25,7 +25,7 @@ constexpr double kScalpMm = 12;        // at most
 constexpr int kGapMm = 3;              // a skull's thickness at least
 constexpr float kTissue = 0.4F;        // of the median in the middle
 constexpr double kMiddleMm = 50;
-constexpr double kSkullShare = 0.4;    // of the rays; sulci are dark gaps as well, but on few
+constexpr double kSkullShare = 0.4;  // of the rays; sulci are dark gaps as well, but on few
 
 std::vector<float> face_voxels(const image::Image<float>& volume) {
   std::vector<float> out;
@@ -77,7 +77,8 @@ bool has_gap(const std::vector<float>& profile, float background, float tissue) 
   int gap = 0;
   for (std::size_t i = 0; i < profile.size(); ++i) {
     const float value = profile[i] - background;
-    const float behind = *std::max_element(profile.begin() + static_cast<std::ptrdiff_t>(i), profile.end()) - background;
+    const float behind =
+        *std::max_element(profile.begin() + static_cast<std::ptrdiff_t>(i), profile.end()) - background;
     gap = std::min(before, behind) >= tissue && value < 0.5F * std::min(before, behind) ? gap + 1 : 0;
     if (gap >= kGapMm) return true;
     if (static_cast<double>(i) <= kScalpMm) before = std::max(before, value);
@@ -127,8 +128,7 @@ Detection detect_stripped(const image::Image<float>& volume) {
   image::Mask filled = image::fill_holes(largest);
   const double voxel_ml = volume.spacing_mm[0] * volume.spacing_mm[1] * volume.spacing_mm[2] / 1000;
   const double ml = static_cast<double>(std::count(filled.voxels.begin(), filled.voxels.end(), 1)) * voxel_ml;
-  
-  
+
   if (ml > kLargestBrainMl) {
     out.reason = concat("the foreground has ", litres(ml), ", more than a brain");
     return out;

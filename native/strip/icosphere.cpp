@@ -20,11 +20,11 @@ Vector on_sphere(const Vector& a) { return a * (1 / length(a)); }
 Mesh icosahedron() {
   constexpr double g = std::numbers::phi;
   Mesh mesh;
-  mesh.vertices = {{-1, g, 0}, {1, g, 0}, {-1, -g, 0}, {1, -g, 0}, {0, -1, g}, {0, 1, g},
-                   {0, -1, -g}, {0, 1, -g}, {g, 0, -1}, {g, 0, 1}, {-g, 0, -1}, {-g, 0, 1}};
-  mesh.triangles = {{0, 11, 5}, {0, 5, 1}, {0, 1, 7}, {0, 7, 10}, {0, 10, 11}, {1, 5, 9}, {5, 11, 4},
-                    {11, 10, 2}, {10, 7, 6}, {7, 1, 8}, {3, 9, 4}, {3, 4, 2}, {3, 2, 6}, {3, 6, 8},
-                    {3, 8, 9}, {4, 9, 5}, {2, 4, 11}, {6, 2, 10}, {8, 6, 7}, {9, 8, 1}};
+  mesh.vertices = {{-1, g, 0},  {1, g, 0},  {-1, -g, 0}, {1, -g, 0}, {0, -1, g},  {0, 1, g},
+                   {0, -1, -g}, {0, 1, -g}, {g, 0, -1},  {g, 0, 1},  {-g, 0, -1}, {-g, 0, 1}};
+  mesh.triangles = {{0, 11, 5},  {0, 5, 1},  {0, 1, 7},  {0, 7, 10}, {0, 10, 11}, {1, 5, 9}, {5, 11, 4},
+                    {11, 10, 2}, {10, 7, 6}, {7, 1, 8},  {3, 9, 4},  {3, 4, 2},   {3, 2, 6}, {3, 6, 8},
+                    {3, 8, 9},   {4, 9, 5},  {2, 4, 11}, {6, 2, 10}, {8, 6, 7},   {9, 8, 1}};
   for (Vector& vertex : mesh.vertices) vertex = on_sphere(vertex);
   return mesh;
 }
@@ -67,8 +67,8 @@ std::vector<Vector> outward_normals(const Mesh& mesh) {
   for (const auto& triangle : mesh.triangles) {
     const auto& [a, b, c] = triangle;
     const Vector& origin = mesh.vertices[static_cast<std::size_t>(a)];
-    const Vector area = cross(mesh.vertices[static_cast<std::size_t>(b)] - origin,
-                              mesh.vertices[static_cast<std::size_t>(c)] - origin);
+    const Vector area =
+        cross(mesh.vertices[static_cast<std::size_t>(b)] - origin, mesh.vertices[static_cast<std::size_t>(c)] - origin);
     for (const std::int32_t vertex : triangle) {
       Vector& normal = normals[static_cast<std::size_t>(vertex)];
       normal = normal + area;

@@ -18,15 +18,16 @@ using image::operator+, image::operator-, image::operator*;
 namespace {
 
 constexpr double kCoarseMm = 2;
-constexpr double kBlur = 0.4;              // sigma in coarse voxels, against aliasing
-constexpr double kTopAreaMm2 = 500;        // of the highest plane that counts as head, not as noise or a cap
-constexpr double kBrainHeightMm = 130;     // from the scalp: what lies deeper is face and neck
-constexpr double kBrainCentreMm = 78;      // below the scalp
-constexpr double kBrainRadiusMm = 70;      // at most; of a ball of 1.4 l
+constexpr double kBlur = 0.4;           // sigma in coarse voxels, against aliasing
+constexpr double kTopAreaMm2 = 500;     // of the highest plane that counts as head, not as noise or a cap
+constexpr double kBrainHeightMm = 130;  // from the scalp: what lies deeper is face and neck
+constexpr double kBrainCentreMm = 78;   // below the scalp
+constexpr double kBrainRadiusMm = 70;   // at most; of a ball of 1.4 l
 constexpr double kLowShare = 0.02, kHighShare = 0.98;
 
 Vector position(const Vector& spacing, std::int64_t d, std::int64_t h, std::int64_t w) {
-  return {static_cast<double>(d) * spacing[0], static_cast<double>(h) * spacing[1], static_cast<double>(w) * spacing[2]};
+  return {static_cast<double>(d) * spacing[0], static_cast<double>(h) * spacing[1],
+          static_cast<double>(w) * spacing[2]};
 }
 
 template <typename Visit>

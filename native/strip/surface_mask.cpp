@@ -76,7 +76,8 @@ image::Image<std::int8_t> winding_numbers(const Mesh& mesh, const image::Size& s
         const auto number = static_cast<std::int8_t>(std::clamp(winding, -127, 127));
         const double from = std::clamp(std::ceil(crossings[i].d), 0.0, static_cast<double>(size[0]));
         const double to = std::clamp(std::ceil(crossings[i + 1].d), 0.0, static_cast<double>(size[0]));
-        for (auto d = static_cast<std::int64_t>(from); d < static_cast<std::int64_t>(to); ++d) numbers(d, h, w) = number;
+        for (auto d = static_cast<std::int64_t>(from); d < static_cast<std::int64_t>(to); ++d)
+          numbers(d, h, w) = number;
       }
     }
   }

@@ -14,13 +14,13 @@ namespace brain3d::strip {
 
 namespace {
 
-constexpr double kRimMm = 4;        // how deep below the surface voxels are taken away
-constexpr double kDark = 0.5;       // of the way from dark to the brain's median: what is below is no tissue
+constexpr double kRimMm = 4;   // how deep below the surface voxels are taken away
+constexpr double kDark = 0.5;  // of the way from dark to the brain's median: what is below is no tissue
 constexpr double kDarkShare = 0.02;
-constexpr double kInsideMm = 5;     // from here on inwards, voxels are brain
-constexpr double kBlurMm = 0.5;     // against noise
-constexpr double kBridgeMm = 2;     // half the width of what joins the brain with something else
-constexpr double kRegrowMm = 0.5;   // beyond it: digital balls are not round
+constexpr double kInsideMm = 5;    // from here on inwards, voxels are brain
+constexpr double kBlurMm = 0.5;    // against noise
+constexpr double kBridgeMm = 2;    // half the width of what joins the brain with something else
+constexpr double kRegrowMm = 0.5;  // beyond it: digital balls are not round
 
 image::Mask inverted(image::Mask mask) {
   for (std::uint8_t& voxel : mask.voxels) voxel = voxel == 0 ? 1 : 0;
@@ -31,8 +31,10 @@ image::Mask inverted(image::Mask mask) {
 float dark_below(const image::Image<float>& head, const image::Image<float>& depth) {
   std::vector<float> inside, rim;
   for (std::size_t i = 0; i < depth.voxels.size(); ++i) {
-    if (depth.voxels[i] > kInsideMm) inside.push_back(head.voxels[i]);
-    else if (depth.voxels[i] > 0) rim.push_back(head.voxels[i]);
+    if (depth.voxels[i] > kInsideMm)
+      inside.push_back(head.voxels[i]);
+    else if (depth.voxels[i] > 0)
+      rim.push_back(head.voxels[i]);
   }
   if (inside.empty() || rim.empty()) return -std::numeric_limits<float>::infinity();
   const float dark = std::min(image::quantile(inside, kDarkShare), image::quantile(rim, kDarkShare));

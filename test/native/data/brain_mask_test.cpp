@@ -47,7 +47,8 @@ Volume stored(const Volume& canonical, const std::array<int, 3>& order, int sign
       flipped.push_back(static_cast<std::int64_t>(2 - axis));
     }
   }
-  for (int array_axis = 0; array_axis < 3; ++array_axis) axes.push_back(2 - order[static_cast<std::size_t>(2 - array_axis)]);
+  for (int array_axis = 0; array_axis < 3; ++array_axis)
+    axes.push_back(2 - order[static_cast<std::size_t>(2 - array_axis)]);
   out.voxels = canonical.voxels.permute(axes).flip(flipped).contiguous();
   out.affine = affine;
   return out;
@@ -163,6 +164,6 @@ TEST_CASE("brain masks: what a tool wrote must lie on the volume's grid and be a
 TEST_CASE("brain masks: NaN is refused before anything is sorted") {
   Volume volume = canonical_volume(image::Image<float>({20, 20, 20}, {8, 8, 8}, 1));
   volume.voxels[3][3][3] = std::numeric_limits<float>::quiet_NaN();
-  CHECK(message_of([&] { brain_mask(volume, StripMethod::Auto, CancelFlag{}); }, ErrorCode::Volume)
-            .find("1 of 8000") != std::string::npos);
+  CHECK(message_of([&] { brain_mask(volume, StripMethod::Auto, CancelFlag{}); }, ErrorCode::Volume).find("1 of 8000") !=
+        std::string::npos);
 }

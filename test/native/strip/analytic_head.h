@@ -27,8 +27,8 @@ class Uniform {
   std::uint64_t state_;
 };
 
-/// FLAIR contrast: brain 0.7, fluid 0.1, skull 0.05, scalp 1.1, neck 0.5. `bias` is how far the intensity rises and falls
-/// from left to right and from bottom to top; noise is Rician with standard deviation `noise`.
+/// FLAIR contrast: brain 0.7, fluid 0.1, skull 0.05, scalp 1.1, neck 0.5. `bias` is how far the intensity rises and
+/// falls from left to right and from bottom to top; noise is Rician with standard deviation `noise`.
 inline AnalyticHead analytic_head(const image::Size& size, const image::Vector& spacing_mm, double bias, double noise,
                                   std::uint64_t seed) {
   AnalyticHead out{image::Image<float>(size, spacing_mm), image::Mask(size, spacing_mm)};
@@ -48,14 +48,20 @@ inline AnalyticHead analytic_head(const image::Size& size, const image::Vector& 
         mm[1] -= 4;
         const auto within = [&](double margin) {
           return std::pow(mm[0] / (60 + margin), 2) + std::pow(mm[1] / (80 + margin), 2) +
-                     std::pow(mm[2] / (65 + margin), 2) <= 1;
+                     std::pow(mm[2] / (65 + margin), 2) <=
+                 1;
         };
         double value = 0;
-        if (within(0)) value = 0.7;
-        else if (within(3)) value = 0.1;
-        else if (within(9)) value = 0.05;
-        else if (within(15)) value = 1.1;
-        else if (mm[0] < -50 && std::hypot(mm[1] + 10, mm[2]) < 50) value = 0.5;
+        if (within(0))
+          value = 0.7;
+        else if (within(3))
+          value = 0.1;
+        else if (within(9))
+          value = 0.05;
+        else if (within(15))
+          value = 1.1;
+        else if (mm[0] < -50 && std::hypot(mm[1] + 10, mm[2]) < 50)
+          value = 0.5;
         value *= 1 + bias * (mm[2] / 80 + mm[0] / 80) / 2;
         out.image(d, h, w) = static_cast<float>(std::hypot(value + noise * gaussian(), noise * gaussian()));
         out.brain(d, h, w) = within(0) ? 1 : 0;

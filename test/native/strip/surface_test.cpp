@@ -106,8 +106,7 @@ TEST_CASE("the surface grows to the border of a bright ball and stops there") {
           ball(d, h, w) = 100;
   const Mesh mesh = grow_surface(ball, {10, 100, 100}, {{58, 60, 60}, 30}, {0.5, 3, 600, 1}, CancelFlag{});
   const Vector centre{60, 56, 62};
-  for (const Vector& vertex : mesh.vertices)
-    CHECK(image::length(vertex - centre) == doctest::Approx(40).epsilon(0.05));
+  for (const Vector& vertex : mesh.vertices) CHECK(image::length(vertex - centre) == doctest::Approx(40).epsilon(0.05));
 
   CancelFlag cancelled;
   cancelled.cancel();
