@@ -1,10 +1,10 @@
 /** A folder of DICOM slices as a NIfTI file, by dcm2niix. Its temporary file never outlives the call. */
-import { existsSync, rmSync } from 'node:fs';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Brain3DError } from './errors';
+import { withTemporaryFolder } from './temporary-folder';
 
 const MAX_FILES = 4096;
 const MAX_TOTAL_BYTES = 512 * 2 ** 20;
@@ -51,19 +51,12 @@ export async function convertDicomFolder<T>(
       "DICOM needs the package '@niivue/dcm2niix', which is not installed: npm install @niivue/dcm2niix",
     );
   }
-  // mkdtemp makes it for this user only (0700). Voxels must not stay behind when the process is told to exit, either.
-  const directory = await mkdtemp(join(tmpdir(), 'brain3d-'));
-  const removeNow = (): void => rmSync(directory, { recursive: true, force: true });
-  process.once('exit', removeNow);
-  try {
+  return withTemporaryFolder(async (directory) => {
     // Errors of the reader name this file, so it is called after the folder.
     const output = join(directory, `${name.slice(0, 100)}.nii`);
     const warnings = await convert({ packageDir, files, output }, name, signal);
-    return await use(output, warnings);
-  } finally {
-    process.off('exit', removeNow);
-    await rm(directory, { recursive: true, force: true });
-  }
+    return use(output, warnings);
+  });
 }
 
 /** Directory of the package @niivue/dcm2niix; null if it is not installed. Its exports hide it from require.resolve. */

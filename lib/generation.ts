@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import { readJsonFile } from './backbone';
 import { Brain3DError } from './errors';
 import type { NativeGenerateOptions } from './native';
+import { checkStripOptions, stripEntries } from './skull-strip';
 import { is, parseOptions } from './validate';
 
 const MAX_TOKENS = 131072;
@@ -35,6 +36,7 @@ export const generateEntries = {
   cudaGraph: v.optional(is.flag()),
   /** Volumes decoded together. @default 8 */
   batchSize: v.optional(is.integer(1, 1024)),
+  ...stripEntries,
   signal: v.optional(is.signal()),
 };
 
@@ -90,6 +92,7 @@ export async function readGenerationDefaults(languageDir: string): Promise<Gener
 /** Validated options of `model.generate` and `model.stream`. */
 export function parseGenerateOptions(where: string, options: unknown): v.InferOutput<typeof GenerateSchema> {
   const parsed = parseOptions(where, GenerateSchema, options);
+  checkStripOptions(where, parsed);
   const max = parsed.maxNewTokens ?? PAPER.maxNewTokens;
   if (parsed.minNewTokens !== undefined && parsed.minNewTokens > max)
     throw new RangeError(`${where}: expected minNewTokens <= maxNewTokens (${max}), got ${parsed.minNewTokens}`);

@@ -50,11 +50,16 @@ export { type SimulateCohortOptions, simulateCohort } from './simulate/cohort';
 export type { Findings } from './simulate/findings';
 export type { CohortStatistics } from './simulate/statistics';
 export { type SimulatedSubject, type SimulateSubjectOptions, simulateSubject } from './simulate/subject';
+export type { SkullStrip } from './skull-strip';
 export type { ReportStream } from './stream';
 export {
+  type Brain,
+  type ExtractBrainOptions,
+  extractBrain,
   inspectVolume,
   type LoadVolumeOptions,
   loadVolume,
+  type Preprocessed,
   type PreprocessOptions,
   preprocess,
   Volume,

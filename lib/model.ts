@@ -18,6 +18,7 @@ import {
 import type { NativeAddon, NativeModel, NativeModelInfo, NativeSequence } from './native';
 import { callNative } from './native-call';
 import { assembleReport, type Report, type TextChunk } from './report';
+import { checkStripOptions, type StripOptions, stripEntries } from './skull-strip';
 import { ReportStream } from './stream';
 import { TextStream, Tokenizer } from './tokenizer';
 import { is, parseOptions } from './validate';
@@ -49,7 +50,7 @@ const LoadSchema = v.object({
 });
 export type LoadOptions = v.InferInput<typeof LoadSchema>;
 
-const EncodeSchema = v.object({ prompt: v.optional(is.text()), signal: v.optional(is.signal()) });
+const EncodeSchema = v.object({ prompt: v.optional(is.text()), ...stripEntries, signal: v.optional(is.signal()) });
 export type EncodeOptions = v.InferInput<typeof EncodeSchema>;
 
 /** Row-major float32. */
@@ -205,16 +206,18 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
 
   /** Every stage of a volume's way through the encoder. */
   async encode(source: VolumeSource, options: EncodeOptions = {}): Promise<Encoding> {
-    const { signal } = parseOptions('model.encode', EncodeSchema, options);
-    return this.#call(this.encode, () => this.#encode(source, signal));
+    const parsed = parseOptions('model.encode', EncodeSchema, options);
+    checkStripOptions('model.encode', parsed);
+    return this.#call(this.encode, () => this.#encode(source, parsed));
   }
 
   /** How likely the model finds a given report: `<eos>` is appended, as in training.   (paper eq. 6) */
   async score(source: VolumeSource, report: string, options: EncodeOptions = {}): Promise<Score> {
-    const { signal, prompt } = parseOptions('model.score', EncodeSchema, options);
+    const parsed = parseOptions('model.score', EncodeSchema, options);
+    checkStripOptions('model.score', parsed);
     if (typeof report !== 'string' || report.trim() === '')
       throw new TypeError('model.score: expected a report of at least one word');
-    return this.#call(this.score, () => this.#score(source, report, prompt, signal));
+    return this.#call(this.score, () => this.#score(source, report, parsed));
   }
 
   /** Refuses new calls, waits for those in flight, frees the weights. Idempotent. */
@@ -242,14 +245,18 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
     return work;
   }
 
-  async #prepare(source: VolumeSource, signal: AbortSignal | undefined): Promise<Prepared> {
+  async #prepare(
+    source: VolumeSource,
+    { skullStrip, skullStripCommand, signal }: StripOptions & { signal?: AbortSignal },
+  ): Promise<Prepared> {
     const { recipe } = this.checkpoint;
     const start = performance.now();
     const volume = typeof source === 'string' ? await loadVolume(source, { signal }) : source;
     const readMs = performance.now() - start;
     if (volume.preprocessed !== null) return { source: volume, input: volume, readMs, preprocessMs: 0 };
     const { volumeSize: size, lowerPercentile, upperPercentile } = recipe;
-    const input = await preprocess(volume, { size, lowerPercentile, upperPercentile, signal });
+    const strip = { skullStrip, skullStripCommand };
+    const input = await preprocess(volume, { size, lowerPercentile, upperPercentile, ...strip, signal });
     return { source: volume, input, readMs, preprocessMs: performance.now() - start - readMs };
   }
 
@@ -264,7 +271,7 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
     const settings = resolveSettings(options, this.#defaults);
     const prepared: Prepared[] = [];
     for (const source of sources) {
-      prepared.push(await this.#prepare(source, options.signal));
+      prepared.push(await this.#prepare(source, options));
       this.emit('progress', { stage: 'volumes', done: prepared.length, total: sources.length });
     }
     const { eosTokenIds } = this.checkpoint;
@@ -281,18 +288,19 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
     const totalMs = performance.now() - start;
     const context = { checkpoint: this.checkpoint, info: this.info, build: this.#addon.buildInfo() };
     return Promise.all(
-      prepared.map(async ({ source, readMs, preprocessMs }, index) => {
+      prepared.map(async ({ source, input, readMs, preprocessMs }, index) => {
         const { tokenIds } = generation.sequences[index] as NativeSequence;
         const text = (await this.#tokenizer.decode(tokenIds)).trim();
-        const made = { text, volume: source.info, readMs, preprocessMs, totalMs };
+        const skullStrip = input.preprocessed?.skullStrip ?? null;
+        const made = { text, volume: source.info, skullStrip, readMs, preprocessMs, totalMs };
         return assembleReport(context, { prompt, promptIds, settings }, generation, index, made);
       }),
     );
   }
 
-  async #encode(source: VolumeSource, signal: AbortSignal | undefined): Promise<Encoding> {
-    const { input } = await this.#prepare(source, signal);
-    const encoded = await callNative(this.#addon, signal, (token) => this.#native.encode(input.native, token));
+  async #encode(source: VolumeSource, options: EncodeOptions): Promise<Encoding> {
+    const { input } = await this.#prepare(source, options);
+    const encoded = await callNative(this.#addon, options.signal, (token) => this.#native.encode(input.native, token));
     const { numPatchTokens, visionWidth, languageWidth } = encoded;
     const { numVisualTokens } = this.info;
     return {
@@ -303,17 +311,12 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
     };
   }
 
-  async #score(
-    source: VolumeSource,
-    report: string,
-    prompt: string | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<Score> {
-    const promptIds = await this.#tokenizer.encode(prompt ?? this.checkpoint.prompt, true);
+  async #score(source: VolumeSource, report: string, options: EncodeOptions): Promise<Score> {
+    const promptIds = await this.#tokenizer.encode(options.prompt ?? this.checkpoint.prompt, true);
     const reportIds = await this.#tokenizer.encode(report, false);
     const tokenIds = [...reportIds, this.checkpoint.eosTokenIds[0] as number];
-    const { input } = await this.#prepare(source, signal);
-    const { nlls } = await callNative(this.#addon, signal, (token) =>
+    const { input } = await this.#prepare(source, options);
+    const { nlls } = await callNative(this.#addon, options.signal, (token) =>
       this.#native.score(input.native, promptIds, tokenIds, token),
     );
     const tokenNlls = Array.from(nlls);

@@ -100,6 +100,18 @@ export interface NativePreprocessOptions {
   size: [number, number, number];
   lowerPercentile: number;
   upperPercentile: number;
+  /** Of the brain, on the volume's grid; null keeps all voxels. */
+  mask: NativeVolume | null;
+}
+
+export interface NativeBrainMask {
+  /** 0 or 1, with the axes, shape and affine of the volume. */
+  mask: NativeVolume;
+  method: 'already-stripped' | 'bet' | 'command';
+  /** A clause; empty where there was nothing to decide. */
+  reason: string;
+  brainVolumeMl: number;
+  warnings: string[];
 }
 
 export interface NativeRecipe {
@@ -335,6 +347,9 @@ export interface NativeAddon {
   writeCachedVolume(volume: NativeVolume, path: string, token: NativeCancelToken): Promise<void>;
   /** Maps what `writeCachedVolume` wrote. */
   openCachedVolume(path: string, geometry: NativeCachedGeometry, token: NativeCancelToken): Promise<NativeVolume>;
+  brainMask(volume: NativeVolume, method: 'auto' | 'bet', token: NativeCancelToken): Promise<NativeBrainMask>;
+  /** The mask in what a tool made of `volume`: its voxels that are not 0. */
+  maskFromTool(volume: NativeVolume, output: NativeVolume, token: NativeCancelToken): Promise<NativeBrainMask>;
   inspectBackbone(dir: string, token: NativeCancelToken): Promise<NativeBackboneInfo>;
   loadModel(
     spec: NativeModelSpec,

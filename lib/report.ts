@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import type { Checkpoint } from './checkpoint';
 import type { GenerationSettings } from './generation';
 import type { NativeBuildInfo, NativeGeneration, NativeModelInfo, NativeSequence } from './native';
+import type { SkullStrip } from './skull-strip';
 import type { VolumeInfo } from './volume';
 
 export const DISCLAIMER =
@@ -48,6 +49,8 @@ export interface Report {
   model: ModelProvenance;
   /** Geometry of the volume as read. */
   volume: VolumeInfo;
+  /** What skull-stripping did; null for a volume from a cache that did not keep it. */
+  skullStrip: SkullStrip | null;
   /** Everything a reader should know before trusting the text. */
   warnings: string[];
   researchUseOnly: true;
@@ -72,7 +75,14 @@ export function assembleReport(
   call: { prompt: string; promptIds: number[]; settings: GenerationSettings },
   generation: NativeGeneration,
   index: number,
-  made: { text: string; volume: VolumeInfo; readMs: number; preprocessMs: number; totalMs: number },
+  made: {
+    text: string;
+    volume: VolumeInfo;
+    skullStrip: SkullStrip | null;
+    readMs: number;
+    preprocessMs: number;
+    totalMs: number;
+  },
 ): Report {
   const { tokenIds, finishReason } = generation.sequences[index] as NativeSequence;
   return {
@@ -99,14 +109,15 @@ export function assembleReport(
     settings: call.settings,
     model: provenance(model),
     volume: made.volume,
-    warnings: warnings(model, made.volume, finishReason),
+    skullStrip: made.skullStrip,
+    warnings: warnings(model, [...made.volume.warnings, ...(made.skullStrip?.warnings ?? [])], finishReason),
     researchUseOnly: true,
     disclaimer: DISCLAIMER,
   };
 }
 
-function warnings({ checkpoint, info }: ModelContext, volume: VolumeInfo, finishReason: string): string[] {
-  const found = [...volume.warnings, ...info.warnings];
+function warnings({ checkpoint, info }: ModelContext, ofVolume: string[], finishReason: string): string[] {
+  const found = [...new Set(ofVolume), ...info.warnings]; // a preprocessed volume has those of its skull strip already
   if (checkpoint.phase === 'initialised')
     found.push('the checkpoint is untrained: its text does not depend on the image in any meaningful way');
   if (finishReason === 'length') found.push('the text was cut at the limit of new tokens');

@@ -8,6 +8,7 @@ import { Brain3DError, fromNative, withCallerStack } from './errors';
 import type { NativeAddon, NativeReadOptions, NativeVolume, NativeVolumeInfo } from './native';
 import { callNative } from './native-call';
 import { makeRecipe } from './recipe';
+import { checkStripOptions, findBrain, type SkullStrip, stripEntries } from './skull-strip';
 import { is, parseOptions } from './validate';
 
 export type VolumeInfo = NativeVolumeInfo;
@@ -33,9 +34,32 @@ const PreprocessSchema = v.object({
   lowerPercentile: v.optional(is.number(0, 100)),
   /** @default 99 */
   upperPercentile: v.optional(is.number(0, 100)),
+  ...stripEntries,
   signal: v.optional(is.signal()),
 });
 export type PreprocessOptions = v.InferInput<typeof PreprocessSchema>;
+
+const ExtractSchema = v.object({
+  /** `auto` sees whether there is a skull at all, else `bet`. @default 'auto' */
+  method: v.optional(is.oneOf(['auto', 'bet', 'command'])),
+  /** For `command`: program and arguments, with `{in}` and `{out}`; no shell. */
+  command: v.optional(is.text()),
+  signal: v.optional(is.signal()),
+});
+export type ExtractBrainOptions = v.InferInput<typeof ExtractSchema>;
+
+/** Where the brain is in a volume. */
+export interface Brain extends SkullStrip {
+  /** 1 in the brain, else 0; shape, axes and affine are the volume's. */
+  mask: Volume;
+}
+
+/** What a volume has been through. */
+export interface Preprocessed {
+  /** (D, H, W) */
+  size: [number, number, number];
+  skullStrip: SkullStrip;
+}
 
 const WriteSchema = v.object({
   /** How voxels are stored; integers are rounded and must fit. @default 'float32' */
@@ -50,19 +74,19 @@ export class Volume {
   readonly #native: NativeVolume;
   readonly info: Readonly<VolumeInfo>;
   /** The preprocessing it has been through; null for a volume as read. */
-  readonly preprocessed: Readonly<{ size: [number, number, number] }> | null;
+  readonly preprocessed: Readonly<Preprocessed> | null;
 
   /** @internal */
   constructor(
     addon: NativeAddon,
     native: NativeVolume,
-    preprocessed: { size: [number, number, number] } | null,
-    conversionWarnings: string[] = [],
+    preprocessed: Preprocessed | null,
+    moreWarnings: string[] = [],
   ) {
     this.#addon = addon;
     this.#native = native;
     const info = native.info();
-    this.info = Object.freeze({ ...info, warnings: [...conversionWarnings, ...info.warnings] });
+    this.info = Object.freeze({ ...info, warnings: [...moreWarnings, ...info.warnings] });
     this.preprocessed = preprocessed;
   }
 
@@ -129,24 +153,53 @@ export async function inspectVolume(path: string, options: LoadVolumeOptions = {
 }
 
 /**
- * The paper's preprocessing: canonical RAS, in-plane padding to a square, percentile clip to [0, 1], trilinear resize.
- * Axes afterwards: D to Superior, H to Anterior, W to the patient's Right.
- * @throws {Brain3DError} BRAIN3D_VOLUME for a constant or non-finite volume
+ * Finds the brain in a head, or sees that a volume holds nothing else.
+ * @throws {Brain3DError} BRAIN3D_VOLUME if no brain is found or its volume is no brain's; of a command BRAIN3D_NOT_FOUND,
+ *   BRAIN3D_IO, BRAIN3D_SHAPE and what reading its output throws
+ */
+export async function extractBrain(volume: Volume, options: ExtractBrainOptions = {}): Promise<Brain> {
+  const { method = 'auto', command, signal } = parseOptions('extractBrain', ExtractSchema, options);
+  const strip = { skullStrip: method, skullStripCommand: command };
+  checkStripOptions('extractBrain', strip);
+  const addon = loadAddon();
+  const { mask, skullStrip } = await withCallerStack(extractBrain, () =>
+    findBrain(addon, volume.native, strip, signal),
+  );
+  if (mask === null) throw new Brain3DError('BRAIN3D_VOLUME', `expected a head or a brain; ${skullStrip.summary}`);
+  return { ...skullStrip, mask: new Volume(addon, mask, null) };
+}
+
+/**
+ * The paper's preprocessing: a brain without its skull, canonical RAS, in-plane padding to a square, percentile clip to
+ * [0, 1], trilinear resize. Axes afterwards: D to Superior, H to Anterior, W to the patient's Right.
+ * @throws {Brain3DError} BRAIN3D_VOLUME for a constant or non-finite volume, and what `extractBrain` throws
  */
 export async function preprocess(volume: Volume, options: PreprocessOptions = {}): Promise<Volume> {
   const parsed = parseOptions('preprocess', PreprocessSchema, options);
+  checkStripOptions('preprocess', parsed);
+  return withCallerStack(preprocess, async () => (await stripAndPreprocess(volume, parsed)).volume);
+}
+
+/** @internal `preprocess`, and the mask it applied; options are checked already. */
+export async function stripAndPreprocess(
+  volume: Volume,
+  options: PreprocessOptions,
+): Promise<{ volume: Volume; mask: Volume | null }> {
   const defaults = makeRecipe('paper');
-  const size = parsed.size ?? defaults.volumeSize;
+  const size = options.size ?? defaults.volumeSize;
   const addon = loadAddon();
+  const { mask, skullStrip } = await findBrain(addon, volume.native, options, options.signal);
   const settings = {
     size,
-    lowerPercentile: parsed.lowerPercentile ?? defaults.lowerPercentile,
-    upperPercentile: parsed.upperPercentile ?? defaults.upperPercentile,
+    lowerPercentile: options.lowerPercentile ?? defaults.lowerPercentile,
+    upperPercentile: options.upperPercentile ?? defaults.upperPercentile,
+    mask: skullStrip.method === 'already-stripped' ? null : mask,
   };
-  const native = await withCallerStack(preprocess, () =>
-    callNative(addon, parsed.signal, (token) => addon.preprocess(volume.native, settings, token)),
-  );
-  return new Volume(addon, native, { size });
+  const native = await callNative(addon, options.signal, (token) => addon.preprocess(volume.native, settings, token));
+  return {
+    volume: new Volume(addon, native, { size, skullStrip }, skullStrip.warnings),
+    mask: mask === null ? null : new Volume(addon, mask, null),
+  };
 }
 
 function toNativeRead(options: Omit<LoadVolumeOptions, 'signal'>): NativeReadOptions {

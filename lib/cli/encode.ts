@@ -1,18 +1,22 @@
 /** `brain3d encode`: what the model makes of a volume, stage by stage. */
 import type { Command } from 'commander';
+import { checkStripOptions } from '../skull-strip';
 import { writeTensors } from '../write-tensors';
 import {
   addModelOptions,
+  addStripOptions,
   addVolumeOptions,
   type ModelFlags,
   pathEndingIn,
+  type StripFlags,
+  stripOptions,
   type VolumeFlags,
   volumeOptions,
 } from './options';
 import { note } from './output';
 import { about, nameOf, readVolume, withModel } from './sources';
 
-interface EncodeFlags extends ModelFlags, VolumeFlags {
+interface EncodeFlags extends ModelFlags, VolumeFlags, StripFlags {
   out: string;
 }
 
@@ -24,16 +28,18 @@ export function addEncode(program: Command, signal: AbortSignal): void {
     .argument('<volume>', 'NIfTI file or DICOM folder')
     .requiredOption('--model <dir>', 'checkpoint directory')
     .requiredOption('--out <file>', 'safetensors file to write', pathEndingIn('.safetensors'));
-  addVolumeOptions(addModelOptions(command))
+  addStripOptions(addVolumeOptions(addModelOptions(command)))
     .addHelpText('after', '\nExample:\n  brain3d encode scan.nii.gz --model checkpoint --out scan.safetensors')
     .action((path: string, flags: EncodeFlags) => run(path, flags, signal));
 }
 
 async function run(path: string, flags: EncodeFlags, signal: AbortSignal): Promise<void> {
+  const strip = stripOptions(flags);
+  checkStripOptions('encode', strip); // before a large model loads
   const volume = await readVolume(path, volumeOptions(flags, signal));
   await withModel(flags, signal, async (model) => {
     const { prompt } = flags;
-    const encoding = await about(nameOf(path), () => model.encode(volume, { prompt, signal }));
+    const encoding = await about(nameOf(path), () => model.encode(volume, { prompt, ...strip, signal }));
     const { device, dtype } = model.info;
     const { name: recipe, compression } = model.checkpoint.recipe;
     const tensors = [

@@ -1,6 +1,7 @@
 /** Options that several commands share, and strict parsing of their values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { LoadOptions } from '../model';
+import type { StripOptions } from '../skull-strip';
 import type { LoadVolumeOptions } from '../volume';
 
 export interface VolumeFlags {
@@ -8,6 +9,8 @@ export interface VolumeFlags {
   volumeIndex?: number;
   preferAffine?: 'sform' | 'qform';
 }
+
+export type StripFlags = StripOptions;
 
 export interface ModelFlags {
   model: string;
@@ -45,6 +48,23 @@ export function addVolumeOptions(command: Command): Command {
         'qform',
       ]),
     );
+}
+
+export function addStripOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--skull-strip <method>', 'auto strips a head and leaves a brain alone (default: auto)').choices([
+        'auto',
+        'none',
+        'bet',
+        'command',
+      ]),
+    )
+    .option('--skull-strip-command <line>', 'program and arguments, with {in} and {out}; no shell');
+}
+
+export function stripOptions({ skullStrip, skullStripCommand }: StripFlags): StripOptions {
+  return { skullStrip, skullStripCommand };
 }
 
 export function addModelOptions(command: Command): Command {

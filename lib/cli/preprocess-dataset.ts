@@ -1,9 +1,11 @@
 /** `brain3d preprocess --manifest`: a whole dataset into a cache. */
 import { preprocessDataset } from '../dataset/cache';
+import { checkStripOptions } from '../skull-strip';
+import { type StripFlags, stripOptions } from './options';
 import { note } from './output';
 import { withProgress } from './progress';
 
-export interface PreprocessDatasetFlags {
+export interface PreprocessDatasetFlags extends StripFlags {
   manifest: string;
   out: string;
   workers?: number;
@@ -13,8 +15,10 @@ export interface PreprocessDatasetFlags {
 
 export async function runPreprocessDataset(flags: PreprocessDatasetFlags, signal: AbortSignal): Promise<void> {
   const { manifest, out, workers, onError, prune } = flags;
+  const strip = stripOptions(flags);
+  checkStripOptions('preprocess', strip);
   const { counts, skipped, pruned } = await withProgress(({ update }) =>
-    preprocessDataset({ manifest, out, workers, onError, prune, signal, onProgress: update }),
+    preprocessDataset({ manifest, out, workers, onError, prune, ...strip, signal, onProgress: update }),
   );
   for (const { id, reason } of skipped) note(`skipped ${id}: ${reason}`);
   const { made, kept, repaired } = counts;

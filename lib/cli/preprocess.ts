@@ -1,27 +1,41 @@
 /** `brain3d preprocess`: volumes as the model sees them. */
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { preprocess } from '../volume';
-import { addVolumeOptions, onErrorOption, type VolumeFlags, volumeOptions, workersOption } from './options';
+import { Brain3DError } from '../errors';
+import { checkStripOptions } from '../skull-strip';
+import { stripAndPreprocess } from '../volume';
+import {
+  addStripOptions,
+  addVolumeOptions,
+  onErrorOption,
+  pathEndingIn,
+  type StripFlags,
+  stripOptions,
+  type VolumeFlags,
+  volumeOptions,
+  workersOption,
+} from './options';
 import { note } from './output';
 import { type PreprocessDatasetFlags, runPreprocessDataset } from './preprocess-dataset';
 import { about, nameOf, readVolume } from './sources';
 
 const DESCRIPTION =
-  'Writes a volume, or all volumes of a dataset, as the model sees them: canonical (RAS), padded to a square in plane, ' +
-  'clipped at the 1st and 99th percentile to [0, 1], resized to 64 x 128 x 128. A dataset goes into a cache; what is ' +
-  'there already is kept.';
+  'Writes a volume, or all volumes of a dataset, as the model sees them: without the skull, canonical (RAS), padded to a ' +
+  'square in plane, clipped at the 1st and 99th percentile to [0, 1], resized to 64 x 128 x 128. A dataset goes into a ' +
+  'cache; what is there already is kept.';
 
 const EXAMPLES = `
 Examples:
   brain3d preprocess scan.nii.gz --out scan.64x128x128.nii.gz
   brain3d preprocess --manifest manifest.jsonl --out cache`;
 
-const VOLUME_FLAGS = ['orientation', 'volumeIndex', 'preferAffine'] as const;
+const NIFTI_ENDINGS = ['.nii', '.nii.gz'];
+const VOLUME_FLAGS = ['orientation', 'volumeIndex', 'preferAffine', 'maskOut'] as const;
 const DATASET_FLAGS = ['workers', 'onError', 'prune'] as const;
 
-interface PreprocessFlags extends VolumeFlags, Partial<PreprocessDatasetFlags> {
+interface PreprocessFlags extends VolumeFlags, StripFlags, Partial<PreprocessDatasetFlags> {
   out: string;
+  maskOut?: string;
 }
 
 export function addPreprocess(program: Command, signal: AbortSignal): void {
@@ -31,7 +45,12 @@ export function addPreprocess(program: Command, signal: AbortSignal): void {
     .description(DESCRIPTION)
     .argument('[volume]', 'NIfTI file or DICOM folder')
     .requiredOption('--out <path>', 'NIfTI file to write; with --manifest the folder of the cache');
-  addVolumeOptions(command)
+  addStripOptions(addVolumeOptions(command))
+    .option(
+      '--mask-out <file>',
+      "also write the brain's mask there, on the volume's own grid",
+      pathEndingIn(...NIFTI_ENDINGS),
+    )
     .addOption(new Option('--manifest <file>', 'all scans of a dataset instead of one volume'))
     .addOption(workersOption())
     .addOption(onErrorOption('a scan that cannot be preprocessed'))
@@ -59,15 +78,42 @@ function refuseFlags(flags: PreprocessFlags, names: readonly (keyof PreprocessFl
 }
 
 async function run(path: string, flags: PreprocessFlags, signal: AbortSignal): Promise<void> {
-  if (!/\.nii(\.gz)?$/.test(flags.out))
+  const { out, maskOut } = flags;
+  if (!NIFTI_ENDINGS.some((ending) => out.endsWith(ending)))
     throw new TypeError(
-      `preprocess: expected a name that ends in .nii or .nii.gz for --out, got '${nameOf(flags.out)}'`,
+      `preprocess: expected a name that ends in ${NIFTI_ENDINGS.join(' or ')} for --out, got '${nameOf(out)}'`,
     );
-  if (resolve(path) === resolve(flags.out))
-    throw new RangeError(`preprocess: expected another file for --out, got the volume itself, '${nameOf(path)}'`);
+  checkPaths({ volume: path, '--out': out, ...(maskOut === undefined ? {} : { '--mask-out': maskOut }) });
+  const strip = stripOptions(flags);
+  checkStripOptions('preprocess', strip);
+  if (maskOut !== undefined && strip.skullStrip === 'none')
+    throw new TypeError('preprocess: --mask-out needs a mask, and --skull-strip none makes none');
   const volume = await readVolume(path, volumeOptions(flags, signal));
-  const preprocessed = await about(nameOf(path), () => preprocess(volume, { signal }));
-  await preprocessed.write(flags.out, { signal });
-  for (const warning of volume.info.warnings) note(`warning: ${warning}`);
-  note(`wrote ${flags.out}`);
+  const made = await about(nameOf(path), () => stripAndPreprocess(volume, { ...strip, signal }));
+  const skullStrip = made.volume.preprocessed?.skullStrip;
+  if (maskOut !== undefined && made.mask === null)
+    throw new Brain3DError(
+      'BRAIN3D_VOLUME',
+      `${nameOf(path)}: expected a brain for --mask-out; ${skullStrip?.summary}`,
+    );
+  await made.volume.write(out, { signal });
+  if (maskOut !== undefined) await made.mask?.write(maskOut, { datatype: 'uint8', signal });
+  if (skullStrip !== undefined) note(skullStrip.summary);
+  for (const warning of [...volume.info.warnings, ...(skullStrip?.warnings ?? [])])
+    if (warning !== skullStrip?.summary) note(`warning: ${warning}`);
+  note(`wrote ${out}`);
+  if (maskOut !== undefined) note(`wrote ${maskOut}`);
+}
+
+/** No two of them may be one file. */
+function checkPaths(paths: Record<string, string>): void {
+  const seen = new Map<string, string>();
+  for (const [what, path] of Object.entries(paths)) {
+    const other = seen.get(resolve(path));
+    if (other === 'volume')
+      throw new RangeError(`preprocess: expected another file for ${what}, got the volume itself, '${nameOf(path)}'`);
+    if (other !== undefined)
+      throw new RangeError(`preprocess: expected another file for ${what}, got that of ${other}, '${nameOf(path)}'`);
+    seen.set(resolve(path), what);
+  }
 }

@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoint';
+import type { GenerateOptions } from '../generation';
 import type { Brain3D } from '../model';
 import { montage } from '../montage';
 import type { Report } from '../report';
@@ -32,8 +33,8 @@ export class ReportFolder {
   }
 
   /** Writes text, JSON and montage; returns their paths. */
-  async write(model: Brain3D, { name, volume, report }: Finished, signal: AbortSignal): Promise<string[]> {
-    const picture = await montage(await preprocessFor(model, volume, signal));
+  async write(model: Brain3D, { name, volume, report }: Finished, options: GenerateOptions): Promise<string[]> {
+    const picture = await montage(await preprocessFor(model, volume, options));
     const stem = join(this.#directory, this.#claim(name));
     const files: [path: string, data: string | Uint8Array][] = [
       [`${stem}.report.txt`, `${report.text}\n\n${report.disclaimer}\n`],

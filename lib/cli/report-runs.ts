@@ -94,13 +94,14 @@ async function blamed<T>(run: ReportRun, batch: Read[], work: () => Promise<T>):
     return await work();
   } catch (error) {
     run.options.signal?.throwIfAborted();
-    for (const { name, volume } of batch) await about(name, () => preprocessFor(run.model, volume, run.options.signal));
+    for (const { name, volume } of batch) await about(name, () => preprocessFor(run.model, volume, run.options));
     throw error;
   }
 }
 
 /** What the model sees of a volume. */
-export function preprocessFor(model: Brain3D, volume: Volume, signal: AbortSignal | undefined): Promise<Volume> {
+export function preprocessFor(model: Brain3D, volume: Volume, options: GenerateOptions): Promise<Volume> {
   const { volumeSize: size, lowerPercentile, upperPercentile } = model.checkpoint.recipe;
-  return preprocess(volume, { size, lowerPercentile, upperPercentile, signal });
+  const { skullStrip, skullStripCommand, signal } = options;
+  return preprocess(volume, { size, lowerPercentile, upperPercentile, skullStrip, skullStripCommand, signal });
 }

@@ -8,6 +8,7 @@ import { inspectVolume, type LoadVolumeOptions } from '../volume';
 import {
   addModelOptions,
   addSeed,
+  addStripOptions,
   addVolumeOptions,
   decimal,
   integer,
@@ -45,6 +46,8 @@ const GENERATE_FLAGS = [
   'greedy',
   'seed',
   'batchSize',
+  'skullStrip',
+  'skullStripCommand',
 ] as const;
 
 interface ReportFlags extends Partial<ModelFlags>, VolumeFlags, Omit<GenerateOptions, 'prompt' | 'signal'> {
@@ -70,7 +73,7 @@ export function addReport(program: Command, signal: AbortSignal): void {
     .addOption(noRepeatNgramSize())
     .option('--greedy', 'always the likeliest token: no sampling');
   addSeed(command, 'same seed, same text').option('--batch-size <b>', 'volumes decoded together (default: 8)', integer);
-  addVolumeOptions(command)
+  addStripOptions(addVolumeOptions(command))
     .addOption(new Option('--stream', 'print the text as it is decoded').conflicts('json'))
     .option('--json', 'print one JSON document: an object, or an array for several volumes')
     .option('--out <dir>', 'also write NAME.report.json, NAME.report.txt and NAME.montage.png there')
@@ -93,6 +96,7 @@ async function run(paths: string[], flags: ReportFlags, signal: AbortSignal): Pr
   // A mistyped name should not cost the time in which a large model loads.
   for (const path of paths) await checkVolume(path, reading);
   const folder = flags.out === undefined ? null : await ReportFolder.make(flags.out);
+  const settings = { ...options, signal };
   const documents: unknown[] = [];
   await withModel({ ...flags, model }, signal, async (loaded, progress) => {
     const produce = flags.stream ? streamReports : batchReports;
@@ -101,7 +105,7 @@ async function run(paths: string[], flags: ReportFlags, signal: AbortSignal): Pr
       progress,
       paths,
       reading,
-      options: { ...options, signal },
+      options: settings,
     })) {
       const { name, report } = finished;
       if (flags.json) documents.push(reportDocument(report));
@@ -110,7 +114,7 @@ async function run(paths: string[], flags: ReportFlags, signal: AbortSignal): Pr
         print(`\n${DISCLAIMER}${paths.length > 1 ? '\n' : ''}`);
       }
       for (const warning of report.warnings) note(`warning: ${paths.length > 1 ? `${name}: ` : ''}${warning}`);
-      for (const path of (await folder?.write(loaded, finished, signal)) ?? []) note(`wrote ${path}`);
+      for (const path of (await folder?.write(loaded, finished, settings)) ?? []) note(`wrote ${path}`);
     }
   });
   if (flags.json) printJson(paths.length === 1 ? documents[0] : documents);

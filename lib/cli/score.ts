@@ -5,7 +5,17 @@ import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { Brain3DError } from '../errors';
 import { DISCLAIMER } from '../report';
-import { addModelOptions, addVolumeOptions, type ModelFlags, type VolumeFlags, volumeOptions } from './options';
+import { checkStripOptions } from '../skull-strip';
+import {
+  addModelOptions,
+  addStripOptions,
+  addVolumeOptions,
+  type ModelFlags,
+  type StripFlags,
+  stripOptions,
+  type VolumeFlags,
+  volumeOptions,
+} from './options';
 import { print, printJson } from './output';
 import { about, nameOf, readVolume, withModel } from './sources';
 
@@ -14,7 +24,7 @@ Examples:
   brain3d score scan.nii.gz --model checkpoint --report report.txt
   echo 'There is no lesion.' | brain3d score scan.nii.gz --model checkpoint --report - --json`;
 
-interface ScoreFlags extends ModelFlags, VolumeFlags {
+interface ScoreFlags extends ModelFlags, VolumeFlags, StripFlags {
   report: string;
   json?: true;
 }
@@ -30,18 +40,20 @@ export function addScore(program: Command, signal: AbortSignal): void {
     .argument('<volume>', 'NIfTI file or DICOM folder')
     .requiredOption('--model <dir>', 'checkpoint directory')
     .requiredOption('--report <file>', 'text of the report; - is standard input');
-  addVolumeOptions(addModelOptions(command))
+  addStripOptions(addVolumeOptions(addModelOptions(command)))
     .option('--json', 'print token_ids, token_nlls and mean_nll as JSON')
     .addHelpText('after', EXAMPLES)
     .action((path: string, flags: ScoreFlags) => run(path, flags, signal));
 }
 
 async function run(path: string, flags: ScoreFlags, signal: AbortSignal): Promise<void> {
+  const strip = stripOptions(flags);
+  checkStripOptions('score', strip); // before a large model loads
   const report = await readReport(flags.report, signal);
   const volume = await readVolume(path, volumeOptions(flags, signal));
   await withModel(flags, signal, async (model) => {
     const { prompt } = flags;
-    const score = await about(nameOf(path), () => model.score(volume, report, { prompt, signal }));
+    const score = await about(nameOf(path), () => model.score(volume, report, { prompt, ...strip, signal }));
     const { device, dtype } = model.info;
     if (flags.json) printJson({ ...score, device, dtype, researchUseOnly: true, disclaimer: DISCLAIMER });
     else print(`mean_nll ${score.meanNll.toFixed(4)} nats over ${score.tokenIds.length} tokens\n\n${DISCLAIMER}`);

@@ -11,6 +11,7 @@ import { writeFileAtomic } from '../checkpoint';
 import { packageVersion } from '../doctor';
 import { Brain3DError, withCallerStack } from '../errors';
 import { callNative } from '../native-call';
+import type { SkullStrip, StripOptions } from '../skull-strip';
 import { is, parseOptions } from '../validate';
 import { Volume, type VolumeInfo } from '../volume';
 import { digestFile } from './digest';
@@ -24,6 +25,9 @@ export interface CacheRecipe {
   size: [number, number, number];
   lowerPercentile: number;
   upperPercentile: number;
+  skullStrip: NonNullable<StripOptions['skullStrip']>;
+  /** Null but for the method `command`. */
+  skullStripCommand: string | null;
 }
 
 /** An image with what is known about how to read it. */
@@ -50,8 +54,16 @@ export const StoredRecipeSchema = v.object({
   size: triple,
   lower_percentile: v.number(),
   upper_percentile: v.number(),
+  skull_strip: v.picklist(['auto', 'none', 'bet', 'command']),
+  skull_strip_command: v.nullable(v.string()),
 });
 type StoredRecipe = v.InferOutput<typeof StoredRecipeSchema>;
+const StoredSkullStripSchema = v.object({
+  method: v.picklist(['none', 'already-stripped', 'bet', 'command']),
+  brain_volume_ml: v.nullable(v.number()),
+  summary: v.string(),
+  warnings: v.array(v.string()),
+});
 const SidecarSchema = v.object({
   format: v.literal('brain3d-cache'),
   format_version: v.literal(CACHE_FORMAT),
@@ -60,6 +72,7 @@ const SidecarSchema = v.object({
   recipe: StoredRecipeSchema,
   /** Of KEY.safetensors. */
   volume_sha256: v.string(),
+  skull_strip: StoredSkullStripSchema,
   /** The image as read. */
   original: InfoSchema,
   /** The volume as preprocessed. */
@@ -67,17 +80,41 @@ const SidecarSchema = v.object({
 });
 type CacheSidecar = v.InferOutput<typeof SidecarSchema>;
 
-export function toStoredRecipe({ size, lowerPercentile, upperPercentile }: CacheRecipe): StoredRecipe {
-  return { size, lower_percentile: lowerPercentile, upper_percentile: upperPercentile };
+export function toStoredRecipe(recipe: CacheRecipe): StoredRecipe {
+  return {
+    size: recipe.size,
+    lower_percentile: recipe.lowerPercentile,
+    upper_percentile: recipe.upperPercentile,
+    skull_strip: recipe.skullStrip,
+    skull_strip_command: recipe.skullStripCommand,
+  };
 }
 
-export function fromStoredRecipe({ size, lower_percentile, upper_percentile }: StoredRecipe): CacheRecipe {
-  return { size, lowerPercentile: lower_percentile, upperPercentile: upper_percentile };
+export function fromStoredRecipe(stored: StoredRecipe): CacheRecipe {
+  return {
+    size: stored.size,
+    lowerPercentile: stored.lower_percentile,
+    upperPercentile: stored.upper_percentile,
+    skullStrip: stored.skull_strip,
+    skullStripCommand: stored.skull_strip_command,
+  };
 }
 
 function toStoredInfo(info: VolumeInfo): v.InferOutput<typeof InfoSchema> {
   const { spacingMm, obliqueDegrees, affineSource, ...same } = info;
   return { ...same, spacing_mm: spacingMm, oblique_degrees: obliqueDegrees, affine_source: affineSource };
+}
+
+function toStoredSkullStrip(volume: Volume): v.InferOutput<typeof StoredSkullStripSchema> {
+  const { preprocessed } = volume;
+  if (preprocessed === null) throw new RangeError('expected a preprocessed volume for the cache, got one as read');
+  const { method, brainVolumeMl, summary, warnings } = preprocessed.skullStrip;
+  return { method, brain_volume_ml: brainVolumeMl, summary, warnings };
+}
+
+function fromStoredSkullStrip(stored: v.InferOutput<typeof StoredSkullStripSchema>): SkullStrip {
+  const { brain_volume_ml: brainVolumeMl, ...same } = stored;
+  return { ...same, brainVolumeMl };
 }
 
 /** The name of an entry. */
@@ -111,6 +148,7 @@ export async function writeCacheEntry(
     source: about.source,
     recipe: toStoredRecipe(about.recipe),
     volume_sha256: await digestFile(path),
+    skull_strip: toStoredSkullStrip(volume),
     original: toStoredInfo(about.original),
     volume: toStoredInfo(volume.info),
   };
@@ -152,7 +190,10 @@ export async function openCachedVolume(path: string, options: OpenCachedVolumeOp
     const { affine, affine_source, datatype, warnings } = sidecar.volume;
     const geometry = { affine, affineSource: affine_source, datatype, warnings };
     const native = await callNative(addon, signal, (token) => addon.openCachedVolume(path, geometry, token));
-    const volume = new Volume(addon, native, { size: sidecar.recipe.size });
+    const volume = new Volume(addon, native, {
+      size: sidecar.recipe.size,
+      skullStrip: fromStoredSkullStrip(sidecar.skull_strip),
+    });
     if (volume.info.shape.join() === sidecar.recipe.size.join()) return volume;
     throw damaged(file, `it is ${volume.info.shape.join(' x ')}, its sidecar says ${sidecar.recipe.size.join(' x ')}`);
   });

@@ -26,7 +26,9 @@ async function identify({ image, orientation }: CacheJob): Promise<CacheSource> 
 
 async function read({ image, orientation }: CacheJob, { recipe }: CacheWorkerData) {
   const original = await loadVolume(image, { orientation, overrideOrientation: orientation !== undefined });
-  return { original, volume: await preprocess(original, recipe) };
+  const { skullStripCommand, ...rest } = recipe;
+  const options = skullStripCommand === null ? rest : { ...rest, skullStripCommand };
+  return { original, volume: await preprocess(original, options) };
 }
 
 /** A fault of the scan becomes an answer: whether it ends the run is for the caller to say. */

@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { writeFileAtomic } from '../checkpoint';
 import { Brain3DError, type ErrorCode, withCallerStack } from '../errors';
 import { makeRecipe } from '../recipe';
+import { checkStripOptions, stripEntries } from '../skull-strip';
 import { is, parseOptions } from '../validate';
 import { runInWorkers } from '../worker-pool';
 import { type CacheRecipe, fromStoredRecipe, StoredRecipeSchema, toStoredRecipe, volumeFile } from './cache-entry';
@@ -26,6 +27,7 @@ const PreprocessSchema = v.object({
   lowerPercentile: v.optional(is.number(0, 100)),
   /** @default 99 */
   upperPercentile: v.optional(is.number(0, 100)),
+  ...stripEntries,
   /** Threads. @default as many as there are cores */
   workers: v.optional(is.integer(1, 1024)),
   /** What a scan that cannot be preprocessed does. @default 'stop' */
@@ -79,6 +81,7 @@ export type CacheResult = { key: string; outcome: 'made' | 'kept' | 'repaired' }
  */
 export async function preprocessDataset(options: PreprocessDatasetOptions): Promise<PreprocessedDataset> {
   const parsed = parseOptions('preprocessDataset', PreprocessSchema, options);
+  checkStripOptions('preprocessDataset', parsed);
   const recipe = recipeOf(parsed);
   if (recipe.lowerPercentile >= recipe.upperPercentile)
     throw new RangeError('preprocessDataset: expected lowerPercentile below upperPercentile');
@@ -94,14 +97,14 @@ export async function preprocessDataset(options: PreprocessDatasetOptions): Prom
   });
 }
 
-function recipeOf(
-  options: Pick<PreprocessDatasetOptions, 'size' | 'lowerPercentile' | 'upperPercentile'>,
-): CacheRecipe {
+function recipeOf(options: v.InferOutput<typeof PreprocessSchema>): CacheRecipe {
   const defaults = makeRecipe('paper');
   return {
     size: options.size ?? defaults.volumeSize,
     lowerPercentile: options.lowerPercentile ?? defaults.lowerPercentile,
     upperPercentile: options.upperPercentile ?? defaults.upperPercentile,
+    skullStrip: options.skullStrip ?? 'auto',
+    skullStripCommand: options.skullStripCommand ?? null,
   };
 }
 
