@@ -15,7 +15,7 @@ struct Volume {
   /// `canonicalise`, D runs to Superior, H to Anterior, W to the patient's Right.
   at::Tensor voxels;
   Affine affine{};            // (i, j, k) = (w, h, d) to RAS+ mm
-  std::string affine_source;  // "sform", "qform", "stated", "array"
+  std::string affine_source;  // "sform", "qform", "stated" or "array"
   std::string datatype;       // as stored
   std::vector<std::string> warnings;
 

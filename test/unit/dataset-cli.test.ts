@@ -3,6 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readManifest, showDataset, writeManifest } from 'brain3d';
+import { composition } from '../../lib/dataset/composition';
+import { datasetPage } from '../../lib/dataset/show-page';
 import { brain3d } from '../support/cli';
 import { bratsId, writeDatasetFolders } from '../support/dataset';
 import { decodePng } from '../support/png';
@@ -158,6 +160,45 @@ describe('dataset show', () => {
     expect(page).not.toMatch(/(?:src|href|url\(|@import)[^>]{0,3}(?:https?:|\/\/)/);
     expect(readdirSync(at('overview/montages'))).toHaveLength(entries.length);
     expect(decodePng(readFileSync(at(`overview/montages/${bratsId(0)}.png`)))).toMatchObject({ width: 1024 });
+  });
+
+  it('has a script that searches and filters', async () => {
+    await build();
+    const { entries } = await readManifest(at('m.jsonl'));
+    const scans = entries.map((entry) => ({ entry, picture: null, notes: [] }));
+    const html = datasetPage(scans, [], composition(entries));
+    // As much of a document as the script asks for.
+    const controls = [...html.matchAll(/<(?:input|select) name="(\w+)"/g)].map(([, name]) => ({
+      name: name as string,
+      value: '',
+      addEventListener: (_event: string, listener: () => void) => listeners.push(listener),
+    }));
+    const listeners: (() => void)[] = [];
+    const attributes = /<article data-split="(\w+)" data-class="(\w+)" data-laterality="(\w+)">([\s\S]*?)<\/article>/g;
+    const articles = [...html.matchAll(attributes)].map(([, split, kind, laterality, inner]) => ({
+      dataset: { split, class: kind, laterality },
+      textContent: (inner as string).replace(/<[^>]*>/g, ''),
+      hidden: false,
+    }));
+    const output = { value: '' };
+    const document = {
+      querySelectorAll: (selector: string) => (selector === 'article' ? articles : controls),
+      querySelector: () => output,
+    };
+    new Function('document', /<script>([\s\S]*)<\/script>/.exec(html)?.[1] as string)(document);
+    expect(output.value).toBe('8 of 8');
+    const choose = (name: string, value: string) => {
+      const control = controls.find((candidate) => candidate.name === name);
+      if (control === undefined) throw new Error(`the page has no control '${name}'`);
+      control.value = value;
+      listeners[0]?.();
+      return output.value;
+    };
+    expect(choose('class', 'glioma')).toBe('4 of 8');
+    expect(choose('laterality', 'right')).toBe('2 of 8');
+    expect(choose('words', 'TRAINING_004')).toBe('1 of 8');
+    expect(articles.find(({ hidden }) => !hidden)?.textContent).toContain(bratsId(3));
+    expect(choose('split', 'val')).toBe('0 of 8');
   });
 
   it('shows texts as texts, also those that look like markup', async () => {
