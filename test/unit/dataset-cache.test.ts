@@ -24,7 +24,7 @@ import {
   readManifest,
   writeManifest,
 } from 'brain3d';
-import { cacheKey } from '../../lib/dataset/cache-entry';
+import { type CacheRecipe, cacheKey } from '../../lib/dataset/cache-entry';
 import { MODEL, SAMPLE } from '../support/child';
 import { bratsId, REPORTS, writeBratsSubject, writeScan } from '../support/dataset';
 
@@ -69,7 +69,8 @@ describe('preprocessDataset', () => {
       const excess = cached.data().map((value, voxel) => Math.abs(value - (voxels[voxel] as number)));
       expect(Math.max(...excess)).toBeLessThanOrEqual(2 ** -12);
       expect(cached.info).toEqual(made.info);
-      expect(cached.preprocessed).toEqual({ size: [8, 12, 12] });
+      expect(cached.preprocessed).toEqual(made.preprocessed);
+      expect(cached.preprocessed).toMatchObject({ size: [8, 12, 12], skullStrip: { method: 'none' } });
       expect(statSync(path).mode & 0o777).toBe(0o600);
     }
   });
@@ -131,7 +132,7 @@ describe('preprocessDataset', () => {
       (entries[0] as ManifestEntry).orientation = 'RPS';
     });
     const after = await openCachedVolume((await run()).volumes.get(bratsId(0)) as string);
-    expect(after.info.warnings).toEqual([expect.stringMatching(/^overriddenOrientation: .* says LPS; .* RPS/)]);
+    expect(after.info.warnings).toContainEqual(expect.stringMatching(/^overriddenOrientation: .* says LPS; .* RPS/));
     const [plain, mirrored] = [before.data(), after.data()];
     const row = (data: Float32Array, index: number) => Array.from(data.subarray(index * 12, (index + 1) * 12));
     for (let index = 0; index < 8 * 12; index++) expect(row(mirrored, index)).toEqual(row(plain, index).reverse());
@@ -202,7 +203,13 @@ describe('preprocessDataset', () => {
 });
 
 test('keys depend on the image, its orientation and the recipe', () => {
-  const recipe = { size: [64, 128, 128] as [number, number, number], lowerPercentile: 1, upperPercentile: 99 };
+  const recipe: CacheRecipe = {
+    size: [64, 128, 128],
+    lowerPercentile: 1,
+    upperPercentile: 99,
+    skullStrip: 'auto',
+    skullStripCommand: null,
+  };
   const source = { sha256: 'a'.repeat(64), orientation: null };
   const keys = [
     cacheKey(source, recipe),
@@ -210,9 +217,11 @@ test('keys depend on the image, its orientation and the recipe', () => {
     cacheKey({ ...source, orientation: 'LPS' }, recipe),
     cacheKey(source, { ...recipe, size: [64, 126, 126] }),
     cacheKey(source, { ...recipe, lowerPercentile: 0 }),
+    cacheKey(source, { ...recipe, skullStrip: 'bet' }),
+    cacheKey(source, { ...recipe, skullStrip: 'command', skullStripCommand: 'strip {in} {out}' }),
   ];
-  expect(new Set(keys).size).toBe(5);
-  const reordered = { upperPercentile: 99, lowerPercentile: 1, size: recipe.size };
+  expect(new Set(keys).size).toBe(7);
+  const reordered = Object.fromEntries(Object.entries(recipe).reverse()) as unknown as CacheRecipe;
   expect(cacheKey({ orientation: null, sha256: source.sha256 }, reordered)).toBe(keys[0]);
 });
 
