@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError, withCallerStack } from '../errors';
+import { byText } from '../rng';
 import { is, parseOptions } from '../validate';
 import { inspectVolume } from '../volume';
 import { findBids } from './bids';
@@ -12,7 +13,6 @@ import { healthyReport } from './healthy-reports';
 import { extractLaterality, type Laterality, peerLaterality } from './laterality';
 import { type Manifest, type ManifestEntry, MODALITIES, NAME, writeManifest } from './manifest';
 import { readReport } from './report-text';
-import { byText } from './rng';
 import { type DatasetProblem, type Found, type FoundScan, isScanFault } from './scans';
 import { type Split, splitSubjects } from './split';
 

@@ -2,8 +2,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Brain3DError, type ErrorCode } from '../errors';
+import { byText } from '../rng';
 import type { ManifestEntry } from './manifest';
-import { byText } from './rng';
 
 export interface FoundScan extends Pick<ManifestEntry, 'id' | 'subject' | 'session' | 'source' | 'class' | 'modality'> {
   image: string;

@@ -1,6 +1,7 @@
 /** Which subjects train, validate and test. A subject is never divided, and the same subjects always fall the same way. */
+
+import { byText, fnv1a64, SplitMix64, shuffled } from '../rng';
 import type { Laterality } from './laterality';
-import { byText, fnv1a64, SplitMix64, shuffled } from './rng';
 
 export const SPLITS = ['train', 'val', 'test'] as const;
 export type Split = (typeof SPLITS)[number];

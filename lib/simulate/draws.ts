@@ -1,5 +1,5 @@
 /** Draws from the distributions that the cohort's plan is made of. */
-import type { SplitMix64 } from '../dataset/rng';
+import type { SplitMix64 } from '../rng';
 
 /** A stream of random numbers that depends on the seed and the names of what it is for, and on nothing else. */
 export class Draws {

@@ -3,8 +3,9 @@
  * acquisition. Anatomy and acquisition are drawn before, and without, the class: nothing but the lesion can tell a
  * patient from a control. Volumes follow what is published of the BraTS patients (median lesion near 80 ml).
  */
-import { fnv1a64, SplitMix64, shuffled } from '../dataset/rng';
+
 import type { NativeSubjectSpec, NativeTriple } from '../native';
+import { fnv1a64, SplitMix64, shuffled } from '../rng';
 import { Draws } from './draws';
 
 export const SIDES = ['left', 'right', 'bilateral', 'midline'] as const;

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { splitSubjects } from 'brain3d';
 import { HEALTHY_REPORTS, healthyReport } from '../../lib/dataset/healthy-reports';
 import type { Laterality } from '../../lib/dataset/laterality';
-import { fnv1a64, SplitMix64, shuffled } from '../../lib/dataset/rng';
 import { findLeaks, joinedSide, type ScanOfSubject, type Split, splitSizes } from '../../lib/dataset/split';
+import { fnv1a64, SplitMix64, shuffled } from '../../lib/rng';
 import { ROOT } from '../support/child';
 
 const STRATA: [name: string, side: Laterality, count: number, sizes: [number, number, number]][] = [

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { loadVolume, simulateCohort, simulateSubject, type Volume } from 'brain3d';
 import { extractLaterality } from '../../lib/dataset/laterality';
-import { SplitMix64 } from '../../lib/dataset/rng';
+import { SplitMix64 } from '../../lib/rng';
 import { Draws } from '../../lib/simulate/draws';
 import { type Findings, findingsOf } from '../../lib/simulate/findings';
 import { planCohort, planSubject } from '../../lib/simulate/plan';
