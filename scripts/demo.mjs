@@ -1,22 +1,33 @@
 #!/usr/bin/env node
-// `npm run demo`: the main job on the committed sample. Report on stdout; result and montage in .demo/.
+// `npm run demo`: the main job, on a glioma simulated on real anatomy and on the committed real head. Reports on stdout;
+// results and montages in .demo/.
 import { spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { exitOnStepError, ROOT, setup } from './setup.mjs';
 
-const SAMPLE = 'assets/colin27_t1_2mm.nii.gz';
+const REAL_HEAD = 'assets/colin27_t1_2mm.nii.gz';
 const MODEL = 'models/tiny/checkpoint';
 const OUT = '.demo';
+const COHORT = `${OUT}/simulated`;
+const SUBJECT = 'Simulated_Training_001';
+const SIMULATED = `${COHORT}/brats/${SUBJECT}/${SUBJECT}_flair.nii.gz`;
+const TRUTH = `${COHORT}/reports/${SUBJECT}/${SUBJECT}_flair_text.txt`;
 
 await exitOnStepError(async () => {
   await setup({ quiet: true });
   // What is listed at the end must be of this run.
   rmSync(join(ROOT, OUT), { recursive: true, force: true });
   mkdirSync(join(ROOT, OUT));
-  const status = await run(['dist/cli.js', 'report', SAMPLE, '--model', MODEL, '--out', OUT, '--stream']);
+  let status = await run(['dist/cli.js', 'simulate', '--out', COHORT, '--subjects', '1', '--seed', '7']);
   if (status === 0) {
-    console.log('\nWritten:');
+    console.log('');
+    const volumes = [SIMULATED, REAL_HEAD];
+    status = await run(['dist/cli.js', 'report', ...volumes, '--model', MODEL, '--out', OUT, '--stream']);
+  }
+  if (status === 0) {
+    console.log(`\nWhat the simulated volume holds:\n${readFileSync(join(ROOT, TRUTH), 'utf8')}`);
+    console.log('Written:');
     for (const name of readdirSync(join(ROOT, OUT)).sort()) console.log(`  ${join(OUT, name)}`);
   }
   process.exitCode = status;
