@@ -32,7 +32,11 @@ function overlap(found, truth) {
     else if (value !== 0) onlyFound++;
     else if (truth[i] !== 0) onlyTruth++;
   }
-  return { dice: (2 * both) / (2 * both + onlyFound + onlyTruth), false_positive: onlyFound, false_negative: onlyTruth };
+  return {
+    dice: (2 * both) / (2 * both + onlyFound + onlyTruth),
+    false_positive: onlyFound,
+    false_negative: onlyTruth,
+  };
 }
 
 const truth = await loadVolume(maskPath);

@@ -15,8 +15,8 @@ namespace {
 // [BET, section 2.5]
 constexpr double kMinRadiusMm = 3.33, kMaxRadiusMm = 10;  // of curvature: below is smoothed away, above is kept
 constexpr double kMinReachMm = 20, kMaxReachMm = 10;      // how far inside minimum and maximum are looked for
-constexpr double kStepMm = 2;  // a coarse voxel: between them there is nothing new
-constexpr double kTangential = 0.5, kIntensity = 0.05;  // weights of the updates u1 and u3
+constexpr double kStepMm = 2;                             // a coarse voxel: between them there is nothing new
+constexpr double kTangential = 0.5, kIntensity = 0.05;    // weights of the updates u1 and u3
 
 /// Smallest and largest intensity on the way in from a vertex.
 struct Extremes {
@@ -35,8 +35,10 @@ class Profile {
     for (double depth = 0; depth <= kMinReachMm; depth += kStepMm) {
       const float value = at(vertex - normal * depth);
       out.min = std::min(out.min, value);
-      if (depth <= kMaxReachMm) out.max = std::max(out.max, value);
-      else if (out.min <= levels_.low) break;  // no deeper voxel changes either
+      if (depth <= kMaxReachMm)
+        out.max = std::max(out.max, value);
+      else if (out.min <= levels_.low)
+        break;  // no deeper voxel changes either
     }
     return {std::max(levels_.low, out.min), std::min(levels_.median, out.max)};
   }
