@@ -145,7 +145,7 @@ TEST_CASE("brain masks: what a tool wrote must lie on the volume's grid and be a
         std::string::npos);
   Volume everything = truth;
   everything.voxels = at::ones_like(truth.voxels);
-  CHECK(message_of([&] { mask_from_tool(volume, everything); }, ErrorCode::Volume).find("7489 ml") !=
+  CHECK(message_of([&] { mask_from_tool(volume, everything); }, ErrorCode::Volume).find("7491 ml") !=
         std::string::npos);
   Volume part = truth;
   part.voxels = truth.voxels.clone();
