@@ -179,6 +179,8 @@ describe('docs/api.md', () => {
         showDataset: await known((wrong) => brain3d.showDataset('unused.jsonl', wrong)),
         preprocessDataset: await known(brain3d.preprocessDataset),
         openCachedVolume: await known((wrong) => brain3d.openCachedVolume('unused.safetensors', wrong)),
+        simulateCohort: await known(brain3d.simulateCohort),
+        simulateSubject: await known(brain3d.simulateSubject),
       };
       await model.dispose();
       const cjs = Object.keys(createRequire(SAMPLE)('brain3d'));
@@ -224,6 +226,8 @@ describe('docs/api.md', () => {
     ['showDataset', 'showDataset'],
     ['preprocessDataset', 'preprocessDataset'],
     ['openCachedVolume', 'openCachedVolume'],
+    ['simulateCohort', 'simulateCohort'],
+    ['simulateSubject', 'simulateSubject'],
   ])('names exactly the options of %s (table of %s)', (name, table) => {
     expect([...optionTable(table).keys()].sort()).toEqual(runtime.options[name]?.sort());
   });
