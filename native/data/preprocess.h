@@ -13,8 +13,8 @@ struct PreprocessOptions {
   std::array<std::int64_t, 3> size{64, 128, 128};  // (D, H, W)
   double lower_percentile = 1;
   double upper_percentile = 99;
-  std::shared_ptr<const Volume> mask =
-      nullptr;  // of the brain (native/data/brain_mask.h), on the volume's grid; none: no step
+  /// Of the brain (native/data/brain_mask.h), on the volume's grid; without one all voxels are kept.
+  std::shared_ptr<const Volume> mask = nullptr;
 };
 
 /// Throws Volume if a voxel is NaN or infinite.
