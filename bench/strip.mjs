@@ -1,22 +1,29 @@
 #!/usr/bin/env node
-// Brain extraction on a head whose brain is known: Dice and time.
+// Brain extraction on heads whose brain is known: Dice and time.
 //
-//   node bench/strip.mjs HEAD.nii.gz MASK.nii.gz [--repeat R] [--out FILE.json]
+//   node bench/strip.mjs HEAD.nii.gz MASK.nii.gz [--repeat R] [--auto] [--out FILE.json]
+//   node bench/strip.mjs --simulated N [--grid native|small] [--auto] [--out FILE.json]
 //
-// MASK is any volume on HEAD's grid that is 0 outside of the brain. Timed is `extractBrain` of a volume that was read
-// before, the first time left out; its method is `bet`, or `auto` with `--auto`.
+// MASK is any volume on HEAD's grid that is 0 outside of the brain. Simulated heads are those of `simulateSubject` with
+// their skulls, healthy and with lesions in turn, each with its own axis order, bias, noise and slice thickness. Timed
+// is `extractBrain` of a volume that is in memory; its method is `bet`, or `auto` with `--auto`.
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
-import { extractBrain, loadVolume } from 'brain3d';
+import { extractBrain, loadVolume, simulateSubject } from 'brain3d';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { repeat: { type: 'string', default: '5' }, out: { type: 'string' }, auto: { type: 'boolean' } },
+  options: {
+    repeat: { type: 'string', default: '5' },
+    simulated: { type: 'string' },
+    grid: { type: 'string', default: 'native' },
+    auto: { type: 'boolean', default: false },
+    out: { type: 'string' },
+  },
 });
-if (positionals.length !== 2) throw new TypeError('expected HEAD and MASK');
-const [headPath, maskPath] = positionals;
+const method = values.auto ? 'auto' : 'bet';
 
 /** The same array order for both, or there is nothing to compare. */
 function checkGrid(head, mask) {
@@ -39,28 +46,76 @@ function overlap(found, truth) {
   };
 }
 
-const truth = await loadVolume(maskPath);
-const times = [];
-let found;
-for (let i = 0; i <= Number(values.repeat); i++) {
-  const head = await loadVolume(headPath); // a fresh one each time: what was found in a volume is remembered
-  checkGrid(head, truth);
+async function extract(head) {
   const start = performance.now();
-  found = await extractBrain(head, { method: values.auto ? 'auto' : 'bet' });
-  if (i > 0) times.push((performance.now() - start) / 1000);
+  const found = await extractBrain(head, { method });
+  return { found, seconds: (performance.now() - start) / 1000 };
 }
-times.sort((a, b) => a - b);
+
+function spread(numbers) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return { median: sorted[Math.floor(sorted.length / 2)], min: sorted[0], max: sorted.at(-1) };
+}
+
+/** One head, again and again; the first time does not count. */
+async function benchFile(headPath, maskPath) {
+  const truth = await loadVolume(maskPath);
+  const runs = [];
+  for (let i = 0; i <= Number(values.repeat); i++) {
+    const head = await loadVolume(headPath); // a fresh one each time: what was found in a volume is remembered
+    checkGrid(head, truth);
+    runs.push(await extract(head));
+  }
+  const { found } = runs[0];
+  return {
+    head: basename(headPath),
+    mask: basename(maskPath),
+    method: found.method,
+    shape: truth.info.shape,
+    spacing_mm: truth.info.spacingMm,
+    ...overlap(found.mask.data(), truth.data()),
+    brain_volume_ml: found.brainVolumeMl,
+    seconds: { ...spread(runs.slice(1).map(({ seconds }) => seconds)), repeat: runs.length - 1 },
+  };
+}
+
+async function benchSimulated(count) {
+  const sides = [null, 'left', 'right', 'bilateral'];
+  const heads = [];
+  for (let seed = 0; seed < count; seed++) {
+    const side = sides[seed % sides.length];
+    const { flair, brain } = await simulateSubject({ side, seed, grid: values.grid, keepSkull: true });
+    const { found, seconds } = await extract(flair);
+    heads.push({
+      seed,
+      side: side ?? 'healthy',
+      orientation: flair.info.orientation,
+      ...overlap(found.mask.data(), brain.data()),
+      seconds,
+    });
+    process.stderr.write(`${seed + 1}/${count}: Dice ${heads.at(-1).dice.toFixed(4)}, ${seconds.toFixed(1)} s\n`);
+  }
+  const dice = spread(heads.map((head) => head.dice));
+  return {
+    simulated: count,
+    grid: values.grid,
+    method,
+    orientations: new Set(heads.map(({ orientation }) => orientation)).size,
+    dice,
+    seconds: spread(heads.map(({ seconds }) => seconds)),
+    heads,
+  };
+}
+
+if ((values.simulated === undefined) !== (positionals.length === 2))
+  throw new TypeError('expected HEAD and MASK, or --simulated N');
+const measured =
+  values.simulated === undefined ? await benchFile(...positionals) : await benchSimulated(Number(values.simulated));
 const result = {
   date: new Date().toISOString().slice(0, 10),
-  head: basename(headPath),
-  mask: basename(maskPath),
-  method: found.method,
-  shape: truth.info.shape,
-  spacing_mm: truth.info.spacingMm,
-  ...overlap(found.mask.data(), truth.data()),
-  brain_volume_ml: found.brainVolumeMl,
-  seconds: { median: times[Math.floor(times.length / 2)], min: times[0], max: times.at(-1), repeat: times.length },
+  ...measured,
   machine: { cpu: cpus()[0].model, cores: cpus().length, load: loadavg()[0], node: process.version },
 };
-process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+const { heads: _each, ...summary } = result;
+process.stdout.write(`${JSON.stringify(summary, null, 2)}\n`);
 if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify(result, null, 2)}\n`);

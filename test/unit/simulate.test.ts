@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { loadVolume, simulateCohort, simulateSubject, type Volume } from 'brain3d';
+import { extractBrain, loadVolume, preprocess, simulateCohort, simulateSubject, type Volume } from 'brain3d';
 import { extractLaterality } from '../../lib/dataset/laterality';
 import { SplitMix64 } from '../../lib/rng';
 import { Draws } from '../../lib/simulate/draws';
@@ -67,7 +67,7 @@ describe('composition', () => {
 
 describe('a marker that is left in the mask', () => {
   test.each(['left', 'right'] as const)(
-    'is %s of the affine and %s in the report, however it is stored',
+    'is on that side of the affine and of the report, however it is stored: %s',
     async (side) => {
       const orders = new Set<string>();
       for (const seed of [1, 2, 3, 4]) {
@@ -287,4 +287,30 @@ test('options are checked by name', async () => {
   );
   await expect(simulateCohort({ out: 'x', subjects: 0 })).rejects.toThrow('expected an integer from 1 to 100000');
   await expect(simulateCohort({ out: 'x', grids: 'small' } as never)).rejects.toThrow("did you mean 'grid'?");
+});
+
+test('brain extraction finds the brains of simulated heads, however they are stored', async () => {
+  const dice: number[] = [];
+  const orders = new Set<string>();
+  for (const [seed, side] of ([null, 'left', 'right', 'bilateral', null, 'left'] as const).entries()) {
+    const { flair, brain } = await simulateSubject({ side, seed, grid: 'small', keepSkull: true });
+    const { mask, method } = await extractBrain(flair);
+    expect(method).toBe('bet');
+    const [found, truth] = [mask.data(), brain.data()];
+    const both = found.reduce((sum, value, index) => sum + (value && truth[index] ? 1 : 0), 0);
+    const sum = (voxels: Float32Array) => voxels.reduce((total, value) => total + (value ? 1 : 0), 0);
+    dice.push((2 * both) / (sum(found) + sum(truth)));
+    orders.add(flair.info.orientation);
+  }
+  expect(Math.min(...dice)).toBeGreaterThan(0.95);
+  expect(orders.size).toBeGreaterThan(3);
+});
+
+test('auto sees that a simulated patient is stripped already, and leaves every voxel', async () => {
+  for (const [seed, side] of (['left', null, 'bilateral'] as const).entries()) {
+    const { flair } = await simulateSubject({ side, seed, grid: 'small' });
+    const stripped = await preprocess(flair);
+    expect(stripped.preprocessed?.skullStrip.method).toBe('already-stripped');
+    expect(stripped.data()).toEqual((await preprocess(flair, { skullStrip: 'none' })).data());
+  }
 });
