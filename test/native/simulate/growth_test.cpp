@@ -1,19 +1,12 @@
 #include <doctest/doctest.h>
 
-#include <string>
-
 #include "core/error.h"
 #include "simulate/growth.h"
+#include "simulate/shared_anatomy.h"
 #include "simulate/tumour.h"
 
 namespace brain3d::simulate {
 namespace {
-
-const Anatomy& anatomy() {
-  static const Anatomy loaded = load_anatomy(std::string(B3D_TEST_ASSETS_DIR) + "/anatomy/colin27_t1_1mm.nii.gz",
-                                             std::string(B3D_TEST_ASSETS_DIR) + "/anatomy/colin27_regions_1mm.nii.gz");
-  return loaded;
-}
 
 std::size_t coarse_voxel(const Point& place) {
   const image::Vector index = anatomy().coarse.index_of(place);

@@ -1,17 +1,10 @@
 #include <doctest/doctest.h>
 
-#include <string>
-
+#include "simulate/shared_anatomy.h"
 #include "simulate/subject.h"
 
 namespace brain3d::simulate {
 namespace {
-
-const Anatomy& anatomy() {
-  static const Anatomy loaded = load_anatomy(std::string(B3D_TEST_ASSETS_DIR) + "/anatomy/colin27_t1_1mm.nii.gz",
-                                             std::string(B3D_TEST_ASSETS_DIR) + "/anatomy/colin27_regions_1mm.nii.gz");
-  return loaded;
-}
 
 SubjectSpec small_spec() {
   SubjectSpec spec;
