@@ -1,7 +1,6 @@
 #include "strip/bet.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "image/vector.h"
@@ -28,7 +27,6 @@ class Profile {
  public:
   Profile(const image::Image<float>& head, const Levels& levels) : head_(head), levels_(levels) {
     for (std::size_t axis = 0; axis < 3; ++axis) per_mm_[axis] = 1 / head.spacing_mm[axis];
-    stride_ = {head.size[1] * head.size[2], head.size[2], 1};
   }
 
   /// I_min over kMinReachMm, never below t_2 or above t_m; I_max over kMaxReachMm, never below t or above t_m.
@@ -46,33 +44,19 @@ class Profile {
   }
 
  private:
-  /// Trilinear; beyond the volume lies background, so that the surface ends where a brain is cut off. As image::sample,
-  /// but for the border, and small enough to be inlined: most of the time is spent here.
+  /// Beyond the volume lies background, so that the surface ends where a brain is cut off.
   float at(const Vector& mm) const {
-    std::array<std::int64_t, 3> low{}, high{};
-    std::array<float, 3> weight{};
+    Vector index{};
     for (std::size_t axis = 0; axis < 3; ++axis) {
-      const double index = mm[axis] * per_mm_[axis];
-      const std::int64_t last = head_.size[axis] - 1;
-      if (index < 0 || index > static_cast<double>(last)) return levels_.low;
-      const auto below = static_cast<std::int64_t>(index);
-      weight[axis] = static_cast<float>(index - static_cast<double>(below));
-      low[axis] = below * stride_[axis];
-      high[axis] = std::min(below + 1, last) * stride_[axis];
+      index[axis] = mm[axis] * per_mm_[axis];
+      if (index[axis] < 0 || index[axis] > static_cast<double>(head_.size[axis] - 1)) return levels_.low;
     }
-    const float* voxels = head_.voxels.data();
-    const auto mix = [](float a, float b, float share) { return a + (b - a) * share; };
-    const auto row = [&](std::int64_t begin) {
-      return mix(voxels[begin + low[2]], voxels[begin + high[2]], weight[2]);
-    };
-    const auto plane = [&](std::int64_t begin) { return mix(row(begin + low[1]), row(begin + high[1]), weight[1]); };
-    return mix(plane(low[0]), plane(high[0]), weight[0]);
+    return image::sample(head_, index[0], index[1], index[2]);
   }
 
   const image::Image<float>& head_;
   const Levels& levels_;
   Vector per_mm_{};
-  std::array<std::int64_t, 3> stride_{};
 };
 
 /// f_2: how much of the way to its neighbours' plane a vertex goes, by the curvature there.   [BET, section 2.4]
