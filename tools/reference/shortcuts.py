@@ -95,10 +95,10 @@ def judge(name, features, labels):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cohort", type=Path, help="directory that brain3d simulate wrote")
+    parser.add_argument("cohorts", type=Path, nargs="+", help="directories that brain3d simulate wrote; pooled")
     arguments = parser.parse_args()
-    patients = sorted((arguments.cohort / "brats").glob("*/*_flair.nii.gz"))
-    controls = sorted((arguments.cohort / "healthy").glob("*/anat/*_FLAIR.nii.gz"))
+    patients = [path for cohort in arguments.cohorts for path in sorted(cohort.glob("brats/*/*_flair.nii.gz"))]
+    controls = [path for cohort in arguments.cohorts for path in sorted(cohort.glob("healthy/*/anat/*_FLAIR.nii.gz"))]
     masks = {}
     for path in patients:
         masks[path] = np.asarray(read_canonical(str(path).replace("_flair", "_seg")).dataobj) > 0
