@@ -33,7 +33,7 @@ function brightCentre(png: DecodedPng, tile: number): { x: number; y: number; co
   return { x: sum.x / sum.count, y: sum.y / sum.count, count: sum.count };
 }
 
-const render = async (volume: Volume) => decodePng(await montage(await preprocess(volume)));
+const render = async (volume: Volume) => decodePng(await montage(await preprocess(volume, { skullStrip: 'none' })));
 const CORONAL = 14;
 const SAGITTAL = 15;
 

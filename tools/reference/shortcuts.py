@@ -2,10 +2,11 @@
 """Can class or side be told without the lesion? A linear classifier on lesion-free summaries of a simulated cohort.
 
 Summaries: stored shape, axis order, spacing and origin; extent and position of the brain; how much is background; grey
-values of tissue outside the lesion mask (grown by 6 mm), relative to their median. Fluid is left out: a compressed
-ventricle and a shifted midline are findings of the lesion. A control is given the mask of a patient drawn at random, so
-that what is left out says nothing. For the side, each summary of grey values is the difference between the halves of the
-brain, the mask and its mirror image left out on both.
+values of tissue outside of the lesion, relative to their median. Fluid is left out: a compressed ventricle and a shifted
+midline are findings of the lesion. Outside of the lesion is outside of the box around its mask, grown by 6 mm: the mask
+itself follows white matter, and so leaves a mixture of tissues that tells where it was. A control is given the box of a
+patient drawn at random. For the side, each summary of grey values is the difference between the halves of the brain, the
+box and its mirror image left out on both.
 
 Prints, for class and side, the area under the ROC curve of 10 x 5-fold cross-validation, and how often labels shuffled
 at random do as well (permutation test).
@@ -17,7 +18,6 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from scipy import ndimage
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import RepeatedStratifiedKFold
@@ -51,12 +51,19 @@ def geometry(stored, brain):
     ]  # fmt: skip
 
 
+def box_around(mask, margin):
+    places = np.argwhere(mask)
+    out = np.zeros(mask.shape, dtype=bool)
+    low, high = np.maximum(places.min(0) - margin, 0), places.max(0) + margin + 1
+    out[tuple(slice(*ends) for ends in zip(low, high))] = True
+    return out
+
+
 def summaries(path, mask):
     stored, image = nib.load(path), read_canonical(path)
     voxels = np.asarray(image.dataobj, dtype=np.float64)
     brain = voxels > 0
-    steps = max(1, round(MARGIN_MM / image.header.get_zooms()[0]))
-    lesion = ndimage.binary_dilation(mask, iterations=steps) if mask.any() else mask
+    lesion = box_around(mask, max(1, round(MARGIN_MM / image.header.get_zooms()[0])))
     whole = geometry(stored, brain)
     middle = int(round(np.argwhere(brain)[:, 0].mean()))
     mirrored = np.zeros_like(lesion)
