@@ -1,4 +1,4 @@
-// Which files make an installed addon, and where they lie: shared by binding.gyp's action, `npm run prebuild` and
+// Which files make an installed addon, and where they lie: shared by binding.gyp's action, `npm run prebuilds` and
 // the packaging tests. The loader has a folder of its own, because node-gyp-build takes any .node file beside the
 // addon for the addon.
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';

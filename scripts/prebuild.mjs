@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npm run prebuild`: prebuilds/<platform>-<arch>/ from an up-to-date Release build. An installed package that holds
+// `npm run prebuilds`: prebuilds/<platform>-<arch>/ from an up-to-date Release build. An installed package that holds
 // a fitting one compiles nothing.
 import { rmSync } from 'node:fs';
 import { relative } from 'node:path';

@@ -19,7 +19,7 @@ beforeAll(() => {
   installed = join(home, 'package');
   rmSync(join(installed, 'prebuilds'), { recursive: true, force: true });
   symlinkSync(join(ROOT, 'node_modules'), join(installed, 'node_modules'));
-  // The very function of `npm run prebuild`, in a process of its own: it is an ES module.
+  // The very function of `npm run prebuilds`, in a process of its own: it is an ES module.
   const prebuild = join(ROOT, 'scripts', 'prebuild-files.mjs');
   const script = `import { makePrebuild } from ${JSON.stringify(prebuild)}; await makePrebuild(process.argv[1]);`;
   execFileSync(process.execPath, ['--input-type=module', '-e', script, installed]);
