@@ -69,7 +69,8 @@ async function scorePairs(
   pairs: TextPair[],
   { model: dir, layer, batchSize = 16, device: wanted = 'auto', libtorch, signal }: BertScoreOptions,
 ): Promise<BertScores> {
-  const chosen = layer ?? defaultLayer(await readJsonFile(join(dir, 'config.json')));
+  const config = await readJsonFile(join(dir, 'config.json')); // first: what is said where there is no such directory
+  const chosen = layer ?? defaultLayer(config);
   const addon = loadAddon({ libtorch });
   const { device, warning } = chooseDevice(addon, wanted);
   const tokenizer = await Tokenizer.load(dir);

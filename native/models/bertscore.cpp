@@ -32,7 +32,8 @@ class TextEmbedder {
     std::sort(wanted.begin(), wanted.end());
     wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
     std::erase_if(wanted, [this](std::size_t text) { return embedded_[text].rows.defined(); });
-    std::stable_sort(wanted.begin(), wanted.end(), [this](std::size_t a, std::size_t b) { return length(a) > length(b); });
+    std::stable_sort(wanted.begin(), wanted.end(),
+                     [this](std::size_t a, std::size_t b) { return length(a) > length(b); });
     for (std::size_t begin = 0; begin < wanted.size(); begin += batch_size)
       embed_batch({wanted.begin() + static_cast<std::ptrdiff_t>(begin),
                    wanted.begin() + static_cast<std::ptrdiff_t>(std::min(begin + batch_size, wanted.size()))});
@@ -88,8 +89,8 @@ double weighted_mean(const at::Tensor& values, const at::Tensor& weights, double
 
 }  // namespace
 
-MatchScore greedy_match(const at::Tensor& hypothesis, const at::Tensor& reference,
-                        const at::Tensor& hypothesis_weights, const at::Tensor& reference_weights) {
+MatchScore greedy_match(const at::Tensor& hypothesis, const at::Tensor& reference, const at::Tensor& hypothesis_weights,
+                        const at::Tensor& reference_weights) {
   const double hypothesis_total = hypothesis_weights.sum().item<double>();
   const double reference_total = reference_weights.sum().item<double>();
   if (hypothesis_total == 0 || reference_total == 0) return {};
@@ -118,7 +119,8 @@ std::vector<MatchScore> bert_scores(const RobertaEncoder& encoder, const std::ve
   for (std::size_t begin = 0; begin < pairs.size(); begin += per_round) {
     const std::size_t end = std::min(begin + per_round, pairs.size());
     std::vector<std::size_t> wanted;
-    for (std::size_t pair = begin; pair < end; ++pair) wanted.insert(wanted.end(), {pairs[pair].first, pairs[pair].second});
+    for (std::size_t pair = begin; pair < end; ++pair)
+      wanted.insert(wanted.end(), {pairs[pair].first, pairs[pair].second});
     embedder.embed(wanted, per_batch);
     for (std::size_t pair = begin; pair < end; ++pair) {
       cancel.check();

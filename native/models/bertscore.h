@@ -17,8 +17,8 @@ struct MatchScore {
 /// Greedy matching. hypothesis (n, E) and reference (m, E) float32, rows of length 1; weights (n) and (m) double.
 /// precision: weighted mean over the hypothesis's tokens of the best cosine with any token of the reference; recall the
 /// other way round; tokens of weight 0 count as partners only. All 0 where a text has no token with a weight.
-MatchScore greedy_match(const at::Tensor& hypothesis, const at::Tensor& reference,
-                        const at::Tensor& hypothesis_weights, const at::Tensor& reference_weights);
+MatchScore greedy_match(const at::Tensor& hypothesis, const at::Tensor& reference, const at::Tensor& hypothesis_weights,
+                        const at::Tensor& reference_weights);
 
 using TokenIds = std::vector<std::int64_t>;
 /// Indices of a hypothesis and a reference in the list of texts.
