@@ -1,5 +1,13 @@
 /** Which device and dtype a model is held on. */
+import * as v from 'valibot';
 import type { NativeAddon } from './native';
+import { is } from './validate';
+
+/** Option of everything that runs on a device. */
+export const deviceEntry = {
+  /** `auto` takes the first CUDA device and falls back to the CPU with a warning; a named device never falls back. */
+  device: v.optional(v.pipe(is.text(), v.regex(/^(auto|cpu|cuda(:\d+)?)$/, 'expected auto, cpu, cuda or cuda:N'))),
+};
 
 /** `auto` takes CUDA where it is, else the CPU with a warning if this build could have used CUDA. */
 export function chooseDevice(addon: NativeAddon, wanted: string): { device: string; warning: string | null } {

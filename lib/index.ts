@@ -34,6 +34,7 @@ export { type Diagnosis, diagnose } from './doctor';
 export { Brain3DError, ERROR_CODES, type ErrorCode } from './errors';
 export type { GenerateOptions, GenerationSettings } from './generation';
 export { type Inspection, inspect } from './inspect';
+export { type BertScore, type BertScoreOptions, type BertScores, bertScore, type TextPair } from './metrics/bertscore';
 export {
   Brain3D,
   type Brain3DEvents,

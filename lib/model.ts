@@ -5,7 +5,7 @@ import type TypedEmitter from 'typed-emitter';
 import * as v from 'valibot';
 import { loadAddon } from './binding';
 import { ADAPTER_DIR, type Checkpoint, readCheckpoint, verifyBackbone, WEIGHTS_FILE } from './checkpoint';
-import { chooseDevice, chooseDtype } from './device';
+import { chooseDevice, chooseDtype, deviceEntry } from './device';
 import { Brain3DError, withCallerStack } from './errors';
 import {
   type GenerateOptions,
@@ -37,8 +37,7 @@ export type Brain3DEvents = {
 const LoadSchema = v.object({
   /** Checkpoint directory. */
   model: is.text(),
-  /** `auto` takes the first CUDA device and falls back to the CPU with a warning; a named device never falls back. */
-  device: v.optional(v.pipe(is.text(), v.regex(/^(auto|cpu|cuda(:\d+)?)$/, 'expected auto, cpu, cuda or cuda:N'))),
+  ...deviceEntry,
   /** `auto` is bfloat16 on CUDA and float32 on the CPU. */
   dtype: v.optional(is.oneOf(['auto', 'float32', 'bfloat16'])),
   /** Whether LoRA is added to the weights (float32, rounded once) or computed beside them. @default true */

@@ -231,6 +231,28 @@ export interface NativeModel {
   dispose(): void;
 }
 
+export interface NativeTextEncoderInfo {
+  device: string;
+  layer: number;
+  vocabSize: number;
+  /** In a text, the special ones included. */
+  maxTokens: number;
+  bosTokenId: number;
+  eosTokenId: number;
+}
+
+export interface NativeTextEncoder {
+  info(): NativeTextEncoderInfo;
+  /** BERTScores of pairs, given as indices of `texts`. */
+  score(
+    texts: number[][],
+    options: { hypotheses: number[]; references: number[]; batchSize: number },
+    token: NativeCancelToken,
+  ): Promise<{ precision: number; recall: number; f1: number }[]>;
+  /** As a model's. */
+  dispose(): void;
+}
+
 export interface NativeTensor {
   name: string;
   shape: number[];
@@ -356,6 +378,11 @@ export interface NativeAddon {
     token: NativeCancelToken,
     onProgress: ((stage: string, done: number, total: number) => void) | null,
   ): Promise<NativeModel>;
+  /** A RoBERTa up to hidden state `layer`. */
+  loadTextEncoder(
+    spec: { dir: string; layer: number; device: string },
+    token: NativeCancelToken,
+  ): Promise<NativeTextEncoder>;
   /** Makes the trainable tensors of a fresh checkpoint and writes `weightsFile`. */
   initCheckpoint(
     spec: { visionDir: string; languageDir: string; recipe: NativeRecipe; seed: number; weightsFile: string },

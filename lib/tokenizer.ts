@@ -1,7 +1,7 @@
-/** A model directory's tokenizer.json, in a thread of its own. Ids are those of transformers. */
+/** A model directory's tokenizer, in a thread of its own. Ids are those of transformers. */
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Brain3DError } from './errors';
 
@@ -40,11 +40,18 @@ export class Tokenizer {
     worker.unref();
   }
 
-  /** @throws {Brain3DError} BRAIN3D_NOT_FOUND without a tokenizer.json, BRAIN3D_CONFIG for one that cannot be read. */
+  /**
+   * From tokenizer.json, or from RoBERTa's vocab.json and merges.txt.
+   * @throws {Brain3DError} BRAIN3D_NOT_FOUND without them, BRAIN3D_CONFIG where they cannot be read
+   */
   static async load(dir: string): Promise<Tokenizer> {
-    const file = 'tokenizer.json';
-    if (!existsSync(join(dir, file)))
-      throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected ${file} in the language backbone's directory`, { file });
+    const has = (name: string): boolean => existsSync(join(dir, name));
+    const isOld = !has('tokenizer.json') && has('vocab.json') && has('merges.txt');
+    const file = isOld ? 'vocab.json' : 'tokenizer.json';
+    if (!has(file)) {
+      const expected = `expected ${file}, or vocab.json and merges.txt, in the model directory '${basename(dir)}'`;
+      throw new Brain3DError('BRAIN3D_NOT_FOUND', expected, { file });
+    }
     const worker = new Worker(join(__dirname, 'tokenizer-worker.js'), { workerData: { dir } });
     try {
       const [summary] = (await once(worker, 'message')) as [TokenizerSummary];
@@ -61,7 +68,7 @@ export class Tokenizer {
     }
   }
 
-  /** @param addSpecialTokens puts `<bos>` in front, as the model expects of a prompt. */
+  /** @param addSpecialTokens puts `<bos>` in front, or what else the model expects around a text. */
   async encode(text: string, addSpecialTokens: boolean): Promise<number[]> {
     return (await this.#ask({ kind: 'encode', text, addSpecialTokens })) as number[];
   }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "models/layer_weights.h"
 #include "models/position3d.h"
 #include "ops/ops.h"
 
@@ -13,33 +14,14 @@ namespace {
 
 std::string layer_prefix(std::int64_t layer) { return concat("vision.encoder.layers.", layer, "."); }
 
-LayerNorm load_norm(WeightSource& source, const std::string& prefix, at::TensorOptions options) {
-  return {source.read(prefix + ".weight", options), source.read(prefix + ".bias", options)};
-}
-
-nn::Linear load_linear(WeightSource& source, const std::string& prefix, at::TensorOptions options) {
-  return {source.read(prefix + ".weight", options), source.read(prefix + ".bias", options), {}};
-}
-
-nn::Linear load_qkv(WeightSource& source, const std::string& attention, std::int64_t width, at::TensorOptions options) {
-  nn::Linear fused{at::empty({3 * width, width}, options), at::empty({3 * width}, options), {}};
-  const char* parts[] = {"q_proj", "k_proj", "v_proj"};
-  for (std::int64_t part = 0; part < 3; ++part) {
-    const std::string prefix = attention + parts[part];
-    source.read_into(prefix + ".weight", fused.weight.narrow(0, part * width, width));
-    source.read_into(prefix + ".bias", fused.bias.narrow(0, part * width, width));
-  }
-  return fused;
+std::vector<std::string> qkv_modules(const std::string& attention) {
+  return {attention + "q_proj", attention + "k_proj", attention + "v_proj"};
 }
 
 std::int64_t count(const nn::Linear& linear) { return linear.weight.numel() + linear.bias.numel(); }
-std::int64_t count(const LayerNorm& norm) { return norm.weight.numel() + norm.bias.numel(); }
+std::int64_t count(const nn::LayerNorm& norm) { return norm.weight.numel() + norm.bias.numel(); }
 
 }  // namespace
-
-at::Tensor LayerNorm::forward(const at::Tensor& x, double eps) const {
-  return at::layer_norm(x, {x.size(-1)}, weight, bias, eps);
-}
 
 void SiglipEncoder::expect(const SiglipConfig& config, ExpectedTensors& expected) {
   const auto width = config.hidden_size, inner = config.intermediate_size;
@@ -67,7 +49,7 @@ SiglipEncoder SiglipEncoder::load(const SiglipConfig& config, WeightSource& sour
     const std::string prefix = layer_prefix(index);
     encoder.layers_.push_back(
         {load_norm(source, prefix + "layer_norm1", options), load_norm(source, prefix + "layer_norm2", options),
-         load_qkv(source, prefix + "self_attn.", config.hidden_size, options),
+         load_fused(source, qkv_modules(prefix + "self_attn."), config.hidden_size, options),
          load_linear(source, prefix + "self_attn.out_proj", options), load_linear(source, prefix + "mlp.fc1", options),
          load_linear(source, prefix + "mlp.fc2", options)});
   }

@@ -6,18 +6,13 @@
 #include "core/cancel.h"
 #include "models/siglip_config.h"
 #include "models/weight_source.h"
+#include "nn/layer_norm.h"
 #include "nn/linear.h"
 
 namespace brain3d::models {
 
-struct LayerNorm {
-  at::Tensor weight;  // (E)
-  at::Tensor bias;    // (E)
-  at::Tensor forward(const at::Tensor& x, double eps) const;
-};
-
 struct SiglipLayer {
-  LayerNorm layer_norm1, layer_norm2;
+  nn::LayerNorm layer_norm1, layer_norm2;
   nn::Linear qkv_proj;  // (3E, E): q_proj, k_proj, v_proj
   nn::Linear out_proj;
   nn::Linear fc1, fc2;
@@ -42,7 +37,7 @@ class SiglipEncoder {
 
   SiglipConfig config_;
   std::vector<SiglipLayer> layers_;
-  LayerNorm post_layernorm_;
+  nn::LayerNorm post_layernorm_;
 };
 
 /// The 2D patch embedding and position table, the source of the inflated ones.

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "core/error.h"
-#include "models/tensor_names.h"
 
 namespace brain3d::models {
 
@@ -46,11 +45,12 @@ at::Tensor view_of(const io::SafetensorsFile& file, const std::string& name, con
 }
 
 WeightSource::WeightSource(io::SafetensorsSet files, std::string what, ExpectedTensors expected,
-                           const std::function<bool(const std::string&)>& is_unused)
+                           const std::function<bool(const std::string&)>& is_unused,
+                           const std::function<std::string(const std::string&)>& canonical)
     : files_(std::move(files)), what_(std::move(what)), expected_(std::move(expected)) {
   std::vector<std::string> missing, unexpected, misshaped;
   for (const auto& [stored, located] : files_.tensors()) {
-    const std::string name = canonical_tensor_name(stored);
+    const std::string name = canonical(stored);
     const auto found = expected_.find(name);
     if (found == expected_.end()) {
       if (!is_unused(name)) unexpected.push_back(stored);

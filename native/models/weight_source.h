@@ -9,6 +9,7 @@
 #include "core/cancel.h"
 #include "core/torch.h"
 #include "io/safetensors.h"
+#include "models/tensor_names.h"
 
 namespace brain3d::models {
 
@@ -19,11 +20,12 @@ using LoadProgress = std::function<void(std::int64_t, std::int64_t)>;
 
 class WeightSource {
  public:
-  /// `what` names the files in messages ("vision backbone"). Stored names are made canonical; two stored names with one
-  /// canonical form are an error. Tensors whose canonical name `is_unused` accepts are left alone.
+  /// `what` names the files in messages ("vision backbone"). Stored names are made canonical by `canonical`; two stored
+  /// names with one canonical form are an error. Tensors whose canonical name `is_unused` accepts are left alone.
   /// Throws Weights listing every missing, unexpected and mis-shaped tensor at once.
   WeightSource(io::SafetensorsSet files, std::string what, ExpectedTensors expected,
-               const std::function<bool(const std::string&)>& is_unused);
+               const std::function<bool(const std::string&)>& is_unused,
+               const std::function<std::string(const std::string&)>& canonical = canonical_tensor_name);
 
   void set_cancel(CancelHandle cancel) { cancel_ = std::move(cancel); }
   void set_progress(LoadProgress progress) { progress_ = std::move(progress); }

@@ -16,6 +16,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   export_volume(env, exports);
   export_cache(env, exports);
   export_strip(env, exports);
+  export_roberta(env, exports);
   export_model(env, exports);
   export_checkpoint(env, exports);
   export_simulate(env, exports);

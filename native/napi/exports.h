@@ -30,6 +30,7 @@ void export_cancel_token(Napi::Env env, Napi::Object exports);
 void export_volume(Napi::Env env, Napi::Object exports);
 void export_cache(Napi::Env env, Napi::Object exports);
 void export_strip(Napi::Env env, Napi::Object exports);
+void export_roberta(Napi::Env env, Napi::Object exports);
 void export_model(Napi::Env env, Napi::Object exports);
 void export_checkpoint(Napi::Env env, Napi::Object exports);
 void export_simulate(Napi::Env env, Napi::Object exports);

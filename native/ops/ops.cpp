@@ -38,6 +38,8 @@ at::Tensor grouped_query_attention(const at::Tensor& q, const at::Tensor& k, con
 
 at::Tensor gelu_tanh(at::Tensor x) { return c10::GradMode::is_enabled() ? at::gelu(x, "tanh") : at::gelu_(x, "tanh"); }
 
+at::Tensor gelu_erf(at::Tensor x) { return c10::GradMode::is_enabled() ? at::gelu(x, "none") : at::gelu_(x, "none"); }
+
 at::Tensor add_residual(at::Tensor a, const at::Tensor& b) { return c10::GradMode::is_enabled() ? a + b : a.add_(b); }
 
 at::Tensor gelu_tanh_mul(const at::Tensor& x) {

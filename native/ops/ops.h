@@ -27,6 +27,9 @@ at::Tensor grouped_query_attention(const at::Tensor& q, const at::Tensor& k, con
 /// tensor.
 at::Tensor gelu_tanh(at::Tensor x);
 
+/// GELU in its exact form, x * Phi(x). Takes x over, as gelu_tanh does.
+at::Tensor gelu_erf(at::Tensor x);
+
 /// a + b, into a's memory where autograd does not need a. Takes a over.
 at::Tensor add_residual(at::Tensor a, const at::Tensor& b);
 

@@ -181,6 +181,7 @@ describe('docs/api.md', () => {
         openCachedVolume: await known((wrong) => brain3d.openCachedVolume('unused.safetensors', wrong)),
         simulateCohort: await known(brain3d.simulateCohort),
         simulateSubject: await known(brain3d.simulateSubject),
+        bertScore: await known((wrong) => brain3d.bertScore([], wrong)),
       };
       await model.dispose();
       const cjs = Object.keys(createRequire(SAMPLE)('brain3d'));
@@ -228,6 +229,7 @@ describe('docs/api.md', () => {
     ['openCachedVolume', 'openCachedVolume'],
     ['simulateCohort', 'simulateCohort'],
     ['simulateSubject', 'simulateSubject'],
+    ['bertScore', 'bertScore'],
   ])('names exactly the options of %s (table of %s)', (name, table) => {
     expect([...optionTable(table).keys()].sort()).toEqual(runtime.options[name]?.sort());
   });
