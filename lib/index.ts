@@ -34,6 +34,12 @@ export { type Diagnosis, diagnose } from './doctor';
 export { Brain3DError, ERROR_CODES, type ErrorCode } from './errors';
 export type { GenerateOptions, GenerationSettings } from './generation';
 export { type Inspection, inspect } from './inspect';
+export type { Estimate, Metric, Unavailable } from './metrics/bootstrap';
+export type { CaseErrors, EntityErrors } from './metrics/case-errors';
+export type { MetricScores, TextScores } from './metrics/evaluate-texts';
+export { type ScoreTextsOptions, scoreTexts } from './metrics/score';
+export type { TextStatistics } from './metrics/statistics';
+export { readTexts, type TextEntry } from './metrics/texts';
 export {
   Brain3D,
   type Brain3DEvents,
