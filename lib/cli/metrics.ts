@@ -88,6 +88,7 @@ function metricRows(): [string, Pick][] {
 
 function shown(metric: Metric): string {
   if ('unavailable' in metric) return 'unavailable';
+  if (metric.n < 2) return metric.mean.toFixed(3);
   const [low, high] = metric.ci95.map((value) => value.toFixed(3));
   return `${metric.mean.toFixed(3)} [${low}, ${high}]`;
 }

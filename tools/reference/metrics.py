@@ -7,10 +7,12 @@ their definitions (nltk's stemmer). The bootstrap is numpy's legacy generator.
 import collections
 import math
 import re
+import shutil
 import tempfile
 import warnings
 from pathlib import Path
 
+import nltk
 import numpy as np
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
 from nltk.stem.porter import PorterStemmer
@@ -140,16 +142,23 @@ def cider_d(references, hypotheses, sigma=6.0):
     return scores
 
 
+class Dictionary(WordNetCorpusReader):
+    def map_wn(self, *_):
+        """Of synsets to another version of WordNet, which is not there; for other languages only."""
+        return None
+
+
 def wordnet(folder):
     """nltk's reader over the package's files; what it asks for besides, and METEOR does not use, is made up."""
     for file in DICTIONARY.iterdir():
-        (folder / file.name).symlink_to(file)
+        shutil.copy(file, folder)
     (folder / "lexnames").write_text("".join(f"{i}\tlex{i}\t1\n" for i in range(45)))
     for name in ("noun", "verb", "adj", "adv"):
         (folder / f"{name}.exc").touch()
+    nltk.data.path.append(str(folder))  # it reads nowhere else
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return WordNetCorpusReader(str(folder), None)
+        return Dictionary(str(folder), None)
 
 
 def bootstrap(values, resamples=1000):
