@@ -57,13 +57,21 @@ function printScores(scores: TextScores): void {
   print(`${scores.cases} cases, ${pathological.cases} pathological and ${healthy.cases} healthy (${scores.classes})\n`);
   const columns: (readonly [string, MetricScores])[] = [['all', scores]];
   // Where one of them is everything, it says nothing new.
-  if (pathological.cases > 0 && healthy.cases > 0)
-    columns.push(['pathological', pathological], ['healthy', healthy]);
+  if (pathological.cases > 0 && healthy.cases > 0) columns.push(['pathological', pathological], ['healthy', healthy]);
   printTable([
-    ['', columns.map(([name]) => name.padEnd(WIDTH)).join('').trimEnd()],
+    [
+      '',
+      columns
+        .map(([name]) => name.padEnd(WIDTH))
+        .join('')
+        .trimEnd(),
+    ],
     ...metricRows().map(([label, pick]): [string, string] => [
       label,
-      columns.map(([, part]) => shown(pick(part)).padEnd(WIDTH)).join('').trimEnd(),
+      columns
+        .map(([, part]) => shown(pick(part)).padEnd(WIDTH))
+        .join('')
+        .trimEnd(),
     ]),
   ]);
   for (const definition of DEFINITIONS) printErrors(scores, definition);

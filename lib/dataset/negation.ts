@@ -1,6 +1,7 @@
 /** What a clause says is absent or normal: of a side or place (`isNegated`), and of a finding (`isFindingNegated`). */
 
-export const LESION = /lesion|tumou?r|\bmass(?! effect)|necro|neoplas|gliom|infiltrat|signal|enhanc|abnormal|cyst|focus|foci/i;
+export const LESION =
+  /lesion|tumou?r|\bmass(?! effect)|necro|neoplas|gliom|infiltrat|signal|enhanc|abnormal|cyst|focus|foci/i;
 export const EDEMA = /o?edema|swelling/i;
 export const COMPARED =
   /\b(?:than|compared +(?:with|to)|relative +to|in +contrast +to|versus|vs\.?|unlike|contralateral|opposite|healthy|normal)(?: +(?:that|those) +(?:on|of|in))?(?: +(?:the|in|on))*(?: +(?:contralateral|opposite|normal|healthy))? +$/i;
@@ -9,12 +10,16 @@ export const NEGATED_BEFORE =
 const THE_LESION = /\bthe +(?:[\w-]+ +){0,2}(?:lesion|mass|tumou?r|glioma)\b/i;
 const NORMAL_AFTER =
   /\b(?:is|are|was|were|appears?|remains?|looks?|seems?)\s+(?:[\w-]+\s+){0,2}(?:normal|unremarkable|spared|preserved|intact|unaffected|uninvolved|clear|symmetric(?:al)?|unchanged)\b|\b(?:is|are|was|were)\s+(?:not|un)\s*-?(?:involved|affected)\b|\b(?:shows?|has|have|demonstrates?|reveals?)\s+no\b|\b(?:no|without)\s+(?:[\w-]+\s+){0,2}abnormal/i;
+/** "No abnormality except in the left lobe": what is left over is there. */
+const OTHER_THAN = /\b(?:except(?: +(?:for|in))?|other +than|apart +from|aside +from)\b/i;
 
+/** Whether the side or place between `before` and `after` is that of something absent or normal. */
 export function isNegated(before: string, after: string, noun: string): boolean {
-  const negator = NEGATED_BEFORE.exec(before);
+  const scope = before.split(OTHER_THAN).at(-1) as string;
+  const negator = NEGATED_BEFORE.exec(scope);
   // "No necrosis in the lesion of the left lobe": there is a lesion, and it is there.
   if (negator !== null) {
-    const isThere = THE_LESION.test(before.slice(negator.index)) || (/\bthe +$/i.test(before) && LESION.test(noun));
+    const isThere = THE_LESION.test(scope.slice(negator.index)) || (/\bthe +$/i.test(before) && LESION.test(noun));
     return !isThere;
   }
   // "The lesion in the left lobe shows no necrosis": its subject is the lesion, so the side stands.
@@ -47,13 +52,14 @@ const NOT_SEEN_AFTER =
 /** Whether a finding between `before` and `after` is said not to be there. */
 export function isFindingNegated(before: string, after: string): boolean {
   if (GIVEN_BEFORE.test(before)) return false;
-  const scope = before.replace(NO_CHANGE, (words) => ' '.repeat(words.length)).split(SCOPE_END).at(-1) as string;
+  const scope = before
+    .replace(NO_CHANGE, (words) => ' '.repeat(words.length))
+    .split(SCOPE_END)
+    .at(-1) as string;
   return NEGATED_BEFORE.test(scope) || RULED_OUT_BEFORE.test(scope) || NOT_SEEN_AFTER.test(after);
 }
 
 /** Whether a place between `before` and `after`, of the noun phrase `noun`, is spared, normal or where nothing is. */
 export function isPlaceNegated(before: string, after: string, noun: string): boolean {
-  return isNegated(before.split(OTHER_THAN).at(-1) as string, after, noun) || NOT_SEEN_AFTER.test(after);
+  return isNegated(before, after, noun) || NOT_SEEN_AFTER.test(after);
 }
-
-const OTHER_THAN = /\b(?:except(?: +(?:for|in))?|other +than|apart +from|aside +from)\b/i;

@@ -49,7 +49,8 @@ export function drawIndices(indices: Uint32Array, random: Mt19937): void {
   const mask = last === 0 ? 0 : 2 ** (32 - Math.clz32(last)) - 1;
   for (let i = 0; i <= last; i++) {
     let index = 0;
-    if (mask !== 0) do index = (random.next() & mask) >>> 0;
+    if (mask !== 0)
+      do index = (random.next() & mask) >>> 0;
       while (index > last);
     indices[i] = index;
   }

@@ -91,9 +91,7 @@ export function summarise(
     if (column instanceof Float64Array) columns.push(Float64Array.from(rows, (row) => column[row] as number));
   });
   const estimates = bootstrap(columns, settings).values();
-  return mapMetrics(scores, (column) =>
-    column instanceof Float64Array ? (estimates.next().value as Metric) : column,
-  );
+  return mapMetrics(scores, (column) => (column instanceof Float64Array ? (estimates.next().value as Metric) : column));
 }
 
 /** In one order, always. */

@@ -13,7 +13,10 @@ interface Vector {
  * The score of every case, in [0, 10]. The weights of n-grams are those of the whole corpus of references, so a case's score
  * depends on the others; on fewer than two cases every score is 0, which is for the caller to refuse.
  */
-export function cider(references: readonly (readonly string[])[], hypotheses: readonly (readonly string[])[]): Float64Array {
+export function cider(
+  references: readonly (readonly string[])[],
+  hypotheses: readonly (readonly string[])[],
+): Float64Array {
   const logCases = Math.log(references.length);
   const scores = new Float64Array(references.length);
   for (const n of ORDERS) {
@@ -35,7 +38,8 @@ export function cider(references: readonly (readonly string[])[], hypotheses: re
       const hypothesis = hypotheses[i] as readonly string[];
       const similarity = similarityOf(vectorOf(countNgrams(hypothesis, n)), vectorOf(reference));
       const delta = bigrams(hypothesis) - bigrams(references[i] as readonly string[]);
-      scores[i] = (scores[i] as number) + (10 / ORDERS.length) * similarity * Math.exp(-(delta ** 2) / (2 * SIGMA ** 2));
+      scores[i] =
+        (scores[i] as number) + (10 / ORDERS.length) * similarity * Math.exp(-(delta ** 2) / (2 * SIGMA ** 2));
     }
   }
   return scores;

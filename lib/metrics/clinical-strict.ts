@@ -8,7 +8,8 @@ import { COMPARED, isFindingNegated, isPlaceNegated, nounAfter } from '../datase
 import type { CATEGORIES, Extraction } from './findings';
 
 /** A lobe's name in parts of the ventricles and of the skull is no lobe. */
-const NO_LOBE = '(?!(?:,? +(?:(?:and|or) +)?(?:frontal|temporal|occipital|posterior|anterior))* +(?:horns?|bones?|sinus(?:es)?)\\b)';
+const NO_LOBE =
+  '(?!(?:,? +(?:(?:and|or) +)?(?:frontal|temporal|occipital|posterior|anterior))* +(?:horns?|bones?|sinus(?:es)?)\\b)';
 
 const PLACES: Record<(typeof CATEGORIES.anatomy)[number], RegExp> = {
   frontal: new RegExp(`front(?:al|o(?=-?(?:pariet|tempor|occip|insul|basal)))${NO_LOBE}`, 'gi'),

@@ -23,8 +23,7 @@ function longestCommonSubsequence(a: readonly string[], b: readonly string[]): n
   let next = new Uint32Array(b.length + 1);
   for (const word of a) {
     for (let j = 1; j <= b.length; j++)
-      next[j] =
-        word === b[j - 1] ? (row[j - 1] as number) + 1 : Math.max(row[j] as number, next[j - 1] as number);
+      next[j] = word === b[j - 1] ? (row[j - 1] as number) + 1 : Math.max(row[j] as number, next[j - 1] as number);
     [row, next] = [next, row];
   }
   return row[b.length] as number;

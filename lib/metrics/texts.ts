@@ -28,7 +28,9 @@ export async function readTexts(path: string, { signal }: { signal?: AbortSignal
   if (lines.at(-1) === '') lines.pop();
   if (lines.length === 0)
     throw new Brain3DError('BRAIN3D_FORMAT', `${file}: expected at least one text, got none`, { file });
-  const entries = lines.map((line, index) => entryOf(parseLine(line, `${file}:${index + 1}`, file), `${file}:${index + 1}`, file));
+  const entries = lines.map((line, index) =>
+    entryOf(parseLine(line, `${file}:${index + 1}`, file), `${file}:${index + 1}`, file),
+  );
   checkIds(entries, file);
   return entries;
 }
@@ -60,7 +62,10 @@ async function readUtf8(path: string, file: string, signal?: AbortSignal): Promi
     signal?.throwIfAborted();
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT')
-      throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected a file of texts, but '${file}' does not exist`, { file, cause });
+      throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected a file of texts, but '${file}' does not exist`, {
+        file,
+        cause,
+      });
     if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA')
       throw new Brain3DError('BRAIN3D_FORMAT', `${file}: expected UTF-8 text, got other bytes`, { file, cause });
     throw new Brain3DError('BRAIN3D_IO', `cannot read '${file}' (${code})`, { file, cause });
@@ -72,7 +77,10 @@ function parseLine(line: string, where: string, file: string): unknown {
     return JSON.parse(line);
   } catch (cause) {
     const got = line.trim() === '' ? 'an empty line' : `something else (${(cause as Error).message})`;
-    throw new Brain3DError('BRAIN3D_FORMAT', `${where}: expected a JSON object on one line, got ${got}`, { file, cause });
+    throw new Brain3DError('BRAIN3D_FORMAT', `${where}: expected a JSON object on one line, got ${got}`, {
+      file,
+      cause,
+    });
   }
 }
 

@@ -170,7 +170,11 @@ function read(folder: string, file: string): Buffer {
 }
 
 function damaged(file: string, entry: string): Brain3DError {
-  return new Brain3DError('BRAIN3D_FORMAT', `${file}: expected an entry of WordNet for '${entry}', got something else`, {
-    file,
-  });
+  return new Brain3DError(
+    'BRAIN3D_FORMAT',
+    `${file}: expected an entry of WordNet for '${entry}', got something else`,
+    {
+      file,
+    },
+  );
 }

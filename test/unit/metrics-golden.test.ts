@@ -36,9 +36,9 @@ const SCORES: Record<Exclude<Name, 'cider'>, (reference: string, hypothesis: str
 
 test.each(CASES)('case $i: $reference / $hypothesis', ({ reference, hypothesis, ...expected }) => {
   for (const [name, score] of Object.entries(SCORES))
-    expect({ name, off: Math.abs(score(reference, hypothesis) - expected[name as Name]) < 1e-9 }).toEqual({
+    expect({ name, isEqual: Math.abs(score(reference, hypothesis) - expected[name as Name]) < 1e-9 }).toEqual({
       name,
-      off: true,
+      isEqual: true,
     });
 });
 
