@@ -35,6 +35,12 @@ export { Brain3DError, ERROR_CODES, type ErrorCode } from './errors';
 export type { GenerateOptions, GenerationSettings } from './generation';
 export { type Inspection, inspect } from './inspect';
 export { type BertScore, type BertScoreOptions, type BertScores, bertScore, type TextPair } from './metrics/bertscore';
+export type { Estimate, Metric, Unavailable } from './metrics/bootstrap';
+export type { CaseErrors, EntityErrors } from './metrics/case-errors';
+export type { MetricScores, TextScores } from './metrics/evaluate-texts';
+export { type ScoreTextsOptions, scoreTexts } from './metrics/score';
+export type { TextStatistics } from './metrics/statistics';
+export { readTexts, type TextEntry } from './metrics/texts';
 export {
   Brain3D,
   type Brain3DEvents,

@@ -9,6 +9,7 @@ import { addEncode } from './encode';
 import { addImport } from './import';
 import { addInit } from './init';
 import { addInspect } from './inspect';
+import { addMetrics } from './metrics';
 import { addPreprocess } from './preprocess';
 import { addReport } from './report';
 import { addScore } from './score';
@@ -22,6 +23,7 @@ const COMMANDS = [
   addPreprocess,
   addDataset,
   addSimulate,
+  addMetrics,
   addInit,
   addImport,
   addInspect,

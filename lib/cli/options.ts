@@ -98,7 +98,7 @@ function orientation(text: string): string {
   return text;
 }
 
-function device(text: string): string {
+export function device(text: string): string {
   if (!/^(auto|cpu|cuda(:\d+)?)$/.test(text)) throw new InvalidArgumentError('Expected auto, cpu, cuda or cuda:N.');
   return text;
 }

@@ -28,13 +28,16 @@ export function printTable(rows: readonly (readonly [label: string, value: strin
   for (const [label, value] of rows) print(`${label.padEnd(width)}  ${value}`);
 }
 
+/** Names of metrics that are spelled as everywhere. */
+const KEPT = new Set(['rougeL']);
+
 /** Keys of plain objects, however deep, from camelCase to snake_case. */
 export function snakeCase(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snakeCase);
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, item]) => [
-      key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      KEPT.has(key) ? key : key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
       snakeCase(item),
     ]),
   );

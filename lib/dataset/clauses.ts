@@ -13,6 +13,9 @@ const CLAUSE_END =
 /** Something is said of something here: a part without it belongs to what came before, as the parts of a list do. */
 const STATEMENT =
   /\b(?:is|are|was|were|be|been|has|have|had|shows?|appears?|remains?|extends?|involves?|crosses|reaches|occupies|demonstrates?|exhibits?|presents?|compresses|causes?|leads?|affects?|with|no|without|but|while|whereas|although|however)\b|\w+(?:ing|ed)\b/i;
+/** ", necrosis and enhancement are": the end of a list whose statement follows. */
+const LIST_END =
+  /^,(?:(?!\b(?:is|are|was|were|has|have|had)\b)[^,])*?\b(?:and|or|nor)\b[^,]*?\b(?:is|are|was|were|has|have|had)\b/i;
 
 /** Sentences, divided at commas and conjunctions where the next part makes a statement of its own. */
 export function splitClauses(report: string): Clause[] {
@@ -20,7 +23,9 @@ export function splitClauses(report: string): Clause[] {
     const clauses: Clause[] = [];
     for (const part of split(sentence, CLAUSE_END)) {
       const last = clauses.at(-1);
-      if (last === undefined || STATEMENT.test(part.text)) clauses.push(part);
+      const isNew =
+        last === undefined || (STATEMENT.test(part.text) && !(LIST_END.test(part.text) && !STATEMENT.test(last.text)));
+      if (isNew) clauses.push(part);
       else last.text = sentence.text.slice(last.start - sentence.start, part.start - sentence.start + part.text.length);
     }
     return clauses;

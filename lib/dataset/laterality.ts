@@ -3,6 +3,7 @@
  * found and told apart by what it is about; only those about the lesion (edema and necrosis included) count.
  */
 import { type Clause, splitClauses } from './clauses';
+import { COMPARED, EDEMA, isNegated, LESION, NEGATED_BEFORE, nounAfter } from './negation';
 
 export type Side = 'left' | 'right' | 'bilateral';
 export const SIDES = ['left', 'right', 'bilateral', 'unknown', 'none'] as const;
@@ -52,8 +53,6 @@ const VENTRICLE = /ventric|\bhorns?\b/i;
 /** What happens to a ventricle, as opposed to a lesion that lies beside one. */
 const EFFECT =
   /compress|deform|displac|effac|dilat|enlarg|narrow|squeez|push|press|mass effect|asymmetr|alter|flatten|distort|collaps|widen|hydroceph|smaller|larger|bigger|shrunk|shrink|shift/i;
-const LESION = /lesion|tumou?r|\bmass(?! effect)|necro|neoplas|gliom|infiltrat|signal|enhanc|abnormal|cyst|focus|foci/i;
-const EDEMA = /o?edema|swelling/i;
 const DIRECTION = /\b(?:to|towards?|into)(?: +the)?(?: +patient's)? +$/i;
 const MIDLINE = /midline|falx/i;
 const SHIFTED = /shift|displac|deviat|herniat|push|mov(?:es|ed|ing)|bulg/i;
@@ -61,13 +60,6 @@ const SHIFTED = /shift|displac|deviat|herniat|push|mov(?:es|ed|ing)|bulg/i;
 const SPREADS = /cross|beyond|across|extend|spread|infiltrat|involv/i;
 const BRAIN =
   /lobe|hemisphere|frontal|parietal|temporal|occipital|insula|gangli|thalam|cerebell|callos|capsule|white matter|cortex|gyr[iu]|radiata|semiovale/i;
-const COMPARED =
-  /\b(?:than|compared +(?:with|to)|relative +to|in +contrast +to|versus|vs\.?|unlike|contralateral|opposite|healthy|normal)(?: +(?:that|those) +(?:on|of|in))?(?: +(?:the|in|on))*(?: +(?:contralateral|opposite|normal|healthy))? +$/i;
-const NEGATED_BEFORE =
-  /\b(?:no|not|without|absence +of|absent|free +of|never|neither|nor|lacks?|lacking|cannot|spar(?:es|ing))\b(?! +(?:only|limited|confined|restricted|just|merely|exclusively)\b)/i;
-const THE_LESION = /\bthe +(?:[\w-]+ +){0,2}(?:lesion|mass|tumou?r|glioma)\b/i;
-const NORMAL_AFTER =
-  /\b(?:is|are|was|were|appears?|remains?|looks?|seems?)\s+(?:[\w-]+\s+){0,2}(?:normal|unremarkable|spared|preserved|intact|unaffected|uninvolved|clear|symmetric(?:al)?|unchanged)\b|\b(?:is|are|was|were)\s+(?:not|un)\s*-?(?:involved|affected)\b|\b(?:shows?|has|have|demonstrates?|reveals?)\s+no\b|\b(?:no|without)\s+(?:[\w-]+\s+){0,2}abnormal/i;
 
 /** The side of the lesion that a report describes. */
 export function extractLaterality(report: string): LateralityReading {
@@ -126,30 +118,9 @@ function tissue(before: string, noun: string): About {
   return lastOf(EDEMA) > lastOf(LESION) ? 'edema' : 'lesion';
 }
 
-function isNegated(before: string, after: string, noun: string): boolean {
-  const negator = NEGATED_BEFORE.exec(before);
-  // "No necrosis in the lesion of the left lobe": there is a lesion, and it is there.
-  if (negator !== null) {
-    const isThere = THE_LESION.test(before.slice(negator.index)) || (/\bthe +$/i.test(before) && LESION.test(noun));
-    return !isThere;
-  }
-  // "The lesion in the left lobe shows no necrosis": its subject is the lesion, so the side stands.
-  return NORMAL_AFTER.test(after) && !LESION.test(before) && !EDEMA.test(before);
-}
-
 /** "To the left", "leftward"; not "to the left lobe". */
 function isDirection(before: string, text: string, noun: string): boolean {
   return /ward$/i.test(text) || (DIRECTION.test(before) && !BRAIN.test(noun));
-}
-
-/** The words that belong to a side: "right lateral ventricle" of "right lateral ventricle is compressed". */
-function nounAfter(after: string): string {
-  const words = after
-    .replace(/^\s+(?:side|half|part|aspect|portion) +of +(?:the +)?/i, ' ')
-    .split(
-      /\b(?:is|are|was|were|has|have|with|in|on|at|to|from|by|near|around|appears?|shows?|and|or|which|that)\b|[(),;:]|\w+(?:ed|ing)\b|\b(?:compress|displac|deform|distort|caus|extend|involv|cross|reach)\w*/i,
-    )[0];
-  return (words ?? '').trim();
 }
 
 function sideOf(counted: readonly SideMention[]): LateralityReading['side'] {

@@ -70,6 +70,11 @@ describe('commands in the documents', () => {
     for (const name of ['vision', 'language']) put(tiny(name), name);
     if (!/--out checkpoint\b/.test(line)) put(tiny('checkpoint'), 'checkpoint');
     writeFileSync(join(directory, 'report.txt'), 'There is no lesion.\n');
+    for (const name of ['references', 'hypotheses'])
+      writeFileSync(
+        join(directory, `${name}.jsonl`),
+        '{"id":"a","text":"A lesion in the left lobe."}\n{"id":"b","text":"A normal brain."}\n',
+      );
     put(golden('models/vision'), 'medsiglip');
     for (const name of ['gemma-3-4b', 'medgemma-4b']) {
       put(golden('models/gemma_text'), name);
@@ -179,6 +184,7 @@ describe('docs/api.md', () => {
         showDataset: await known((wrong) => brain3d.showDataset('unused.jsonl', wrong)),
         preprocessDataset: await known(brain3d.preprocessDataset),
         openCachedVolume: await known((wrong) => brain3d.openCachedVolume('unused.safetensors', wrong)),
+        scoreTexts: await known((wrong) => brain3d.scoreTexts([], [], wrong)),
         simulateCohort: await known(brain3d.simulateCohort),
         simulateSubject: await known(brain3d.simulateSubject),
         bertScore: await known((wrong) => brain3d.bertScore([], wrong)),
@@ -227,6 +233,7 @@ describe('docs/api.md', () => {
     ['showDataset', 'showDataset'],
     ['preprocessDataset', 'preprocessDataset'],
     ['openCachedVolume', 'openCachedVolume'],
+    ['scoreTexts', 'scoreTexts'],
     ['simulateCohort', 'simulateCohort'],
     ['simulateSubject', 'simulateSubject'],
     ['bertScore', 'bertScore'],

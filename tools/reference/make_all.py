@@ -9,6 +9,7 @@ warnings.filterwarnings("ignore")
 
 import brain3d_outputs
 import checkpoints
+import metrics
 import models
 import multimodal
 import nifti
@@ -25,7 +26,7 @@ TOKENIZER = GOLDEN.parents[1] / "models" / "tiny" / "language" / "tokenizer.json
 
 def main(out):
     for module in (models, checkpoints, brain3d_outputs, sampling, multimodal, preprocess, nifti, peer,
-                   roberta):
+                   roberta, metrics):
         print(module.__name__, flush=True)
         module.main(out)
     if TOKENIZER.exists():

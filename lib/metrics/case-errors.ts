@@ -1,0 +1,95 @@
+/** What averages hide: which side was taken for which, what was invented, what was missed; by one definition. */
+import { type BootstrapSettings, bootstrap, type Metric } from './bootstrap';
+import { CATEGORIES, CATEGORY_NAMES, type Category, type Extraction } from './findings';
+
+export type CaseClass = 'pathological' | 'healthy';
+
+/** A case as one definition reads it. */
+export interface ReadCase {
+  class: CaseClass;
+  reference: Extraction;
+  hypothesis: Extraction;
+}
+
+const SIDES = ['left', 'right', 'bilateral', 'unknown'] as const;
+type Side = (typeof SIDES)[number];
+
+export interface EntityErrors {
+  /** Of the hypotheses that name it, the share whose reference does; null if none names it. */
+  precision: number | null;
+  /** Of the references that name it, the share whose hypothesis does; null if none names it. */
+  recall: number | null;
+  /** References and hypotheses that name it. */
+  references: number;
+  hypotheses: number;
+}
+
+export interface CaseErrors {
+  /** Cases by the reference's side, then by the hypothesis'. */
+  lateralityConfusion: Record<Side, Record<Side, number>>;
+  /** Of references with side left or right, the share whose hypothesis has the opposite one. */
+  inversionRate: Metric;
+  /** Of healthy cases, the share whose hypothesis names neither pathology nor laterality. */
+  specificity: Metric;
+  /** Of healthy cases, the share whose hypothesis names a pathology. */
+  hallucinationRate: Metric;
+  /** Of pathological cases, the share whose hypothesis names no pathology. */
+  missedLesionRate: Metric;
+  entities: Record<Category, Record<string, EntityErrors>>;
+}
+
+export function caseErrors(cases: readonly ReadCase[], settings: BootstrapSettings): CaseErrors {
+  const healthy = cases.filter((item) => item.class === 'healthy');
+  const pathological = cases.filter((item) => item.class === 'pathological');
+  const sided = cases.filter(({ reference }) => OPPOSITE[reference.side] !== undefined);
+  const isClear = ({ hypothesis }: ReadCase) => hypothesis.pathology.size + hypothesis.laterality.size === 0;
+  const namesPathology = ({ hypothesis }: ReadCase) => hypothesis.pathology.size > 0;
+  const isInverted = ({ reference, hypothesis }: ReadCase) => hypothesis.side === OPPOSITE[reference.side];
+  return {
+    lateralityConfusion: confusion(cases),
+    inversionRate: rate(sided, isInverted, 'no reference has the side left or right', settings),
+    specificity: rate(healthy, isClear, NO_HEALTHY, settings),
+    hallucinationRate: rate(healthy, namesPathology, NO_HEALTHY, settings),
+    missedLesionRate: rate(pathological, (item) => !namesPathology(item), NO_PATHOLOGICAL, settings),
+    entities: Object.fromEntries(
+      CATEGORY_NAMES.map((category) => [category, entityErrors(cases, category)]),
+    ) as CaseErrors['entities'],
+  };
+}
+
+export const NO_HEALTHY = 'no case is healthy';
+export const NO_PATHOLOGICAL = 'no case is pathological';
+const OPPOSITE: Partial<Record<Side, Side>> = { left: 'right', right: 'left' };
+
+function rate(
+  cases: readonly ReadCase[],
+  isCounted: (item: ReadCase) => boolean,
+  reason: string,
+  settings: BootstrapSettings,
+): Metric {
+  if (cases.length === 0) return { unavailable: reason };
+  const column = Float64Array.from(cases, (item) => (isCounted(item) ? 1 : 0));
+  return bootstrap([column], settings)[0] as Metric;
+}
+
+function confusion(cases: readonly ReadCase[]): CaseErrors['lateralityConfusion'] {
+  const row = () => Object.fromEntries(SIDES.map((side) => [side, 0])) as Record<Side, number>;
+  const matrix = Object.fromEntries(SIDES.map((side) => [side, row()])) as CaseErrors['lateralityConfusion'];
+  for (const { reference, hypothesis } of cases) matrix[reference.side][hypothesis.side]++;
+  return matrix;
+}
+
+function entityErrors(cases: readonly ReadCase[], category: Category): Record<string, EntityErrors> {
+  const count = (isCounted: (item: ReadCase) => boolean) => cases.filter(isCounted).length;
+  return Object.fromEntries(
+    CATEGORIES[category].map((entity) => {
+      const references = count(({ reference }) => reference[category].has(entity));
+      const hypotheses = count(({ hypothesis }) => hypothesis[category].has(entity));
+      const both = count(
+        ({ reference, hypothesis }) => reference[category].has(entity) && hypothesis[category].has(entity),
+      );
+      const share = (total: number) => (total === 0 ? null : both / total);
+      return [entity, { precision: share(hypotheses), recall: share(references), references, hypotheses }];
+    }),
+  );
+}

@@ -1,0 +1,18 @@
+/**
+ * The extraction of the paper's authors, exactly: words between spaces. Its weaknesses (no negation, no plurals, a hyphen
+ * hides a word) are part of it, for comparison; docs/metrics.md shows them case by case.
+ */
+import { peerLaterality } from '../dataset/laterality';
+import { CATEGORIES, type Category, type Extraction } from './findings';
+
+export function extractPeer(text: string): Extraction {
+  const padded = ` ${text.toLowerCase().replace(/[.,;!?()]/g, ' ')} `;
+  const found = (category: Category) =>
+    new Set<string>(CATEGORIES[category].filter((keyword) => padded.includes(` ${keyword} `)));
+  return {
+    laterality: found('laterality'),
+    anatomy: found('anatomy'),
+    pathology: found('pathology'),
+    side: peerLaterality(text),
+  };
+}

