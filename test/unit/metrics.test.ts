@@ -339,7 +339,7 @@ describe('files and command', () => {
     const { stdout, status } = await metrics('--json');
     const scores = JSON.parse(stdout) as Record<string, Loose>;
     expect(Object.keys(scores)).toEqual([
-      ...['cases', 'seed', 'resamples', 'wordnet', 'classes'],
+      ...['cases', 'seed', 'resamples', 'wordnet', 'roberta', 'classes'],
       ...['bleu1', 'bleu4', 'rouge1', 'rouge2', 'rougeL', 'meteor', 'bertscore', 'cider', 'cider_ptb', 'clinical'],
       ...['subsets', 'errors', 'texts'],
     ]);
