@@ -1,7 +1,7 @@
 /** Draws from the distributions that the cohort's plan is made of. */
 import type { SplitMix64 } from '../rng';
 
-/** A stream of random numbers that depends on the seed and the names of what it is for, and on nothing else. */
+/** Draws from one generator, in order. */
 export class Draws {
   readonly #random: SplitMix64;
 

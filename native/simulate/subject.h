@@ -22,7 +22,7 @@ struct SubjectSpec {
   ContrastSpec contrast;
   AcquisitionSpec acquisition;
   bool strip = true;              // the skull is removed, along a surface that is off the true one by
-  double strip_roughness = 0.15;  // this much, in units of Anatomy::brain (0.1 is about half a millimetre)
+  double strip_roughness = 0.15;  // this much, in units of Anatomy::brain (0.1 is about 0.4 mm)
   std::uint64_t strip_seed = 0;
 };
 
