@@ -14,7 +14,7 @@ at::Tensor BlockChain::forward(const at::Tensor& x) {
     const at::NoGradGuard no_grad;
     for (std::size_t index = 0; index < num_blocks_; ++index) {
       inputs_.push_back(hidden);
-      hidden = block_(index, hidden);
+      hidden = block_(index, hidden.clone());  // without gradients a block may write its result over its input
     }
   }
   result_ = hidden.detach().requires_grad_(true);

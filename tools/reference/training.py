@@ -23,13 +23,14 @@ PREFIXES = {"vision.patch_embedding_3d.": "patch_embedding", "vision.depth_posit
 
 
 def volume(number):
-    """u(950 + number, n) of the specification's generator, so that no volume has to be stored."""
+    """u(950 + number, n) of the specification's generator, so that no volume has to be stored; rounded to float16, which
+    is what the preprocessing cache holds."""
     h = np.arange(8 * 42 * 56, dtype=np.uint32) * np.uint32(2654435761)
     h += np.uint32((950 + number) * 1013904223 + 97 & 0xFFFFFFFF)
     for shift, factor in ((16, 2246822519), (13, 3266489917), (16, 1)):
         h ^= h >> np.uint32(shift)
         h *= np.uint32(factor)
-    return torch.from_numpy(((h >> np.uint32(8)) * 2.0**-24).astype(np.float32)).view(1, 1, 8, 42, 56)
+    return torch.from_numpy(((h >> np.uint32(8)) * 2.0**-24).astype(np.float16).astype(np.float32)).view(1, 1, 8, 42, 56)
 
 
 def factor(step):
