@@ -1,5 +1,7 @@
 #include "train/contrastive.h"
 
+#include <limits>
+
 #include "core/error.h"
 
 namespace brain3d::train {
@@ -11,15 +13,15 @@ ContrastiveLoss contrastive_loss(const at::Tensor& visual, const at::Tensor& tex
             "; the loss of a single one is identically 0");
   const at::NoGradGuard no_grad;
   const at::Tensor ids = at::tensor(text_ids, at::kLong).to(visual.device());
-  const at::Tensor same = ids.unsqueeze(0).eq(ids.unsqueeze(1)).to(at::kFloat);  // (B, B), symmetric
-  const at::Tensor targets = same / same.sum(1, /*keepdim=*/true);
-  const at::Tensor logits = at::mm(visual, text.t()) / temperature;
+  const at::Tensor own = at::eye(count, visual.options());  // (B, B)
+  const at::Tensor excluded = ids.unsqueeze(0).eq(ids.unsqueeze(1)).logical_and(own.eq(0));
+  at::Tensor logits = at::mm(visual, text.t()).div_(temperature);
+  logits.masked_fill_(excluded, -std::numeric_limits<float>::infinity());
   const at::Tensor by_volume = logits.log_softmax(1), by_text = logits.log_softmax(0);
   ContrastiveLoss out;
-  // Sums over rows of the one and columns of the other; targets are symmetric.
-  out.row_losses = ((targets * by_volume).sum(1) + (targets * by_text).sum(0)) * -0.5;
+  out.row_losses = (by_volume.diagonal() + by_text.diagonal()) * -0.5;
   out.loss = out.row_losses.mean();
-  const at::Tensor d_logits = (by_volume.exp() + by_text.exp() - 2 * targets) / (2.0 * static_cast<double>(count));
+  const at::Tensor d_logits = (by_volume.exp() + by_text.exp() - 2 * own) / (2.0 * static_cast<double>(count));
   out.gradient = at::mm(d_logits, text) / temperature;
   return out;
 }

@@ -14,11 +14,12 @@ struct ContrastiveLoss {
 };
 
 /// Symmetric InfoNCE of L2-normalised embeddings V (visual) and T (text), both (B, M) float32:
-///   L = 1/2 [CE(V T^t / tau, P) + CE(T V^t / tau, P)].
-/// P is the identity where all texts differ. Rows with equal `text_ids` have the same report and are not each other's
-/// negatives: P is uniform over them. The gradient is that of all B rows at once, so that a batch larger than memory
-/// can be embedded in parts (Gao et al. 2021, GradCache).
-/// Throws Usage for fewer than two rows: the loss of one is identically 0.
+///   L = 1/2 [CE(V T^t / tau, diagonal) + CE(T V^t / tau, diagonal)].
+/// Rows with equal `text_ids` have the same report and are not each other's negatives: they are left out of each
+/// other's denominators. (Targets spread over them would not do: their text embeddings are equal, so the gradient would
+/// be the one of hard targets, to the bit of rounding.) The gradient is that of all B rows at once, so that a batch
+/// larger than memory can be embedded in parts (Gao et al. 2021, GradCache). Throws Usage for fewer than two rows: the
+/// loss of one is identically 0.
 ContrastiveLoss contrastive_loss(const at::Tensor& visual, const at::Tensor& text,
                                  const std::vector<std::int64_t>& text_ids, double temperature);
 

@@ -101,16 +101,18 @@ def embed_texts(decoder, bodies):
 
 def grounding(weights, vision, volumes, texts, text_ids, visual_embedding):
     weights, parameters = trainable(weights, ("patch_embedding", "depth_positions", "projector"))
-    same = (text_ids[:, None] == text_ids[None]).to(texts.dtype)
-    targets = same / same.sum(1, keepdim=True)
+    # Other rows with the same report are left out of the denominators. (Targets spread over them would change the loss
+    # but, since their text embeddings are equal, not the gradient.)
+    excluded = (text_ids[:, None] == text_ids[None]) & ~torch.eye(len(text_ids), dtype=torch.bool)
+    diagonal = torch.arange(len(text_ids))
 
     def loss_of(_step):
         encoded = encode("paper", weights, vision, volumes)
         visual = (encoded["visual_tokens"].mean(1) if visual_embedding == "inference"
                   else project(weights, encoded["patch_tokens"].mean(1)))
-        similarity = F.normalize(visual, dim=-1) @ texts.T / TEMPERATURE
-        each = (F.cross_entropy(similarity, targets, reduction="none")
-                + F.cross_entropy(similarity.T, targets, reduction="none")) / 2
+        similarity = (F.normalize(visual, dim=-1) @ texts.T / TEMPERATURE).masked_fill(excluded, float("-inf"))
+        each = (F.cross_entropy(similarity, diagonal, reduction="none")
+                + F.cross_entropy(similarity.T, diagonal, reduction="none")) / 2
         return each.mean(), each.detach()
 
     return optimise(parameters, loss_of) | {"texts": texts, "text_ids": text_ids,

@@ -51,14 +51,20 @@ TEST_CASE("the contrastive gradient is that of finite differences, equal reports
 }
 
 TEST_CASE("equal reports are not each other's negatives") {
-  // Two identical volumes with one report, and another: the pair loses nothing by being alike.
-  const at::Tensor rows = unit_rows(at::tensor({1.0F, 0.0F, 1.0F, 0.0F, -1.0F, 0.1F}).view({3, 2}));
-  const auto grouped = train::contrastive_loss(rows, rows, {0, 0, 1}, 0.07);
-  const auto apart = train::contrastive_loss(rows, rows, {0, 2, 1}, 0.07);
-  // Uniform targets over the two: log 2 for each of the pair is the least there is, and its gradient is zero.
-  CHECK(grouped.loss.item<double>() == doctest::Approx(2 * std::log(2.0) / 3).epsilon(1e-5));
-  CHECK(grouped.gradient.abs().max().item<double>() < 1e-5);
-  CHECK(apart.gradient.abs().max().item<double>() > 0.01);
+  // Three volumes with one report, each exactly where its report is, and another far off: nothing is left to gain.
+  const at::Tensor report = unit_rows(at::tensor({1.0F, 0.0F}).view({1, 2})), other = -report;
+  const at::Tensor texts = at::cat({report, report, report, other});
+  const auto grouped = train::contrastive_loss(texts, texts, {0, 0, 0, 1}, 0.07);
+  CHECK(grouped.loss.item<double>() < 1e-6);
+  CHECK(grouped.gradient.abs().max().item<double>() < 1e-6);
+  // One volume that is off is drawn to its report with its whole weight, and the two others are not pushed away.
+  const at::Tensor off = unit_rows(at::tensor({0.0F, 1.0F}).view({1, 2}));
+  const at::Tensor volumes = at::cat({off, report, report, other});
+  const auto masked = train::contrastive_loss(volumes, texts, {0, 0, 0, 1}, 0.5);
+  const auto hard = train::contrastive_loss(volumes, texts, {0, 2, 3, 1}, 0.5);
+  // The others' gradient along their report: attraction as without the third, repulsion with hard targets.
+  CHECK(masked.gradient[1][0].item<double>() < 0);
+  CHECK(hard.gradient[1][0].item<double>() > 0);
 }
 
 TEST_CASE("a contrastive batch of one is refused") {
