@@ -31,7 +31,7 @@ at::Tensor grouped_query_attention(const at::Tensor& q, const at::Tensor& k, con
   if (mask) rows = (group == 1 ? *mask : mask->repeat({group, 1})).view({1, 1, group * num_queries, k.size(2)});
   const at::Tensor out = at::scaled_dot_product_attention(queries, k, v, rows, /*dropout_p=*/0.0,
                                                           /*is_causal=*/false, scale);
-  return out.view({batch, num_kv_heads, group, num_queries, head_dim})
+  return out.reshape({batch, num_kv_heads, group, num_queries, head_dim})
       .permute({0, 3, 1, 2, 4})
       .reshape({batch, num_queries, num_heads * head_dim});
 }
@@ -44,7 +44,8 @@ at::Tensor add_residual(at::Tensor a, const at::Tensor& b) { return c10::GradMod
 
 at::Tensor gelu_tanh_mul(const at::Tensor& x) {
   const auto halves = x.chunk(2, -1);
-  return at::gelu(halves[0], "tanh").mul_(halves[1]);
+  at::Tensor gate = at::gelu(halves[0], "tanh");
+  return c10::GradMode::is_enabled() ? gate * halves[1] : gate.mul_(halves[1]);
 }
 
 }  // namespace brain3d::ops
