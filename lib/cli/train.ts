@@ -83,7 +83,7 @@ async function run({ phase, json, ...flags }: TrainFlags, signal: AbortSignal): 
   const { phases, model } = await withProgress(async (progress) => {
     await using trainer = new Trainer(options);
     show(trainer, progress);
-    return trainer.run();
+    return await trainer.run();
   });
   if (json) printJson({ phases, model, researchUseOnly: true, disclaimer: DISCLAIMER });
   else print(`${summary(phases)}\n\n${DISCLAIMER}`);

@@ -1,0 +1,71 @@
+/** What training needs, as small as it can be: the tiny backbones over 16 x 28 x 28 voxels, and scans with reports. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { initCheckpoint, preprocessDataset, Volume } from 'brain3d';
+import type { Loose } from './child';
+import { ROOT } from './cli';
+
+const SIZE: [number, number, number] = [16, 28, 28];
+const RAS = [1, 0, 0, -14, 0, 1, 0, -14, 0, 0, 1, -8, 0, 0, 0, 1];
+const PLACES = ['left frontal', 'right frontal', 'left temporal', 'right temporal', 'left parietal', 'right parietal'];
+const SIZES = ['small', 'large'];
+
+export interface TrainingFixture {
+  /** Checkpoint to start from. */
+  model: string;
+  /** Manifest. */
+  data: string;
+  cache: string;
+}
+
+/** A scan with a bright ball whose place and size the report tells. */
+async function writeSubject(dir: string, index: number): Promise<{ image: string; report: string }> {
+  const [place, size] = [index % PLACES.length, Math.floor(index / PLACES.length) % SIZES.length];
+  const centre = [5 + 2 * place, 7 + 3 * (place % 4), place % 2 === 0 ? 8 : 20];
+  const [depth, height, width] = SIZE;
+  const voxels = new Float32Array(depth * height * width).map((_, at) => {
+    const [d, h, w] = [Math.floor(at / (height * width)), Math.floor(at / width) % height, at % width];
+    const [cd, ch, cw] = centre as [number, number, number];
+    const texture = ((d * 7 + h * 13 + w * 5 + index) % 11) / 22;
+    return Math.hypot(d - cd, h - ch, w - cw) < (size === 0 ? 3 : 5) ? 1 : texture;
+  });
+  const image = join(dir, `scan-${index}.nii`);
+  await Volume.fromArray(voxels, SIZE, RAS).write(image);
+  return { image, report: `There is a ${SIZES[size]} lesion in the ${PLACES[place]} lobe with edema.` };
+}
+
+/** @param counts scans of each split */
+export async function writeTrainingFixture(dir: string, counts: { train: number; val: number }): Promise<TrainingFixture> {
+  mkdirSync(dir, { recursive: true });
+  const lines: string[] = [];
+  for (let index = 0; index < counts.train + counts.val; index++) {
+    const { image, report } = await writeSubject(dir, index);
+    const laterality = report.includes('left') ? 'left' : 'right';
+    const split = index < counts.train ? 'train' : 'val';
+    const id = `scan-${index}`;
+    const fixed = { source: 'test', class: 'glioma', modality: 'FLAIR' };
+    lines.push(JSON.stringify({ id, subject: id, ...fixed, image, report, laterality, split }));
+  }
+  const data = join(dir, 'manifest.jsonl');
+  writeFileSync(data, `${lines.join('\n')}\n`);
+  const [vision, language] = ['vision', 'language'].map((kind) => join(ROOT, 'models/tiny', kind)) as [string, string];
+  const model = join(dir, 'model');
+  const geometry = { depthKernel: 2, depthStride: 2, depthPadding: 0, volumeSize: SIZE };
+  await initCheckpoint({ vision, language, out: model, ...geometry });
+  const cache = join(dir, 'cache');
+  await preprocessDataset({ manifest: data, out: cache, size: SIZE, skullStrip: 'none' });
+  return { model, data, cache };
+}
+
+/** Lines of a phase's log. */
+export function readLog(run: string, phase: string): Loose[] {
+  return readFileSync(join(run, phase, 'log.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+/** What of the log is the same in every run of the same settings: not times, memory and salted digests. */
+export function comparable(lines: Loose[]): Loose[] {
+  return lines.map(({ ms: _, tokens_per_s: _t, peak_bytes: _p, samples: _s, ...line }) => line);
+}
