@@ -88,12 +88,13 @@ function drawPanel(panel: Panel): string {
   );
   const ticks = y.ticks.map((tick) => {
     const at = y.place(tick).toFixed(1);
-    const label = short(isLog ? 10 ** tick : tick);
+    const label = isLog ? String(Number((10 ** tick).toPrecision(2))) : short(tick, y.size);
     return `<line x1="${PANEL.left}" x2="${PANEL.width - PANEL.right}" y1="${at}" y2="${at}" stroke="#ddd"/><text x="${PANEL.left - 6}" y="${at}" dy="4" text-anchor="end">${label}</text>`;
   });
   const bottom = PANEL.height - PANEL.bottom;
   const ends = x.ticks.map(
-    (tick) => `<text x="${x.place(tick).toFixed(1)}" y="${bottom + 16}" text-anchor="middle">${short(tick)}</text>`,
+    (tick) =>
+      `<text x="${x.place(tick).toFixed(1)}" y="${bottom + 16}" text-anchor="middle">${short(tick, x.size)}</text>`,
   );
   const lines = series.map(({ points, isMarked }, index) => {
     const colour = COLOURS[index % COLOURS.length];
@@ -123,7 +124,7 @@ function axis(values: readonly number[], from: number, to: number) {
   const size = ([1, 2, 5, 10].find((factor) => factor * power >= rough) as number) * power;
   const ticks: number[] = [];
   for (let tick = Math.ceil(low / size); tick * size <= high; tick++) ticks.push(tick * size);
-  return { ticks, place: (value: number): number => from + ((value - low) / (high - low)) * (to - from) };
+  return { ticks, size, place: (value: number): number => from + ((value - low) / (high - low)) * (to - from) };
 }
 
 /** Of each of many bins the lowest and the highest point, in order: spikes stay. */
@@ -140,8 +141,9 @@ function thinned(points: Series['points']): Series['points'] {
   return kept;
 }
 
-function short(value: number): string {
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 0.001 || size >= 100_000)) return value.toExponential(0);
-  return String(Number(value.toPrecision(3)));
+/** With as many digits as tell ticks that are `size` apart from each other. */
+function short(value: number, size: number): string {
+  const largest = Math.max(Math.abs(value), size);
+  if (size < 1e-3 || largest >= 1e6) return value === 0 ? '0' : Number(value.toPrecision(3)).toExponential();
+  return value.toFixed(Math.max(0, -Math.floor(Math.log10(size) + 1e-9)));
 }

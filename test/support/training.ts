@@ -35,7 +35,10 @@ async function writeSubject(dir: string, index: number): Promise<{ image: string
 }
 
 /** @param counts scans of each split */
-export async function writeTrainingFixture(dir: string, counts: { train: number; val: number }): Promise<TrainingFixture> {
+export async function writeTrainingFixture(
+  dir: string,
+  counts: { train: number; val: number },
+): Promise<TrainingFixture> {
   mkdirSync(dir, { recursive: true });
   const lines: string[] = [];
   for (let index = 0; index < counts.train + counts.val; index++) {
