@@ -7,8 +7,15 @@ import { ROOT } from './cli';
 
 const SIZE: [number, number, number] = [16, 28, 28];
 const RAS = [1, 0, 0, -14, 0, 1, 0, -14, 0, 0, 1, -8, 0, 0, 0, 1];
-const PLACES = ['left frontal', 'right frontal', 'left temporal', 'right temporal', 'left parietal', 'right parietal'];
-const SIZES = ['small', 'large'];
+/** As unlike as reports can be: text embeddings of similar ones are nearly one vector. */
+const REPORTS = [
+  'There is a large lesion in the left frontal lobe with necrosis and extensive edema.',
+  'Normal brain. No abnormal signal.',
+  'Both hemispheres show patchy periventricular signal, without mass effect.',
+  'Right temporal lobe: small nodule with mild edema; the right ventricle is compressed.',
+  'Midline shift to the left is marked.',
+  'Necrosis, compression and enhancement are seen in the parietal and occipital lobes.',
+];
 
 export interface TrainingFixture {
   /** Checkpoint to start from. */
@@ -18,20 +25,18 @@ export interface TrainingFixture {
   cache: string;
 }
 
-/** A scan with a bright ball whose place and size the report tells. */
+/** A scan with stripes, whose direction and width go with the report. */
 async function writeSubject(dir: string, index: number): Promise<{ image: string; report: string }> {
-  const [place, size] = [index % PLACES.length, Math.floor(index / PLACES.length) % SIZES.length];
-  const centre = [5 + 2 * place, 7 + 3 * (place % 4), place % 2 === 0 ? 8 : 20];
+  const kind = index % REPORTS.length;
   const [depth, height, width] = SIZE;
+  const period = 3 + 2 * Math.floor(kind / 3);
   const voxels = new Float32Array(depth * height * width).map((_, at) => {
-    const [d, h, w] = [Math.floor(at / (height * width)), Math.floor(at / width) % height, at % width];
-    const [cd, ch, cw] = centre as [number, number, number];
-    const texture = ((d * 7 + h * 13 + w * 5 + index) % 11) / 22;
-    return Math.hypot(d - cd, h - ch, w - cw) < (size === 0 ? 3 : 5) ? 1 : texture;
+    const place = [Math.floor(at / (height * width)), Math.floor(at / width) % height, at % width][kind % 3] as number;
+    return (Math.floor(place / period) % 2) + ((at * 7 + index * 13) % 11) / 44;
   });
   const image = join(dir, `scan-${index}.nii`);
   await Volume.fromArray(voxels, SIZE, RAS).write(image);
-  return { image, report: `There is a ${SIZES[size]} lesion in the ${PLACES[place]} lobe with edema.` };
+  return { image, report: REPORTS[kind] as string };
 }
 
 /** @param counts scans of each split */
@@ -43,11 +48,10 @@ export async function writeTrainingFixture(
   const lines: string[] = [];
   for (let index = 0; index < counts.train + counts.val; index++) {
     const { image, report } = await writeSubject(dir, index);
-    const laterality = report.includes('left') ? 'left' : 'right';
     const split = index < counts.train ? 'train' : 'val';
     const id = `scan-${index}`;
     const fixed = { source: 'test', class: 'glioma', modality: 'FLAIR' };
-    lines.push(JSON.stringify({ id, subject: id, ...fixed, image, report, laterality, split }));
+    lines.push(JSON.stringify({ id, subject: id, ...fixed, image, report, laterality: 'unknown', split }));
   }
   const data = join(dir, 'manifest.jsonl');
   writeFileSync(data, `${lines.join('\n')}\n`);
