@@ -14,6 +14,7 @@ import { ADAPTER_WEIGHTS, continuedAdapterConfig, newAdapterConfig } from './ada
 import { windowsOf } from './batches';
 import { ContrastiveObjective } from './contrastive-objective';
 import type { Emit, TrainedPhase } from './events';
+import { asIoError } from './io-error';
 import type { Objective, ObjectiveContext } from './objective';
 import { runPhase, trainedPhase } from './phase-run';
 import {
@@ -52,6 +53,20 @@ export interface PhaseCall {
 
 /** Trains one phase, or what is left of it; done already, it only says what came of it. */
 export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
+  try {
+    return await trainOnePhase(call);
+  } catch (cause) {
+    throw Brain3DError.isInstance(cause)
+      ? cause
+      : asIoError(
+          cause,
+          `${call.phase}: reading or writing failed`,
+          'what was complete is complete, and --resume goes on',
+        );
+  }
+}
+
+async function trainOnePhase(call: PhaseCall): Promise<TrainedPhase> {
   const { phase, data, addon, control, emit } = call;
   const { signal } = control;
   const source = await readCheckpoint(call.model);

@@ -9,6 +9,7 @@ import { type ModelSource, writeModel } from './best-model';
 import type { Checkpoints, Progress, Saved } from './checkpoints';
 import { type Best, judge } from './early-stopping';
 import type { Emit, TrainedPhase } from './events';
+import { asIoError } from './io-error';
 import { hashId, type StepLine, TrainingLog, type ValidationLine } from './log';
 import { itemsAt, type Objective } from './objective';
 import type { PhaseSettings, TrainingPhase } from './phases';
@@ -127,7 +128,7 @@ class PhaseRun {
       peak_bytes: result.peakDeviceBytes || addon.systemInfo().peakResidentBytes,
       samples: this.#ids(window).map((id) => hashId(this.#parts.salt, id)),
     };
-    await this.#log.append(line);
+    await this.#writing('the log', () => this.#log.append(line));
     emit('step', line);
   }
 
@@ -158,7 +159,7 @@ class PhaseRun {
       epochs_without_improvement: judged.epochsWithoutImprovement,
       ms: performance.now() - start,
     };
-    await this.#log.append(line);
+    await this.#writing('the log', () => this.#log.append(line));
     const isStopped = settings.patience > 0 && judged.epochsWithoutImprovement >= settings.patience;
     const finished = epoch >= settings.epochs ? 'epochs' : isStopped ? 'early-stop' : null;
     this.#progress = { ...judged, epoch, position: 0, step, finished };
@@ -181,19 +182,11 @@ class PhaseRun {
     emit('checkpoint', { phase, step: progress.step, name });
   }
 
-  /** A full disk is not the end of a run: what is there stays, and the error says what that is. */
   async #writing<T>(what: string, write: () => Promise<T>): Promise<T> {
     try {
       return await write();
     } catch (cause) {
-      const { code, message } = cause as NodeJS.ErrnoException;
-      const isIo = Brain3DError.isInstance(cause) ? cause.code === 'BRAIN3D_IO' : code !== undefined;
-      if (!isIo) throw cause;
-      throw new Brain3DError(
-        'BRAIN3D_IO',
-        `${this.#parts.phase}: ${what} could not be written (${Brain3DError.isInstance(cause) ? message : code}); ${this.#remedy()}`,
-        { cause },
-      );
+      throw asIoError(cause, `${this.#parts.phase}: ${what} could not be written`, this.#remedy());
     }
   }
 
