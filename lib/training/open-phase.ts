@@ -1,6 +1,5 @@
 /** Everything that a phase needs before its first step; and its run. */
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ADAPTER_DIR, type Checkpoint, readCheckpoint, verifyBackbone, WEIGHTS_FILE } from '../checkpoint';
 import { digestFile } from '../dataset/digest';
@@ -14,7 +13,6 @@ import { ADAPTER_WEIGHTS, continuedAdapterConfig, newAdapterConfig } from './ada
 import { windowsOf } from './batches';
 import { ContrastiveObjective } from './contrastive-objective';
 import type { Emit, TrainedPhase } from './events';
-import { asIoError } from './io-error';
 import type { Objective, ObjectiveContext } from './objective';
 import { runPhase, trainedPhase } from './phase-run';
 import {
@@ -53,20 +51,6 @@ export interface PhaseCall {
 
 /** Trains one phase, or what is left of it; done already, it only says what came of it. */
 export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
-  try {
-    return await trainOnePhase(call);
-  } catch (cause) {
-    throw Brain3DError.isInstance(cause)
-      ? cause
-      : asIoError(
-          cause,
-          `${call.phase}: reading or writing failed`,
-          'what was complete is complete, and --resume goes on',
-        );
-  }
-}
-
-async function trainOnePhase(call: PhaseCall): Promise<TrainedPhase> {
   const { phase, data, addon, control, emit } = call;
   const { signal } = control;
   const source = await readCheckpoint(call.model);
@@ -82,8 +66,6 @@ async function trainOnePhase(call: PhaseCall): Promise<TrainedPhase> {
     return trainedPhase(phase, finished, folder.saved.progress, folder.checkpoints.best);
   }
   const onProgress: ObjectiveContext['onProgress'] = (progress) => emit('progress', progress);
-  // A cache that has yet to be made is made beside the run.
-  await mkdir(call.out, { recursive: true, mode: 0o700 });
   const scans = await openScans({ data, cache: call.cache, recipe: source.recipe }, signal, onProgress);
   if (scans.skipped > 0) emit('warning', `${scans.skipped} scans are left out: the cache was made without them`);
   const tokenizer = await Tokenizer.load(source.language.dir);

@@ -138,10 +138,7 @@ class PhaseRun {
     const loss = await objective.validate();
     const { step } = this.#progress;
     const epoch = this.#progress.epoch + 1;
-    if (!Number.isFinite(loss)) {
-      const message = `the validation loss of epoch ${epoch} is ${loss}`;
-      throw new Brain3DError('BRAIN3D_DIVERGED', `${phase}: ${message}; ${this.#remedy()}`, { field: 'loss' });
-    }
+    if (!Number.isFinite(loss)) throw this.#divergence(`the validation loss of epoch ${epoch} is ${loss}`, 'loss');
     const { improved, ...judged } = judge(this.#progress, { loss, epoch, step }, settings.minDelta);
     const best = judged.best as Best;
     if (improved) {
@@ -186,27 +183,31 @@ class PhaseRun {
     try {
       return await write();
     } catch (cause) {
-      throw asIoError(cause, `${this.#parts.phase}: ${what} could not be written`, this.#remedy());
+      const remedy = this.#savedAs === null ? this.#kept() : `${this.#kept()}, and --resume goes on from it`;
+      throw asIoError(cause, `${this.#parts.phase}: ${what} could not be written`, remedy);
     }
   }
 
+  /** @throws {Brain3DError} BRAIN3D_DIVERGED naming step, tensor and scans */
   #requireFinite({ nonFinite }: NativeStepResult, window: readonly number[]): void {
     if (nonFinite === null) return;
-    const { phase } = this.#parts;
-    const ids = nonFinite.samples.length === 0 ? this.#ids(window) : itemsAt(this.#ids(window), nonFinite.samples);
-    const named = ids.length > 8 ? `${ids.slice(0, 8).join(', ')} and ${ids.length - 8} more` : ids.join(', ');
-    throw new Brain3DError(
-      'BRAIN3D_DIVERGED',
-      `${phase}: step ${this.#progress.step + 1} gave a value that is not finite in ${nonFinite.tensor} (scans: ${named}); ` +
-        `nothing was updated; ${this.#remedy()}`,
-      { field: nonFinite.tensor },
-    );
+    const all = this.#ids(window);
+    const ids = nonFinite.samples.length === 0 ? all : itemsAt(all, nonFinite.samples);
+    const scans = ids.length > 8 ? `${ids.slice(0, 8).join(', ')} and ${ids.length - 8} more` : ids.join(', ');
+    const step = this.#progress.step + 1;
+    const message = `step ${step} gave a value that is not finite in ${nonFinite.tensor} (scans: ${scans}); nothing was updated`;
+    throw this.#divergence(message, nonFinite.tensor);
   }
 
-  #remedy(): string {
-    return this.#savedAs === null
-      ? 'there is no checkpoint yet'
-      : `the checkpoint ${this.#savedAs} is complete, and --resume goes on from it`;
+  #kept(): string {
+    return this.#savedAs === null ? 'there is no checkpoint yet' : `the checkpoint ${this.#savedAs} is complete`;
+  }
+
+  /** A resumed run would come to the same step. */
+  #divergence(message: string, field: string): Brain3DError {
+    const remedy = 'lower the learning rates or lengthen the warm-up in a new run';
+    const text = `${this.#parts.phase}: ${message}; ${this.#kept()}; ${remedy}`;
+    return new Brain3DError('BRAIN3D_DIVERGED', text, { field });
   }
 
   #ids(window: readonly number[]): string[] {

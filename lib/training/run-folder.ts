@@ -6,6 +6,7 @@ import { Brain3DError } from '../errors';
 import { PARTIAL, removePartials } from './atomic-directory';
 import { Checkpoints, type Saved } from './checkpoints';
 import { TRAINING_PHASES } from './phases';
+import { LOCK_FILE } from './run-lock';
 import { RUN_FILE, type RunFacts, type RunRecord, readRunRecord, requireSameRun, writeRunRecord } from './run-record';
 
 export interface RunFolder {
@@ -20,7 +21,7 @@ export interface RunFolder {
 /** Where the whole call writes: new, or holding other phases' runs. @throws {Brain3DError} BRAIN3D_USAGE */
 export async function requireOutput(out: string): Promise<void> {
   if (!existsSync(out)) return;
-  const known: readonly string[] = [...TRAINING_PHASES, CACHE_FOLDER];
+  const known: readonly string[] = [...TRAINING_PHASES, CACHE_FOLDER, LOCK_FILE];
   const other = (await readdir(out)).find((name) => !known.includes(name));
   if (other === undefined) return;
   throw new Brain3DError(

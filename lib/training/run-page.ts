@@ -1,5 +1,5 @@
 /** `curves.svg` and `report.html`: what became of a phase, from its folder. Nothing on the page comes from elsewhere. */
-import { readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoint';
 import { escapeHtml } from '../dataset/show-page';
@@ -12,15 +12,19 @@ import { RUN_FILE, type RunRecord, readRunRecord } from './run-record';
 
 export async function writeRunPage(dir: string): Promise<void> {
   const record = await readRunRecord(join(dir, RUN_FILE));
-  const text = await readFile(join(dir, LOG_FILE), 'utf8');
-  const lines = text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as LogLine);
+  const lines = await readLog(join(dir, LOG_FILE));
   const title = `Phase ${PHASE_DEFINITIONS[record.phase].paperName.toUpperCase()}: ${record.phase}`;
   const svg = drawCurves(title, panelsOf(lines));
   await writeFileAtomic(join(dir, 'curves.svg'), svg);
   await writeFileAtomic(join(dir, 'report.html'), drawPage(title, svg, record, lines));
+}
+
+/** Piece by piece: a long run's log is no reason to hold up the event loop. */
+async function readLog(path: string): Promise<LogLine[]> {
+  const file = await open(path);
+  const lines: LogLine[] = [];
+  for await (const line of file.readLines()) lines.push(JSON.parse(line));
+  return lines;
 }
 
 function drawPage(title: string, svg: string, record: RunRecord, lines: readonly LogLine[]): string {
@@ -31,7 +35,7 @@ function drawPage(title: string, svg: string, record: RunRecord, lines: readonly
     ['steps', String(steps.length)],
     ['epochs', String(validations.length)],
     ['best validation loss', validations.length === 0 ? 'none' : String(validations.at(-1)?.best_loss)],
-    ['peak memory', `${(Math.max(0, ...steps.map((line) => line.peak_bytes)) / 2 ** 30).toFixed(2)} GiB`],
+    ['peak memory', `${(steps.reduce((peak, line) => Math.max(peak, line.peak_bytes), 0) / 2 ** 30).toFixed(2)} GiB`],
     ['brain3d, LibTorch', `${record.versions.brain3d}, ${record.versions.torch}`],
     ['manifest (SHA-256)', record.manifest_sha256],
     ['weights it began with (SHA-256)', record.model.weights_sha256],

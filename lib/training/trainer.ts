@@ -1,18 +1,22 @@
 /** Training, as programs see it: one object, one run. */
 import { EventEmitter } from 'node:events';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type TypedEmitter from 'typed-emitter';
 import * as v from 'valibot';
 import { loadAddon } from '../binding';
 import { chooseDevice, chooseDtype, deviceEntry } from '../device';
 import { Brain3DError, withCallerStack } from '../errors';
+import type { NativeAddon } from '../native';
 import { is, parseOptions } from '../validate';
 import { readConfigFile } from './config-file';
 import type { TrainedPhase, TrainerEvents, TrainingResult } from './events';
+import { asIoError } from './io-error';
 import { trainPhase } from './open-phase';
-import { TRAINING_PHASES } from './phases';
+import { type PhaseSettings, TRAINING_PHASES, type TrainingPhase } from './phases';
 import { RunControl } from './run-control';
 import { CACHE_FOLDER, requireOutput } from './run-folder';
+import { lockFolder } from './run-lock';
 import { phasesOf, resolveSettings, settingsEntries, type TrainingConfig } from './settings';
 
 const TrainerSchema = v.object({
@@ -98,22 +102,43 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
     signal?.addEventListener('abort', abort, { once: true });
     try {
       return await this.#phases();
+    } catch (cause) {
+      // What failed while a checkpoint was written has said more; it comes as ours.
+      if (Brain3DError.isInstance(cause)) throw cause;
+      throw asIoError(
+        cause,
+        'reading or writing failed',
+        'what was complete is complete, and --resume goes on from it',
+      );
     } finally {
       signal?.removeEventListener('abort', abort);
     }
   }
 
   async #phases(): Promise<TrainingResult> {
-    const { data, out, config, device: wanted, dtype, libtorch, cache, ...options } = this.#options;
-    const resume = options.resume ?? false;
-    const layers: TrainingConfig[] = [config === undefined ? {} : await readConfigFile(config), settingsOf(options)];
+    const { out, config, libtorch } = this.#options;
+    const layers = [config === undefined ? {} : await readConfigFile(config), settingsOf(this.#options)];
     // All of them before the first one starts: the third must not fail for a reason that was there from the beginning.
-    const planned = phasesOf(options.phase ?? 'all').map((phase) => ({
+    const planned = phasesOf(this.#options.phase ?? 'all').map((phase) => ({
       phase,
       settings: resolveSettings(phase, layers),
     }));
-    if (!resume) await requireOutput(out);
+    if (!this.#options.resume) await requireOutput(out);
     const addon = loadAddon({ libtorch });
+    await mkdir(out, { recursive: true, mode: 0o700 });
+    const unlock = await lockFolder(out);
+    try {
+      return await this.#inTurn(planned, addon);
+    } finally {
+      await unlock();
+    }
+  }
+
+  async #inTurn(
+    planned: { phase: TrainingPhase; settings: PhaseSettings }[],
+    addon: NativeAddon,
+  ): Promise<TrainingResult> {
+    const { data, out, model, resume, device: wanted, dtype, cache } = this.#options;
     const { device, warning } = chooseDevice(addon, wanted ?? 'auto');
     if (warning !== null) this.emit('warning', warning);
     const trained: TrainedPhase[] = [];
@@ -122,13 +147,13 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
       const phaseResult = await trainPhase({
         phase,
         settings,
-        model: before?.model ?? options.model,
+        model: before?.model ?? model,
         data,
         out,
         cache: cache ?? join(out, CACHE_FOLDER),
         device,
         dtype: chooseDtype(device, dtype ?? 'auto'),
-        resume,
+        resume: resume ?? false,
         addon,
         control: this.#control,
         emit: (event, ...args) => void this.emit(event, ...args),

@@ -1,7 +1,7 @@
 /** What training needs, as small as it can be: the tiny backbones over 16 x 28 x 28 voxels, and scans with reports. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { initCheckpoint, preprocessDataset, Volume } from 'brain3d';
+import { initCheckpoint, preprocessDataset, Trainer, type TrainerOptions, Volume } from 'brain3d';
 import type { Loose } from './child';
 import { ROOT } from './cli';
 
@@ -76,3 +76,34 @@ export function readLog(run: string, phase: string): Loose[] {
 export function comparable(lines: Loose[]): Loose[] {
   return lines.map(({ ms: _, tokens_per_s: _t, peak_bytes: _p, samples: _s, ...line }) => line);
 }
+
+/** A run of two epochs, with rates at which a few steps show. */
+export const SMALL = {
+  epochs: 2,
+  batchSize: 3,
+  microBatch: 2,
+  phases: {
+    grounding: { learningRates: { patchEmbedding: 1e-3, depthPositions: 1e-3, projector: 3e-3 } },
+    'projector-warmup': { learningRates: { projector: 3e-3, visScale: 1e-3 } },
+    'lora-sft': { learningRates: { projector: 2e-3, lora: 3e-3 } },
+  },
+};
+
+export async function train(given: TrainerOptions, watch: (trainer: Trainer) => void = () => undefined) {
+  await using trainer = new Trainer(given);
+  watch(trainer);
+  return await trainer.run();
+}
+
+/** What `work` fails with. */
+export function failure(work: Promise<unknown>): Promise<Loose> {
+  return work.then(
+    () => {
+      throw new Error('the run did not fail');
+    },
+    (error) => error,
+  );
+}
+
+export const weightsOf = (model: string): string => join(model, 'brain3d.safetensors');
+export const adapterOf = (model: string): string => join(model, 'adapter/adapter_model.safetensors');
