@@ -108,7 +108,7 @@ test(`killed ${KILLS} times, in steps and while writing, it ends as if it had no
     }
     expect(resultOf(given.out)).toEqual(whole);
   }
-}, 240_000);
+}, 600_000);
 
 test('on a full disk it stops with an error that says what is left, and goes on from there', async () => {
   const given = options();
