@@ -5,6 +5,7 @@ import { CACHE_INDEX, type CacheIndex, preprocessDataset, readCacheIndex } from 
 import { isCacheEntryIntact } from '../dataset/cache-entry';
 import { digestFile } from '../dataset/digest';
 import { type ManifestEntry, readManifest } from '../dataset/manifest';
+import { findLeaks } from '../dataset/split';
 import { Brain3DError } from '../errors';
 import type { Recipe } from '../recipe';
 import { byText } from '../rng';
@@ -31,7 +32,7 @@ type OnProgress = ((progress: { stage: string; done: number; total: number }) =>
 /**
  * Reads the manifest and makes sure that the cache has what it needs, whole: entries that are missing are made with the
  * recipe that the cache already has, or with the defaults and the model's size.
- * @throws {Brain3DError} as `readManifest` and `preprocessDataset`; BRAIN3D_CONFIG if a split is empty or the cache is of
+ * @throws {Brain3DError} as `readManifest` and `preprocessDataset`; BRAIN3D_CONFIG if a split is empty, a subject is in two, or the cache is of
  *   another recipe than the model's; BRAIN3D_FORMAT if an entry is damaged
  */
 export async function openScans(
@@ -40,6 +41,7 @@ export async function openScans(
   onProgress: OnProgress,
 ): Promise<Scans> {
   const { entries } = await readManifest(data);
+  requireNoLeak(entries, basename(data));
   const manifestSha256 = await digestFile(data, signal);
   const index = await openCache({ data, cache, recipe, manifestSha256 }, signal, onProgress);
   const skipped = new Set(index.skipped.map(({ id }) => id));
@@ -58,6 +60,18 @@ export async function openScans(
   }
   await requireIntact([...train, ...val], signal, onProgress);
   return { train, val, skipped: wanted.length - train.length - val.length, manifestSha256 };
+}
+
+/** A subject on both sides would make validation, or the test that comes later, a matter of memory. */
+function requireNoLeak(entries: readonly ManifestEntry[], file: string): void {
+  const [leak] = findLeaks(entries);
+  if (leak === undefined) return;
+  const [subject, splits] = leak;
+  throw new Brain3DError(
+    'BRAIN3D_CONFIG',
+    `${file}: expected each subject in one split, got '${subject}' in ${splits.join(' and ')}; \`brain3d dataset check\` lists all`,
+    { file, field: 'split' },
+  );
 }
 
 async function openCache(

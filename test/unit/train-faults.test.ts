@@ -191,6 +191,11 @@ describe('refused', () => {
     ['no scans to validate', (entry: Loose) => ({ ...entry, split: 'train' }), "of split 'val', got none"],
     ['no scans to train on', (entry: Loose) => ({ ...entry, split: 'val' }), "of split 'train', got none"],
     [
+      'a subject in two splits',
+      (entry: Loose) => (entry.id === 'scan-8' ? { ...entry, subject: 'scan-0' } : entry),
+      "expected each subject in one split, got 'scan-0' in train and val",
+    ],
+    [
       'one scan to validate, which grounding cannot tell apart from another',
       (entry: Loose) => (entry.id === 'scan-8' ? entry : { ...entry, split: 'train' }),
       "at least 2 scans of split 'val', got 1",
