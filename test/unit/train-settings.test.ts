@@ -1,5 +1,5 @@
 /** The parts of training that compute nothing: settings, schedule, order, early stopping, curves. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TRAINING_PHASES, Trainer } from 'brain3d';
@@ -7,6 +7,7 @@ import { epochOrder, microBatches, stepSeed, windowsOf } from '../../dist/traini
 import { readConfigFile } from '../../dist/training/config-file';
 import { drawCurves, panelsOf } from '../../dist/training/curves';
 import { judge, type Stopping } from '../../dist/training/early-stopping';
+import { TrainingLog } from '../../dist/training/log';
 import { PHASE_DEFINITIONS } from '../../dist/training/phases';
 import { requireSameRun } from '../../dist/training/run-record';
 import { countWarmupSteps, learningRateFactor } from '../../dist/training/schedule';
@@ -218,6 +219,21 @@ test('a resumed run may change memory, but nothing that decides its result', () 
   );
   refused({ device: 'cuda' }, 'device');
   refused({ manifest_sha256: 'c'.repeat(64) }, 'manifest_sha256');
+});
+
+test('the log is cut back to what a checkpoint knows of, and must have that', async () => {
+  const path = join(dir, 'log.jsonl');
+  const line = (step: number): Loose => ({ event: 'validation', step });
+  const first = await TrainingLog.open(path, 0);
+  await first.append(line(1));
+  const bytes = await first.sync();
+  await first.append(line(22222));
+  await first.close();
+  const again = await TrainingLog.open(path, bytes);
+  await again.append(line(2));
+  await again.close();
+  expect(readFileSync(path, 'utf8')).toBe(`${JSON.stringify(line(1))}\n${JSON.stringify(line(2))}\n`);
+  await expect(TrainingLog.open(path, 10_000)).rejects.toMatchObject({ code: 'BRAIN3D_FORMAT', file: 'log.jsonl' });
 });
 
 describe('curves', () => {
