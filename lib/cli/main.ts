@@ -14,6 +14,7 @@ import { addPreprocess } from './preprocess';
 import { addReport } from './report';
 import { addScore } from './score';
 import { addSimulate } from './simulate';
+import { addTrain } from './train';
 
 /** In the order in which help lists them. */
 const COMMANDS = [
@@ -23,6 +24,7 @@ const COMMANDS = [
   addPreprocess,
   addDataset,
   addSimulate,
+  addTrain,
   addMetrics,
   addInit,
   addImport,
