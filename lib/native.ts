@@ -4,8 +4,10 @@
  *
  * Every method that returns a promise computes on a thread of the addon's own and takes a `NativeCancelToken`;
  * a failure rejects with a `NativeFailure`. Typed arrays going in are held (not copied) until the promise settles
- * and must not be written meanwhile; typed arrays coming out are owned by JavaScript.
+ * and must not be written meanwhile; typed arrays coming out are owned by JavaScript. Training is in
+ * `native-trainer.ts`.
  */
+import type { NativeTrainer, NativeTrainerSpec } from './native-trainer';
 
 /** `Error` as the addon throws it: `code` is stable, `file` a base name. */
 export interface NativeFailure extends Error {
@@ -378,6 +380,11 @@ export interface NativeAddon {
     token: NativeCancelToken,
     onProgress: ((stage: string, done: number, total: number) => void) | null,
   ): Promise<NativeModel>;
+  createTrainer(
+    spec: NativeTrainerSpec,
+    token: NativeCancelToken,
+    onProgress: ((stage: string, done: number, total: number) => void) | null,
+  ): Promise<NativeTrainer>;
   /** A RoBERTa up to hidden state `layer`. */
   loadTextEncoder(
     spec: { dir: string; layer: number; device: string },
@@ -399,6 +406,8 @@ export interface NativeAddon {
     metadata: Record<string, string>,
     token: NativeCancelToken,
   ): Promise<void>;
+  /** The float32 tensors of a file that `writeTensors` wrote, by name. */
+  readTensors(path: string, token: NativeCancelToken): Promise<NativeTensor[]>;
 }
 
 /** The loader addon: opens LibTorch by absolute path before the main addon is required. */

@@ -13,6 +13,8 @@ namespace {
 /// Rows of logits held at once: 256 rows of 262,208 float32 are 268 MB.
 constexpr std::int64_t kLogitRows = 256;
 
+}  // namespace
+
 LoadProgress stage_progress(const StageProgress& progress, const std::string& stage) {
   if (!progress) return {};
   return [progress, stage](std::int64_t done, std::int64_t total) { progress(stage, done, total); };
@@ -24,8 +26,6 @@ void check_ids(const std::vector<std::int64_t>& ids, std::int64_t vocab_size, co
     B3D_CHECK(id >= 0 && id < vocab_size, Usage, what, " token ", id, " is outside the model's vocabulary of ",
               vocab_size, "; tokenizer and model do not belong together");
 }
-
-}  // namespace
 
 at::Tensor ids_tensor(const std::vector<std::int64_t>& ids, at::Device device) {
   return at::tensor(ids, at::TensorOptions().dtype(at::kLong)).to(device);
@@ -82,8 +82,7 @@ at::Tensor Brain3DModel::token_nlls(const at::Tensor& visual_tokens, const std::
   ids.insert(ids.end(), report_ids.begin(), report_ids.end());
   const at::Tensor inputs = soft_prompt(visual_tokens, ids);
   const auto length = inputs.size(1), num_labels = static_cast<std::int64_t>(report_ids.size());
-  DecoderState state = language_.make_state(1, length);
-  const at::Tensor hidden = language_.forward(inputs, language_.first_step(state, length), state, cancel);
+  const at::Tensor hidden = language_.forward_sequence(inputs, cancel);
   // The position before a token predicts it: rows L - T - 1 .. L - 2 for the last T tokens.
   const at::Tensor rows = hidden[0].narrow(0, length - num_labels - 1, num_labels);
   const at::Tensor labels = ids_tensor(report_ids, device());

@@ -24,6 +24,9 @@ struct ModelFiles {
 /// Stage ("vision", "language", "checkpoint"), bytes done, bytes in all.
 using StageProgress = std::function<void(const std::string&, std::int64_t, std::int64_t)>;
 
+/// Progress of one stage; empty where `progress` is.
+LoadProgress stage_progress(const StageProgress& progress, const std::string& stage);
+
 /// A volume's way through the encoder.
 struct Encoding {
   at::Tensor patch_tokens;   // Z_enc  (B, N, E)
@@ -69,6 +72,9 @@ class Brain3DModel {
   std::int64_t num_adapter_parameters_ = 0;
   std::vector<std::string> warnings_;
 };
+
+/// Throws Usage for no ids or ids outside of the vocabulary; `what` names them ("prompt").
+void check_ids(const std::vector<std::int64_t>& ids, std::int64_t vocab_size, const char* what);
 
 /// int64 ids on `device`, (T).
 at::Tensor ids_tensor(const std::vector<std::int64_t>& ids, at::Device device);

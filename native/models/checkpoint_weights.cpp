@@ -17,10 +17,6 @@ namespace {
 
 constexpr double kProjectorGain = 0.5;  // as the authors initialise it
 
-constexpr const char* kPatchWeight = "vision.patch_embedding_3d.weight";
-constexpr const char* kPatchBias = "vision.patch_embedding_3d.bias";
-constexpr const char* kDepthPositions = "vision.depth_position_embedding.weight";
-
 ExpectedTensors expected_tensors(const CheckpointSizes& sizes) {
   const auto width = sizes.vision_width, language = sizes.language_width, patch = sizes.patch_size;
   ExpectedTensors expected{{kPatchWeight, {width, 1, sizes.depth_kernel, patch, patch}},
@@ -29,7 +25,7 @@ ExpectedTensors expected_tensors(const CheckpointSizes& sizes) {
                            {"projector.fc1.bias", {language}},
                            {"projector.fc2.weight", {language, language}},
                            {"projector.fc2.bias", {language}},
-                           {"vis_scale", {}}};
+                           {kVisScale, {}}};
   if (sizes.depth_positions > 0) expected[kDepthPositions] = {sizes.depth_positions, width};
   return expected;
 }
@@ -98,7 +94,7 @@ CheckpointWeights CheckpointWeights::read(const std::string& file, const Checkpo
       source.read("projector.fc1.weight", options), source.read("projector.fc1.bias", options), {}};
   weights.projector.fc2 = {
       source.read("projector.fc2.weight", options), source.read("projector.fc2.bias", options), {}};
-  weights.projector.vis_scale = source.read("vis_scale", float32);
+  weights.projector.vis_scale = source.read(kVisScale, float32);
   return weights;
 }
 
@@ -130,19 +126,23 @@ CheckpointWeights CheckpointWeights::import_peer(const std::string& file, const 
   return weights;
 }
 
+std::vector<std::pair<std::string, at::Tensor*>> CheckpointWeights::named_tensors() {
+  std::vector<std::pair<std::string, at::Tensor*>> tensors{{kPatchWeight, &patch_weight}, {kPatchBias, &patch_bias}};
+  if (depth_positions.defined()) tensors.emplace_back(kDepthPositions, &depth_positions);
+  tensors.insert(tensors.end(), {{"projector.fc1.weight", &projector.fc1.weight},
+                                 {"projector.fc1.bias", &projector.fc1.bias},
+                                 {"projector.fc2.weight", &projector.fc2.weight},
+                                 {"projector.fc2.bias", &projector.fc2.bias},
+                                 {kVisScale, &projector.vis_scale}});
+  return tensors;
+}
+
 void CheckpointWeights::write(const std::string& file) const {
-  std::vector<std::pair<std::string, at::Tensor>> tensors{{kPatchWeight, patch_weight},
-                                                          {kPatchBias, patch_bias},
-                                                          {"projector.fc1.weight", projector.fc1.weight},
-                                                          {"projector.fc1.bias", projector.fc1.bias},
-                                                          {"projector.fc2.weight", projector.fc2.weight},
-                                                          {"projector.fc2.bias", projector.fc2.bias},
-                                                          {"vis_scale", projector.vis_scale}};
-  if (depth_positions.defined()) tensors.emplace_back(kDepthPositions, depth_positions);
+  CheckpointWeights copy = *this;  // of handles: converting replaces them
   std::vector<io::TensorToWrite> records;
-  for (auto& [name, tensor] : tensors) {
-    tensor = tensor.to(at::kCPU, at::kFloat).contiguous();
-    records.push_back({name, io::DType::F32, tensor.sizes().vec(), tensor.const_data_ptr()});
+  for (const auto& [name, tensor] : copy.named_tensors()) {
+    *tensor = tensor->to(at::kCPU, at::kFloat).contiguous();
+    records.push_back({name, io::DType::F32, tensor->sizes().vec(), tensor->const_data_ptr()});
   }
   io::write_safetensors(file, records);
 }

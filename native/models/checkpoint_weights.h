@@ -2,12 +2,19 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "models/projector.h"
 #include "models/recipe.h"
 #include "models/siglip_config.h"
 
 namespace brain3d::models {
+
+inline constexpr const char* kPatchWeight = "vision.patch_embedding_3d.weight";
+inline constexpr const char* kPatchBias = "vision.patch_embedding_3d.bias";
+inline constexpr const char* kDepthPositions = "vision.depth_position_embedding.weight";
+inline constexpr const char* kVisScale = "vis_scale";
 
 struct CheckpointSizes {
   std::int64_t vision_width;    // E
@@ -20,9 +27,9 @@ struct CheckpointSizes {
 CheckpointSizes checkpoint_sizes(const SiglipConfig& vision, std::int64_t language_width, const Recipe& recipe);
 
 struct CheckpointWeights {
-  at::Tensor patch_weight;     // vision.patch_embedding_3d.weight (E, 1, kd, p, p)
-  at::Tensor patch_bias;       // vision.patch_embedding_3d.bias (E)
-  at::Tensor depth_positions;  // vision.depth_position_embedding.weight (Dp, E) float32; undefined if not learned
+  at::Tensor patch_weight;     // kPatchWeight (E, 1, kd, p, p)
+  at::Tensor patch_bias;       // kPatchBias (E)
+  at::Tensor depth_positions;  // kDepthPositions (Dp, E) float32; undefined if not learned
   Projector projector;         // projector.fc1.*, projector.fc2.*, vis_scale
 
   /// Strict, as every weight file. The depth positions and the gate stay float32; the rest takes `options`.
@@ -37,6 +44,9 @@ struct CheckpointWeights {
   /// from the backbone, since their file does not hold it.
   static CheckpointWeights import_peer(const std::string& file, const std::string& vision_dir,
                                        const SiglipConfig& vision, const CheckpointSizes& sizes, const Recipe& recipe);
+
+  /// Every tensor with its name in the file; depth positions are left out where they are not learned.
+  std::vector<std::pair<std::string, at::Tensor*>> named_tensors();
 
   /// Writes float32, atomically.
   void write(const std::string& file) const;

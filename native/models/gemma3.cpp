@@ -10,17 +10,23 @@ namespace brain3d::models {
 
 at::Tensor Gemma3::embed(const at::Tensor& ids) const { return at::embedding(embed_tokens_, ids) * embed_scale_; }
 
-DecoderState Gemma3::make_state(std::int64_t batch, std::int64_t max_length) const {
+RotaryTables Gemma3::make_rotary(std::int64_t max_length) const {
   B3D_CHECK(max_length <= config_.max_position_embeddings, Usage, "a sequence of ", max_length,
             " tokens exceeds the language model's ", config_.max_position_embeddings,
             "; shorten the prompt or max_new_tokens");
   const auto head_dim = config_.head_dim;
-  return {nn::KvCache(config_.num_hidden_layers, batch, config_.num_key_value_heads, max_length, head_dim, options()),
-          nn::RotaryTable::make(max_length, head_dim, config_.global_theta, config_.global_factor, options()),
+  return {nn::RotaryTable::make(max_length, head_dim, config_.global_theta, config_.global_factor, options()),
           nn::RotaryTable::make(max_length, head_dim, config_.local_theta, 1.0, options())};
 }
 
-DecoderStep Gemma3::make_step(const DecoderState& state, const at::Tensor& positions, std::int64_t length,
+DecoderState Gemma3::make_state(std::int64_t batch, std::int64_t max_length) const {
+  RotaryTables rotary = make_rotary(max_length);
+  return {nn::KvCache(config_.num_hidden_layers, batch, config_.num_key_value_heads, max_length, config_.head_dim,
+                      options()),
+          std::move(rotary)};
+}
+
+DecoderStep Gemma3::make_step(const RotaryTables& rotary, const at::Tensor& positions, std::int64_t length,
                               Extent extent, const std::optional<at::Tensor>& block_ids) const {
   DecoderStep step{positions, length, {}, {}};
   // One query at the end of the cache sees everything before it and needs no mask.
@@ -33,48 +39,89 @@ DecoderStep Gemma3::make_step(const DecoderState& state, const at::Tensor& posit
     if (reached) out.mask = within_window(*out.mask, positions, window);
     return out;
   };
-  step.global = kind(state.global_rotary, 0);
-  step.local = kind(state.local_rotary, config_.sliding_window);
+  step.global = kind(rotary.global, 0);
+  step.local = kind(rotary.local, config_.sliding_window);
   return step;
+}
+
+DecoderStep Gemma3::make_step(const DecoderState& state, const at::Tensor& positions, std::int64_t length,
+                              Extent extent, const std::optional<at::Tensor>& block_ids) const {
+  return make_step(state.rotary, positions, length, extent, block_ids);
+}
+
+at::Tensor Gemma3::first_positions(std::int64_t count) const {
+  return at::arange(count, at::TensorOptions().dtype(at::kLong).device(options().device()));
 }
 
 DecoderStep Gemma3::first_step(const DecoderState& state, std::int64_t count,
                                const std::optional<at::Tensor>& block_ids) const {
-  const auto on_device = at::TensorOptions().dtype(at::kLong).device(options().device());
-  return make_step(state, at::arange(count, on_device), count, Extent::Exact, block_ids);
+  return make_step(state, first_positions(count), count, Extent::Exact, block_ids);
+}
+
+DecoderStep Gemma3::sequence_step(std::int64_t count) const {
+  return make_step(make_rotary(count), first_positions(count), count, Extent::Exact, {});
 }
 
 at::Tensor Gemma3::attention(const Gemma3Layer& layer, std::int64_t index, const at::Tensor& x, const DecoderStep& step,
-                             nn::KvCache& cache) const {
+                             nn::KvCache* cache, const nn::Dropout* dropout) const {
   const auto batch = x.size(0), count = x.size(1), head_dim = config_.head_dim;
   const auto num_heads = config_.num_attention_heads, num_kv_heads = config_.num_key_value_heads;
   // (B, S, (Nh + 2 Nkv) Dh) -> q (B, S, Nh, Dh), k and v (B, S, Nkv, Dh)
-  const auto parts = layer.qkv_proj.forward(x)
+  const auto parts = layer.qkv_proj.forward(x, dropout)
                          .view({batch, count, num_heads + 2 * num_kv_heads, head_dim})
                          .split_with_sizes({num_heads, num_kv_heads, num_kv_heads}, 2);
   const LayerKind& kind = layer.is_sliding ? step.local : step.global;
   const double eps = config_.rms_norm_eps;
   const at::Tensor q = ops::rotary(ops::rms_norm(parts[0], layer.q_norm, eps), kind.cos, kind.sin);
   const at::Tensor k = ops::rotary(ops::rms_norm(parts[1], layer.k_norm, eps), kind.cos, kind.sin);
-  const auto [keys, values] = cache.append(index, step.positions, k, parts[2], step.length);
+  const auto [keys, values] = cache != nullptr
+                                  ? cache->append(index, step.positions, k, parts[2], step.length)
+                                  : std::pair<at::Tensor, at::Tensor>(k.transpose(1, 2), parts[2].transpose(1, 2));
   const double scale = 1.0 / std::sqrt(config_.query_pre_attn_scalar);
-  return layer.o_proj.forward(ops::grouped_query_attention(q, keys, values, kind.mask, scale));
+  return layer.o_proj.forward(ops::grouped_query_attention(q, keys, values, kind.mask, scale), dropout);
+}
+
+at::Tensor Gemma3::block(std::size_t index, const at::Tensor& hidden, const DecoderStep& step, nn::KvCache* cache,
+                         const nn::Dropout* dropout) const {
+  const double eps = config_.rms_norm_eps;
+  const Gemma3Layer& layer = layers_[index];
+  const at::Tensor attended = attention(layer, static_cast<std::int64_t>(index),
+                                        ops::rms_norm(hidden, layer.input_layernorm, eps), step, cache, dropout);
+  const at::Tensor middle = hidden + ops::rms_norm(attended, layer.post_attention_layernorm, eps);
+  const at::Tensor fed = layer.mlp.forward(ops::rms_norm(middle, layer.pre_feedforward_layernorm, eps), dropout);
+  return middle + ops::rms_norm(fed, layer.post_feedforward_layernorm, eps);
+}
+
+at::Tensor Gemma3::final_norm(const at::Tensor& hidden) const {
+  return ops::rms_norm(hidden, norm_, config_.rms_norm_eps);
 }
 
 at::Tensor Gemma3::forward(const at::Tensor& inputs_embeds, const DecoderStep& step, DecoderState& state,
                            const CancelFlag* cancel) const {
-  const double eps = config_.rms_norm_eps;
   at::Tensor hidden = inputs_embeds;
   for (std::size_t index = 0; index < layers_.size(); ++index) {
     if (cancel != nullptr) cancel->check();
-    const Gemma3Layer& layer = layers_[index];
-    const at::Tensor attended = attention(layer, static_cast<std::int64_t>(index),
-                                          ops::rms_norm(hidden, layer.input_layernorm, eps), step, state.cache);
-    hidden = hidden + ops::rms_norm(attended, layer.post_attention_layernorm, eps);
-    const at::Tensor fed = layer.mlp.forward(ops::rms_norm(hidden, layer.pre_feedforward_layernorm, eps));
-    hidden = hidden + ops::rms_norm(fed, layer.post_feedforward_layernorm, eps);
+    hidden = block(index, hidden, step, &state.cache, nullptr);
   }
-  return ops::rms_norm(hidden, norm_, eps);
+  return final_norm(hidden);
+}
+
+at::Tensor Gemma3::forward_sequence(const at::Tensor& inputs_embeds, const CancelFlag* cancel) const {
+  const DecoderStep step = sequence_step(inputs_embeds.size(1));
+  at::Tensor hidden = inputs_embeds;
+  for (std::size_t index = 0; index < layers_.size(); ++index) {
+    if (cancel != nullptr) cancel->check();
+    hidden = block(index, hidden, step, nullptr, nullptr);
+  }
+  return final_norm(hidden);
+}
+
+std::vector<nn::LoraBranch*> Gemma3::lora_branches() {
+  std::vector<nn::LoraBranch*> branches;
+  for (Gemma3Layer& layer : layers_)
+    for (nn::Linear* linear : {&layer.qkv_proj, &layer.o_proj, &layer.mlp.gate_up_proj, &layer.mlp.down_proj})
+      for (nn::LoraBranch& branch : linear->lora) branches.push_back(&branch);
+  return branches;
 }
 
 at::Tensor Gemma3::logits(const at::Tensor& hidden) const { return at::linear(hidden, lm_head_).to(at::kFloat); }

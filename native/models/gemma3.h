@@ -25,10 +25,15 @@ struct Gemma3Layer {
   bool is_sliding = true;
 };
 
+/// By the kind of layer, (max_length, Dh).
+struct RotaryTables {
+  nn::RotaryTable global, local;
+};
+
 /// What one sequence batch carries through its passes; the model itself stays constant and can serve many at once.
 struct DecoderState {
   nn::KvCache cache;
-  nn::RotaryTable global_rotary, local_rotary;  // (max_length, Dh)
+  RotaryTables rotary;
 };
 
 /// What the layers of one kind share in a pass over positions p_0..p_{S-1}.
@@ -50,6 +55,8 @@ class Gemma3 {
   /// rounded once; without, it stays a branch beside them. `adapter` may be null.
   static Gemma3 load(const Gemma3Config& config, WeightSource& source, at::TensorOptions options,
                      const LoraAdapter* adapter, bool merge);
+  /// Every linear layer that can be adapted: module -> (out, in).
+  static LinearModules linear_modules(const Gemma3Config& config);
   /// Adds the tensors `load` reads.
   static void expect(const Gemma3Config& config, ExpectedTensors& expected);
   /// Opens a language backbone directory; vision tower and image projector, where it has them, are left alone.
@@ -74,12 +81,30 @@ class Gemma3 {
   DecoderStep first_step(const DecoderState& state, std::int64_t count,
                          const std::optional<at::Tensor>& block_ids = {}) const;
 
+  /// The pass over positions 0..count-1 of sequences that are complete: training and scoring need no cache.
+  DecoderStep sequence_step(std::int64_t count) const;
+
   /// Hidden states after the final norm. inputs_embeds (B, S, M) -> (B, S, M). Writes the cache at step.positions.
   at::Tensor forward(const at::Tensor& inputs_embeds, const DecoderStep& step, DecoderState& state,
                      const CancelFlag* cancel) const;
 
+  /// The same for complete sequences. Where they differ in length they are padded behind: a causal mask hides that.
+  at::Tensor forward_sequence(const at::Tensor& inputs_embeds, const CancelFlag* cancel) const;
+
+  /// One layer, hidden (B, S, M) -> (B, S, M). `cache` may be null for a complete sequence. `dropout` (null: off) acts
+  /// in LoRA branches.
+  at::Tensor block(std::size_t index, const at::Tensor& hidden, const DecoderStep& step, nn::KvCache* cache,
+                   const nn::Dropout* dropout) const;
+  at::Tensor final_norm(const at::Tensor& hidden) const;
+  std::size_t num_layers() const { return layers_.size(); }
+
   /// hidden (.., M) -> logits (.., V) float32. Call it on the rows that are needed only: V is 262,208.
   at::Tensor logits(const at::Tensor& hidden) const;
+  /// (V, M), for a loss that never holds all logits.
+  const at::Tensor& lm_head() const { return lm_head_; }
+
+  /// The branches of an adapter that was not merged, layer by layer; their tensors can be replaced.
+  std::vector<nn::LoraBranch*> lora_branches();
 
   const Gemma3Config& config() const { return config_; }
   at::TensorOptions options() const { return embed_tokens_.options(); }
@@ -87,7 +112,11 @@ class Gemma3 {
 
  private:
   at::Tensor attention(const Gemma3Layer& layer, std::int64_t index, const at::Tensor& x, const DecoderStep& step,
-                       nn::KvCache& cache) const;
+                       nn::KvCache* cache, const nn::Dropout* dropout) const;
+  RotaryTables make_rotary(std::int64_t max_length) const;
+  DecoderStep make_step(const RotaryTables& rotary, const at::Tensor& positions, std::int64_t length, Extent extent,
+                        const std::optional<at::Tensor>& block_ids) const;
+  at::Tensor first_positions(std::int64_t count) const;
 
   Gemma3Config config_;
   at::Tensor embed_tokens_;  // (V, M)

@@ -106,6 +106,7 @@ Gemma3Config Gemma3Config::read(const std::string& dir) {
   if (type != "gemma3") root.fail("model_type", "gemma3 or gemma3_text (a language backbone)");
   Gemma3Config config = parse(root.object("text_config"));
   config.tie_word_embeddings = root.boolean("tie_word_embeddings", config.tie_word_embeddings);
+  config.is_multimodal = true;
   return config;
 }
 

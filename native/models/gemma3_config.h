@@ -26,6 +26,7 @@ struct Gemma3Config {
   double global_factor = 1.0;  // linear scaling, global layers only
   double local_theta = 1e4;
   bool tie_word_embeddings = true;
+  bool is_multimodal = false;  // the decoder of a Gemma3ForConditionalGeneration, which names its tensors otherwise
 
   static Gemma3Config parse(const JsonFields& text_config);
   /// Reads DIR/config.json: model_type gemma3_text or gemma3.

@@ -33,22 +33,6 @@ std::vector<Part> down_part(const Gemma3Config& config, const std::string& prefi
   return {{prefix + "mlp.down_proj", config.hidden_size}};
 }
 
-/// Every linear layer: module -> (out, in).
-std::map<std::string, std::pair<std::int64_t, std::int64_t>> linear_modules(const Gemma3Config& config) {
-  std::map<std::string, std::pair<std::int64_t, std::int64_t>> modules;
-  const auto add = [&modules](const std::vector<Part>& parts, std::int64_t in) {
-    for (const Part& part : parts) modules[part.module] = {part.out, in};
-  };
-  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    const std::string prefix = layer_prefix(layer);
-    add(qkv_parts(config, prefix), config.hidden_size);
-    add(o_part(config, prefix), config.num_attention_heads * config.head_dim);
-    add(gate_up_parts(config, prefix), config.hidden_size);
-    add(down_part(config, prefix), config.intermediate_size);
-  }
-  return modules;
-}
-
 class LinearLoader {
  public:
   LinearLoader(WeightSource& source, at::TensorOptions options, const LoraAdapter* adapter, bool merge)
@@ -80,7 +64,8 @@ class LinearLoader {
     } else {
       source_.read_into(name, rows);
       const auto float32 = options_.dtype(at::kFloat);
-      fused.lora.push_back({lora->lora_A.to(float32), lora->lora_B.to(float32), lora->scaling, begin});
+      fused.lora.push_back(
+          {lora->lora_A.to(float32), lora->lora_B.to(float32), lora->scaling, begin, part.module, next_site_++});
     }
   }
 
@@ -88,6 +73,7 @@ class LinearLoader {
   at::TensorOptions options_;
   const LoraAdapter* adapter_;
   bool merge_;
+  std::uint64_t next_site_ = 0;
 };
 
 /// Stored norm weights are zero-centred; 1 + w is kept in float32, since bfloat16 would round it.
@@ -109,6 +95,21 @@ double embedding_scale(std::int64_t hidden_size, at::ScalarType dtype) {
 }
 
 }  // namespace
+
+LinearModules Gemma3::linear_modules(const Gemma3Config& config) {
+  LinearModules modules;
+  const auto add = [&modules](const std::vector<Part>& parts, std::int64_t in) {
+    for (const Part& part : parts) modules[part.module] = {part.out, in};
+  };
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    const std::string prefix = layer_prefix(layer);
+    add(qkv_parts(config, prefix), config.hidden_size);
+    add(o_part(config, prefix), config.num_attention_heads * config.head_dim);
+    add(gate_up_parts(config, prefix), config.hidden_size);
+    add(down_part(config, prefix), config.intermediate_size);
+  }
+  return modules;
+}
 
 void Gemma3::expect(const Gemma3Config& config, ExpectedTensors& expected) {
   const auto width = config.hidden_size;

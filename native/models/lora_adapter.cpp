@@ -1,8 +1,11 @@
 #include "models/lora_adapter.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
+#include "core/rng.h"
+#include "io/safetensors.h"
 #include "models/json_fields.h"
 #include "models/tensor_names.h"
 #include "models/weight_source.h"
@@ -71,6 +74,12 @@ bool split_name(const std::string& canonical, std::string& module, bool& is_a) {
   return false;
 }
 
+/// "text.layers.0.self_attn.q_proj" ends with the name "q_proj".
+bool ends_with_name(const std::string& module, const std::string& suffix) {
+  const std::string dotted = "." + suffix;
+  return module.size() > dotted.size() && module.compare(module.size() - dotted.size(), dotted.size(), dotted) == 0;
+}
+
 }  // namespace
 
 at::Tensor LoraWeights::delta() const { return at::mm(lora_B, lora_A).mul_(scaling); }
@@ -111,21 +120,42 @@ LoraAdapter LoraAdapter::read(const std::string& dir) {
   return adapter;
 }
 
+LoraAdapter LoraAdapter::initialise(const LoraSpec& spec, const LinearModules& modules) {
+  LoraAdapter adapter;
+  adapter.target_suffixes_ = spec.target_modules;
+  SplitMix64 rng(spec.seed);
+  for (const auto& [module, shape] : modules) {
+    if (!adapter.targets(module)) continue;
+    const auto [out, in] = shape;
+    LoraWeights& layer = adapter.layers_[module];
+    layer.lora_A = at::empty({spec.rank, in}, at::kFloat);
+    const double bound = 1.0 / std::sqrt(static_cast<double>(in));
+    auto* values = layer.lora_A.mutable_data_ptr<float>();
+    for (std::int64_t i = 0; i < layer.lora_A.numel(); ++i)
+      values[i] = static_cast<float>((2.0 * rng.uniform() - 1.0) * bound);
+    layer.lora_B = at::zeros({out, spec.rank}, at::kFloat);
+    layer.scaling = spec.alpha / static_cast<double>(spec.rank);
+  }
+  for (const std::string& suffix : spec.target_modules) {
+    const bool found = std::any_of(modules.begin(), modules.end(),
+                                   [&](const auto& item) { return ends_with_name(item.first, suffix); });
+    B3D_CHECK(found, Usage, "expected target modules of the language model such as q_proj or down_proj, got '", suffix,
+              "', which it does not have");
+  }
+  return adapter;
+}
+
 const LoraWeights* LoraAdapter::find(const std::string& module) const {
   const auto found = layers_.find(module);
   return found == layers_.end() ? nullptr : &found->second;
 }
 
 bool LoraAdapter::targets(const std::string& module) const {
-  for (const std::string& suffix : target_suffixes_) {
-    const std::string dotted = "." + suffix;
-    if (module.size() > dotted.size() && module.compare(module.size() - dotted.size(), dotted.size(), dotted) == 0)
-      return true;
-  }
-  return false;
+  return std::any_of(target_suffixes_.begin(), target_suffixes_.end(),
+                     [&](const std::string& suffix) { return ends_with_name(module, suffix); });
 }
 
-void LoraAdapter::check_against(const std::map<std::string, std::pair<std::int64_t, std::int64_t>>& modules) const {
+void LoraAdapter::check_against(const LinearModules& modules) const {
   for (const auto& [module, layer] : layers_) {
     const auto found = modules.find(module);
     if (found == modules.end())
@@ -146,6 +176,23 @@ std::int64_t LoraAdapter::num_parameters() const {
   std::int64_t total = 0;
   for (const auto& [module, layer] : layers_) total += layer.lora_A.numel() + layer.lora_B.numel();
   return total;
+}
+
+void write_adapter_weights(const std::string& file, const std::vector<nn::LoraBranch*>& branches, bool is_multimodal) {
+  B3D_CHECK(!branches.empty(), Usage, "expected a model with an adapter, got one without");
+  const std::string text = "text.";
+  const std::string prefix = is_multimodal ? "base_model.model.model.language_model." : "base_model.model.model.";
+  std::vector<at::Tensor> held;
+  std::vector<io::TensorToWrite> records;
+  for (const nn::LoraBranch* branch : branches) {
+    const std::string module = prefix + branch->module.substr(text.size());
+    for (const auto& [suffix, tensor] :
+         {std::pair(".lora_A.weight", branch->lora_A), {".lora_B.weight", branch->lora_B}}) {
+      held.push_back(tensor.to(at::kCPU, at::kFloat).contiguous());
+      records.push_back({module + suffix, io::DType::F32, held.back().sizes().vec(), held.back().const_data_ptr()});
+    }
+  }
+  io::write_safetensors(file, records, {{"format", "pt"}});
 }
 
 }  // namespace brain3d::models

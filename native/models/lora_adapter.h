@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/torch.h"
+#include "nn/linear.h"
 
 namespace brain3d::models {
 
@@ -19,8 +19,22 @@ struct LoraWeights {
   at::Tensor delta() const;
 };
 
+/// Linear layers of a backbone: module ("text.layers.0.self_attn.q_proj") -> (out, in).
+using LinearModules = std::map<std::string, std::pair<std::int64_t, std::int64_t>>;
+
+/// A new adapter, in PEFT's words.
+struct LoraSpec {
+  std::int64_t rank = 16;
+  double alpha = 32;                        // scaling is alpha / rank
+  std::vector<std::string> target_modules;  // "q_proj": a module is adapted whose name ends in "." and this
+  std::uint64_t seed = 0;
+};
+
 class LoraAdapter {
  public:
+  /// A as PEFT draws it, uniform within 1 / sqrt(in); B zero, so that the adapted model starts as its base. A function
+  /// of the seed alone. Throws Usage for a target that no module has.
+  static LoraAdapter initialise(const LoraSpec& spec, const LinearModules& modules);
   /// Reads adapter_config.json and adapter_model.safetensors. Adapters of the vision tower, which PEFT makes when its
   /// suffix list meets the whole multimodal class, are dropped with a warning: Brain3D never runs that tower.
   /// Throws Unsupported by the field's name for variants that change the mathematics, Weights for an A without its B,
@@ -33,7 +47,7 @@ class LoraAdapter {
   const LoraWeights* find(const std::string& module) const;
   /// Throws Weights unless every layer is one of `modules` (module -> (out, in)) with fitting shapes, and every module
   /// the configuration targets has its layer.
-  void check_against(const std::map<std::string, std::pair<std::int64_t, std::int64_t>>& modules) const;
+  void check_against(const LinearModules& modules) const;
 
   std::int64_t num_parameters() const;
   const std::vector<std::string>& warnings() const { return warnings_; }
@@ -45,5 +59,9 @@ class LoraAdapter {
   std::vector<std::string> target_suffixes_;  // empty where the config holds a regular expression
   std::vector<std::string> warnings_;
 };
+
+/// adapter_model.safetensors with PEFT's names for a Gemma3ForCausalLM, or for the decoder of a multimodal one;
+/// atomically. Throws Usage without branches.
+void write_adapter_weights(const std::string& file, const std::vector<nn::LoraBranch*>& branches, bool is_multimodal);
 
 }  // namespace brain3d::models

@@ -2,8 +2,10 @@
 
 namespace brain3d::models {
 
+at::Tensor Projector::project(const at::Tensor& z) const { return fc2.forward(at::gelu(fc1.forward(z), "none")); }
+
 at::Tensor Projector::forward(const at::Tensor& pooled) const {
-  const at::Tensor projected = fc2.forward(at::gelu(fc1.forward(pooled), "none"));
+  const at::Tensor projected = project(pooled);
   return projected * vis_scale.to(projected.scalar_type());
 }
 

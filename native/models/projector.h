@@ -10,7 +10,10 @@ struct Projector {
   nn::Linear fc2;        // (M, M)
   at::Tensor vis_scale;  // s, 0-d float32
 
-  /// Z_vis = s * (W2 GELU(W1 z + b1) + b2), GELU in its erf form.   (paper eq. 4)
+  /// W2 GELU(W1 z + b1) + b2, GELU in its erf form; z (.., E) -> (.., M).
+  at::Tensor project(const at::Tensor& z) const;
+
+  /// Z_vis = s * project(Z_pool).   (paper eq. 4)
   /// pooled (B, K, E) -> (B, K, M).
   at::Tensor forward(const at::Tensor& pooled) const;
 

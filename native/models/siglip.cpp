@@ -71,16 +71,25 @@ at::Tensor SiglipEncoder::attention(const SiglipLayer& layer, at::Tensor normed)
   return layer.out_proj.forward(out);
 }
 
-at::Tensor SiglipEncoder::forward(at::Tensor x, const CancelFlag* cancel) const {
+at::Tensor SiglipEncoder::block(std::size_t index, at::Tensor x) const {
+  const SiglipLayer& layer = layers_[index];
   const double eps = config_.layer_norm_eps;
-  for (const SiglipLayer& layer : layers_) {
+  const at::Tensor attended = attention(layer, layer.layer_norm1.forward(x, eps));
+  x = ops::add_residual(std::move(x), attended);
+  const at::Tensor inner = layer.fc1.forward(layer.layer_norm2.forward(x, eps));
+  return ops::add_residual(std::move(x), layer.fc2.forward(ops::gelu_tanh(inner)));
+}
+
+at::Tensor SiglipEncoder::final_norm(const at::Tensor& x) const {
+  return post_layernorm_.forward(x, config_.layer_norm_eps);
+}
+
+at::Tensor SiglipEncoder::forward(at::Tensor x, const CancelFlag* cancel) const {
+  for (std::size_t index = 0; index < layers_.size(); ++index) {
     if (cancel != nullptr) cancel->check();
-    const at::Tensor attended = attention(layer, layer.layer_norm1.forward(x, eps));
-    x = ops::add_residual(std::move(x), attended);
-    const at::Tensor inner = layer.fc1.forward(layer.layer_norm2.forward(x, eps));
-    x = ops::add_residual(std::move(x), layer.fc2.forward(ops::gelu_tanh(inner)));
+    x = block(index, std::move(x));
   }
-  return post_layernorm_.forward(x, eps);
+  return final_norm(x);
 }
 
 std::int64_t SiglipEncoder::num_parameters() const {

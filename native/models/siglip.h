@@ -29,6 +29,12 @@ class SiglipEncoder {
   /// `cancel` is checked before every layer.
   at::Tensor forward(at::Tensor x, const CancelFlag* cancel) const;
 
+  /// One block, x (B, N, E) -> (B, N, E); x is taken over.
+  at::Tensor block(std::size_t index, at::Tensor x) const;
+  /// post_layernorm, (B, N, E) -> (B, N, E).
+  at::Tensor final_norm(const at::Tensor& x) const;
+  std::size_t num_layers() const { return layers_.size(); }
+
   const SiglipConfig& config() const { return config_; }
   std::int64_t num_parameters() const;
 

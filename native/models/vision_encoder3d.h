@@ -7,6 +7,17 @@
 
 namespace brain3d::models {
 
+/// The inflated convolution and the positions: volumes (B, 1, D, H, W) -> (B, N, E), before the encoder's blocks.
+/// weight (E, 1, kd, p, p), bias (E), positions (N, E), all in the dtype of the computation. Throws Shape for volumes
+/// of another size than the recipe's.
+at::Tensor embed_patches(const at::Tensor& volumes, const at::Tensor& weight, const at::Tensor& bias,
+                         const at::Tensor& positions, const Recipe& recipe);
+
+/// P of eq. 2 for a checkpoint's depth table (Dp, E), undefined for linear positions -> (N, E) float32. `spatial`
+/// (Hp, Wp, E) is the backbone's table on the patch grid.
+at::Tensor volume_positions(const Recipe& recipe, const PatchGrid& grid, const at::Tensor& depth_table,
+                            const at::Tensor& spatial);
+
 class VisionEncoder3d {
  public:
   /// `patch_weight` (E, 1, kd, p, p), `patch_bias` (E) and `depth_table` (Dp, E; undefined for linear positions) are

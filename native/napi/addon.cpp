@@ -20,6 +20,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   export_model(env, exports);
   export_checkpoint(env, exports);
   export_simulate(env, exports);
+  export_tensors(env, exports);
+  export_trainer(env, exports);
   export_system_info(env, exports);
   return exports;
 }

@@ -34,6 +34,8 @@ void export_roberta(Napi::Env env, Napi::Object exports);
 void export_model(Napi::Env env, Napi::Object exports);
 void export_checkpoint(Napi::Env env, Napi::Object exports);
 void export_simulate(Napi::Env env, Napi::Object exports);
+void export_tensors(Napi::Env env, Napi::Object exports);
+void export_trainer(Napi::Env env, Napi::Object exports);
 void export_system_info(Napi::Env env, Napi::Object exports);
 
 }  // namespace brain3d::napi

@@ -6,6 +6,7 @@
 #include "generate/reports.h"
 #include "napi/convert.h"
 #include "napi/exports.h"
+#include "napi/js_callback.h"
 #include "napi/promise_task.h"
 
 namespace brain3d::napi {
@@ -89,28 +90,6 @@ std::vector<at::Tensor> to_voxels(const Napi::Value& value) {
   std::vector<at::Tensor> voxels;
   for (std::uint32_t i = 0; i < array.Length(); ++i) voxels.push_back(get_handle<data::Volume>(array.Get(i))->voxels);
   return voxels;
-}
-
-/// A callback that reaches JavaScript from the computing thread; empty if the caller gave none.
-/// `convert` makes the arguments, on the JavaScript thread, after `held` has kept the function alive until then.
-template <typename... Args, typename Convert>
-std::function<void(Args...)> js_callback(const Napi::Value& value, const std::shared_ptr<Held>& held,
-                                         const CancelHandle& cancel, Convert convert) {
-  if (!value.IsFunction()) return {};
-  const std::size_t index = held->add(value);
-  AddonData& addon = AddonData::of(value.Env());
-  return [&addon, held, cancel, index, convert](Args... args) {
-    addon.post_to_js([held, cancel, index, convert, args...](Napi::Env env) {
-      if (env == nullptr || held->thrown) return;
-      const Napi::HandleScope scope(env);
-      try {
-        held->get(index).As<Napi::Function>().Call(convert(env, args...));
-      } catch (const Napi::Error& error) {  // must not unwind through Node; ends the work and becomes its rejection
-        held->thrown = error;
-        cancel->cancel();
-      }
-    });
-  };
 }
 
 struct EncodeResult {
@@ -249,14 +228,7 @@ Napi::Value load_model(const Napi::CallbackInfo& call) {
     const std::string device = spec.text("device"), dtype = spec.text("dtype");
     const auto cancel = get_handle<CancelFlag>(call[1]);
     auto held = std::make_shared<Held>();
-    const auto report = js_callback<std::string, std::int64_t, std::int64_t>(
-        call[2], held, cancel,
-        [](Napi::Env env, const std::string& stage, const std::int64_t& done, const std::int64_t& total) {
-          return std::vector<napi_value>{Napi::String::New(env, stage),
-                                         Napi::Number::New(env, static_cast<double>(done)),
-                                         Napi::Number::New(env, static_cast<double>(total))};
-        });
-    const models::StageProgress progress = report ? models::StageProgress(report) : models::StageProgress();
+    const models::StageProgress progress = stage_progress_callback(call[2], held, cancel);
     return run_async<ModelPtr>(
         call.Env(), AddonData::of(call.Env()).compute(), cancel, held,
         [files, device, dtype, cancel, progress] {

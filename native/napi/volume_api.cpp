@@ -139,43 +139,6 @@ Napi::Value write_volume(const Napi::CallbackInfo& call) {
       nothing);
 }
 
-Napi::Value write_tensors(const Napi::CallbackInfo& call) {
-  const std::string path = to_text(call[0], "path");
-  if (!call[1].IsArray() || !call[2].IsObject())
-    throw Napi::TypeError::New(call.Env(), "expected an array for tensors and an object for metadata");
-  const auto list = call[1].As<Napi::Array>();
-  auto held = std::make_shared<Held>();
-  std::vector<io::TensorToWrite> tensors;
-  for (std::uint32_t i = 0; i < list.Length(); ++i) {
-    const Options tensor(list.Get(i));
-    const Napi::Value data = tensor.value("data");
-    if (!data.IsTypedArray() || data.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array)
-      throw Napi::TypeError::New(call.Env(), "expected a Float32Array for data");
-    const auto voxels = data.As<Napi::Float32Array>();
-    const auto shape = tensor.integers("shape");
-    std::int64_t size = 1;
-    for (const std::int64_t side : shape) size *= side;
-    if (size != static_cast<std::int64_t>(voxels.ElementLength()))
-      throw Napi::RangeError::New(call.Env(), "shape and data of tensor '" + tensor.text("name") + "' disagree");
-    held->add(data);
-    tensors.push_back({tensor.text("name"), io::DType::F32, shape, voxels.Data()});
-  }
-  std::map<std::string, std::string> metadata;
-  const auto object = call[2].As<Napi::Object>();
-  const Napi::Array keys = object.GetPropertyNames();
-  for (std::uint32_t i = 0; i < keys.Length(); ++i) {
-    const std::string key = to_text(keys.Get(i), "metadata");
-    metadata[key] = to_text(object.Get(key), key.c_str());
-  }
-  return run_on_files<std::monostate>(
-      call.Env(), get_handle<CancelFlag>(call[3]), held,
-      [path, tensors, metadata] {
-        io::write_safetensors(path, tensors, metadata);
-        return std::monostate{};
-      },
-      nothing);
-}
-
 }  // namespace
 
 void export_volume(Napi::Env env, Napi::Object exports) {
@@ -184,7 +147,6 @@ void export_volume(Napi::Env env, Napi::Object exports) {
   exports.Set("volumeFromArray", Napi::Function::New(env, volume_from_array, "volumeFromArray"));
   exports.Set("preprocess", Napi::Function::New(env, preprocess, "preprocess"));
   exports.Set("writeVolume", Napi::Function::New(env, write_volume, "writeVolume"));
-  exports.Set("writeTensors", Napi::Function::New(env, write_tensors, "writeTensors"));
 }
 
 }  // namespace brain3d::napi

@@ -10,7 +10,8 @@ struct GatedMlp {
   Linear down_proj;     // (M, F)
 
   /// down( gelu_tanh(gate(x)) * up(x) ); x (..., M) -> (..., M).
-  at::Tensor forward(const at::Tensor& x) const;
+  /// `dropout` (null: off) acts in LoRA branches.
+  at::Tensor forward(const at::Tensor& x, const Dropout* dropout = nullptr) const;
 };
 
 }  // namespace brain3d::nn

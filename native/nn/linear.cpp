@@ -2,17 +2,25 @@
 
 namespace brain3d::nn {
 
-at::Tensor Linear::forward(const at::Tensor& x) const {
+at::Tensor Linear::forward(const at::Tensor& x, const Dropout* dropout) const {
   const at::Tensor base =
       at::linear(x, weight, bias.defined() ? std::optional<at::Tensor>(bias) : std::optional<at::Tensor>());
   if (lora.empty()) return base;
-  const at::Tensor x32 = x.to(at::kFloat);
-  at::Tensor sum = base.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+  const at::Tensor x32 = x.to(at::kFloat), base32 = base.to(at::kFloat);
+  std::vector<at::Tensor> parts;  // of the output features, in order
+  std::int64_t end = 0;
+  const auto keep_base_until = [&](std::int64_t begin) {
+    if (begin > end) parts.push_back(base32.narrow(-1, end, begin - end));
+  };
   for (const LoraBranch& branch : lora) {
-    const at::Tensor delta = at::linear(at::linear(x32, branch.lora_A), branch.lora_B);
-    sum.narrow(-1, branch.out_begin, branch.lora_B.size(0)).add_(delta, branch.scaling);
+    keep_base_until(branch.out_begin);
+    const at::Tensor input = dropout == nullptr ? x32 : dropout->apply(x32, branch.site);
+    const at::Tensor delta = at::linear(at::linear(input, branch.lora_A), branch.lora_B);
+    parts.push_back(at::add(base32.narrow(-1, branch.out_begin, delta.size(-1)), delta, branch.scaling));
+    end = branch.out_begin + delta.size(-1);
   }
-  return sum.to(base.scalar_type());
+  keep_base_until(base32.size(-1));
+  return at::cat(parts, -1).to(base.scalar_type());
 }
 
 }  // namespace brain3d::nn

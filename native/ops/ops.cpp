@@ -1,21 +1,19 @@
 #include "ops/ops.h"
 
+#include "ops/autograd.h"
 #include "ops/dispatch.h"
+#include "ops/forward.h"
 
 namespace brain3d::ops {
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& scale, double eps) {
+  if (is_recorded(x)) return rms_norm_recorded(x, scale, eps);
   if (has_cuda_kernel(x)) return cuda::rms_norm(x, scale, eps);
-  const at::Tensor x32 = x.to(at::kFloat);
-  const at::Tensor inverse_rms = x32.square().mean(-1, /*keepdim=*/true).add_(eps).rsqrt_();
-  // Gemma multiplies before the cast back; casting first changes bfloat16 logits.   [GEMMA3]
-  return (x32 * inverse_rms).mul_(scale).to(x.scalar_type());
+  return rms_norm_forward(x, scale, eps).y;
 }
 
 at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  const auto halves = x.chunk(2, -1);
-  const at::Tensor rotated = at::cat({halves[1].neg(), halves[0]}, -1);
-  return x * cos.unsqueeze(1) + rotated * sin.unsqueeze(1);  // (S, 1, Dh) against (B, S, Nh, Dh)
+  return is_recorded(x) ? rotary_recorded(x, cos, sin) : rotary_forward(x, cos, sin);
 }
 
 at::Tensor grouped_query_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
@@ -31,7 +29,7 @@ at::Tensor grouped_query_attention(const at::Tensor& q, const at::Tensor& k, con
   if (mask) rows = (group == 1 ? *mask : mask->repeat({group, 1})).view({1, 1, group * num_queries, k.size(2)});
   const at::Tensor out = at::scaled_dot_product_attention(queries, k, v, rows, /*dropout_p=*/0.0,
                                                           /*is_causal=*/false, scale);
-  return out.view({batch, num_kv_heads, group, num_queries, head_dim})
+  return out.reshape({batch, num_kv_heads, group, num_queries, head_dim})
       .permute({0, 3, 1, 2, 4})
       .reshape({batch, num_queries, num_heads * head_dim});
 }
@@ -44,7 +42,8 @@ at::Tensor add_residual(at::Tensor a, const at::Tensor& b) { return c10::GradMod
 
 at::Tensor gelu_tanh_mul(const at::Tensor& x) {
   const auto halves = x.chunk(2, -1);
-  return at::gelu(halves[0], "tanh").mul_(halves[1]);
+  at::Tensor gate = at::gelu(halves[0], "tanh");
+  return c10::GradMode::is_enabled() ? gate * halves[1] : gate.mul_(halves[1]);
 }
 
 }  // namespace brain3d::ops

@@ -41,6 +41,12 @@ def position_embedding(recipe, ckpt, table):
     return p.reshape(1, d * h * w, e)
 
 
+def project(ckpt, tokens):
+    p = lambda n: (ckpt[f"projector.{n}.weight"], ckpt[f"projector.{n}.bias"])
+    hidden = F.gelu(F.linear(tokens, *p("fc1")))  # the exact erf form
+    return F.linear(hidden, *p("fc2")) * ckpt["vis_scale"]
+
+
 def encode(recipe, ckpt, vision, volume):
     tower = vision.vision_model
     x = F.conv3d(volume, ckpt["vision.patch_embedding_3d.weight"], ckpt["vision.patch_embedding_3d.bias"],
@@ -55,10 +61,8 @@ def encode(recipe, ckpt, vision, volume):
     channels_first = tokens.transpose(1, 2)
     pooled = F.adaptive_avg_pool1d(channels_first, K).transpose(1, 2)
     grid = F.adaptive_avg_pool3d(channels_first.unflatten(2, GRID), (2, 2, 2)).flatten(2).transpose(1, 2)
-    p = lambda n: (ckpt[f"projector.{n}.weight"], ckpt[f"projector.{n}.bias"])
-    hidden = F.gelu(F.linear(pooled, *p("fc1")))  # the exact erf form
-    visual = F.linear(hidden, *p("fc2")) * ckpt["vis_scale"]
-    return {"patch_tokens": tokens, "pooled_tokens": pooled, "pooled_grid": grid, "visual_tokens": visual}
+    return {"patch_tokens": tokens, "pooled_tokens": pooled, "pooled_grid": grid,
+            "visual_tokens": project(ckpt, pooled)}
 
 
 def generate(model, embeds, **options):

@@ -18,6 +18,7 @@ import preprocess
 import roberta
 import sampling
 import tokenizer_cases
+import training
 from common import GOLDEN, output_dir
 
 LIMIT = 3_500_000  # the directory is committed
@@ -26,7 +27,7 @@ TOKENIZER = GOLDEN.parents[1] / "models" / "tiny" / "language" / "tokenizer.json
 
 def main(out):
     for module in (models, checkpoints, brain3d_outputs, sampling, multimodal, preprocess, nifti, peer,
-                   roberta, metrics):
+                   roberta, metrics, training):
         print(module.__name__, flush=True)
         module.main(out)
     if TOKENIZER.exists():

@@ -1,0 +1,127 @@
+#include "train/grounding.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "data/cached_volume.h"
+#include "train/block_chain.h"
+#include "train/contrastive.h"
+
+namespace brain3d::train {
+
+namespace {
+
+/// (B, M) -> unit rows, float32.
+at::Tensor normalise(const at::Tensor& embeddings) {
+  const at::Tensor rows = embeddings.to(at::kFloat);
+  return rows / rows.norm(2, 1, /*keepdim=*/true);
+}
+
+at::Tensor read_volume(const TrainableModel& model, const GroundingBatch& batch, std::size_t index) {
+  try {
+    const at::Tensor voxels = data::read_cached_voxels(batch.volumes[index]);
+    const auto& size = model.recipe().volume_size;
+    B3D_CHECK(voxels.sizes() == at::IntArrayRef(size.data(), 3), Shape, "expected a cached volume of ", size[0], " x ",
+              size[1], " x ", size[2], " as the model's recipe says, got ", voxels.sizes());
+    return voxels;
+  } catch (const Error& error) {
+    throw Error(error.code(), error.what(), {error.detail().file, concat("volumes[", index, "]"), -1});
+  }
+}
+
+/// Some rows of a batch on their way to embeddings; alive until their gradient is known.
+class GroundingPart {
+ public:
+  GroundingPart(const TrainableModel& model, const GroundingOptions& options, const CancelFlag& cancel)
+      : model_(model),
+        options_(options),
+        chain_(
+            model.encoder().num_layers(),
+            [this, &cancel](std::size_t index, const at::Tensor& x) {
+              cancel.check();
+              return model_.encoder().block(index, x);
+            },
+            options.recompute) {}
+
+  /// Rows [begin, end) of the batch -> (end - begin, M).
+  at::Tensor forward(const GroundingBatch& batch, std::size_t begin, std::size_t end) {
+    std::vector<at::Tensor> volumes;
+    for (std::size_t i = begin; i < end; ++i) volumes.push_back(read_volume(model_, batch, i).unsqueeze(0));
+    const at::Tensor stacked = at::stack(volumes).to(model_.device());  // (b, 1, D, H, W)
+    const at::Tensor tokens = model_.encoder().final_norm(chain_.forward(model_.embed_patches(stacked)));
+    const models::Projector projector = model_.projector();
+    embedding_ = normalise(options_.visual_embedding == VisualEmbedding::Peer
+                               ? projector.project(tokens.mean(1))
+                               : projector.project(model_.compress(tokens)).mean(1));
+    return embedding_.detach();
+  }
+
+  void backward(const at::Tensor& gradient) {
+    embedding_.backward(gradient);
+    embedding_.reset();
+    chain_.backward();
+  }
+
+ private:
+  const TrainableModel& model_;
+  const GroundingOptions& options_;
+  BlockChain chain_;
+  at::Tensor embedding_;
+};
+
+std::vector<float> to_host(const at::Tensor& values) {
+  const at::Tensor flat = values.to(at::kCPU, at::kFloat).contiguous();
+  return {flat.const_data_ptr<float>(), flat.const_data_ptr<float>() + flat.numel()};
+}
+
+}  // namespace
+
+Objective grounding_objective(const TrainableModel& model, const GroundingBatch& batch, const GroundingOptions& options,
+                              Pass pass, const CancelFlag& cancel) {
+  const std::size_t count = batch.volumes.size();
+  B3D_CHECK(batch.texts.dim() == 2 && batch.texts.size(0) == static_cast<std::int64_t>(count) &&
+                batch.text_ids.size() == count,
+            Usage, "expected a text and a text id for each of ", count, " volumes");
+  const auto step = static_cast<std::size_t>(std::max<std::int64_t>(1, options.micro_batch));
+  const std::size_t last_begin = (count - 1) / step * step;
+  const auto embed = [&](std::size_t begin, bool with_gradients) {
+    const at::AutoGradMode mode(with_gradients);
+    auto part = std::make_unique<GroundingPart>(model, options, cancel);
+    at::Tensor rows = part->forward(batch, begin, std::min(begin + step, count));
+    return std::pair(std::move(part), std::move(rows));
+  };
+
+  std::vector<at::Tensor> rows;
+  for (std::size_t begin = 0; begin < last_begin; begin += step) rows.push_back(embed(begin, false).second);
+  auto [last, last_rows] = embed(last_begin, pass == Pass::Gradients);
+  rows.push_back(last_rows);
+  const ContrastiveLoss contrast =
+      contrastive_loss(at::cat(rows), batch.texts.to(model.device()), batch.text_ids, options.temperature);
+  Objective out{contrast.loss.item<double>(), to_host(contrast.row_losses), 0, 0};
+  if (pass == Pass::Loss) return out;
+
+  const auto gradient = [&](std::size_t begin) {
+    const auto from = static_cast<std::int64_t>(begin), to = static_cast<std::int64_t>(std::min(begin + step, count));
+    return contrast.gradient.narrow(0, from, to - from);
+  };
+  last->backward(gradient(last_begin));
+  last.reset();
+  for (std::size_t begin = 0; begin < last_begin; begin += step) embed(begin, true).first->backward(gradient(begin));
+  return out;
+}
+
+at::Tensor embed_texts(const TrainableModel& model, const std::vector<std::vector<std::int64_t>>& texts,
+                       const CancelFlag& cancel) {
+  const at::NoGradGuard no_grad;
+  const models::Gemma3& language = model.language();
+  std::vector<at::Tensor> rows;
+  for (const auto& ids : texts) {
+    models::check_ids(ids, language.config().vocab_size, "text");
+    const at::Tensor embeds = language.embed(models::ids_tensor(ids, model.device())).unsqueeze(0);
+    rows.push_back(language.forward_sequence(embeds, &cancel).mean(1));  // (1, M)
+  }
+  B3D_CHECK(!rows.empty(), Usage, "expected at least one text, got none");
+  return normalise(at::cat(rows));
+}
+
+}  // namespace brain3d::train

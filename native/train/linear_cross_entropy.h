@@ -1,0 +1,20 @@
+// The language model's loss without its logits.
+#pragma once
+
+#include "core/torch.h"
+
+namespace brain3d::train {
+
+struct TokenLoss {
+  at::Tensor nlls;      // (R) float32, -log p of each label
+  at::Tensor gradient;  // (R, M) of sum_r weights_r nll_r, in the dtype of `hidden`; undefined without `with_gradient`
+};
+
+/// Cross-entropy of logits = hidden weight^t with labels, and its gradient, `chunk_rows` rows at a time: at most
+/// chunk_rows * V logits exist, in float32.   (paper eq. 6 and 7)
+/// The head is frozen, so its gradient is not computed; hidden's is what flows on.
+/// hidden (R, M); weight (V, M); labels (R) int64; weights (R) float32.
+TokenLoss linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& labels,
+                               const at::Tensor& weights, std::int64_t chunk_rows, bool with_gradient);
+
+}  // namespace brain3d::train

@@ -1,0 +1,100 @@
+#include "train/trainable_model.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "models/token_compression.h"
+
+namespace brain3d::train {
+
+TrainableModel TrainableModel::load(const TrainableFiles& files, const ParameterGroups& trains,
+                                    const models::LoraSpec* fresh_adapter, at::Device device, at::ScalarType dtype,
+                                    const CancelHandle& cancel, const models::StageProgress& progress) {
+  // Not inference mode: its tensors cannot take part in autograd.
+  const at::NoGradGuard no_grad;
+  const auto options = at::TensorOptions().device(device).dtype(dtype);
+  const auto float32 = options.dtype(at::kFloat);
+  const auto vision = models::SiglipConfig::read(files.vision_dir);
+  const auto language = models::Gemma3Config::read(files.language_dir);
+  models::WeightSource vision_source = models::open_vision_backbone(files.vision_dir, vision);
+  models::WeightSource language_source = models::Gemma3::open_backbone(files.language_dir, language);
+  auto weights = models::CheckpointWeights::read(
+      files.weights_file, models::checkpoint_sizes(vision, language.hidden_size, files.recipe), float32);
+  models::LoraAdapter adapter;
+  if (!files.adapter_dir.empty())
+    adapter = models::LoraAdapter::read(files.adapter_dir);
+  else if (fresh_adapter != nullptr)
+    adapter = models::LoraAdapter::initialise(*fresh_adapter, models::Gemma3::linear_modules(language));
+  for (auto* source : {&vision_source, &language_source}) {
+    source->set_cancel(cancel);
+    source->set_progress(models::stage_progress(progress, source == &vision_source ? "vision" : "language"));
+  }
+
+  auto encoder = models::SiglipEncoder::load(vision, vision_source, options);
+  const auto embeddings = models::SiglipEmbeddings::load(vision_source, float32);
+  auto decoder = models::Gemma3::load(language, language_source, options, adapter.empty() ? nullptr : &adapter,
+                                      /*merge=*/false);
+  TrainableModel model(std::move(encoder), std::move(decoder), std::move(weights));
+  model.recipe_ = files.recipe;
+  model.grid_ = files.recipe.patch_grid(vision.patch_size);
+  model.spatial_ = models::interpolate_position_table(embeddings.position_table, model.grid_[1], model.grid_[2]);
+  model.warnings_ = adapter.warnings();
+  model.collect_parameters(trains);
+  return model;
+}
+
+void TrainableModel::collect_parameters(const ParameterGroups& trains) {
+  lora_branches_ = language_.lora_branches();
+  const auto add = [this, &trains](const std::string& name, ParameterGroup group, at::Tensor& value, bool decays) {
+    if (trains.count(group) == 0 || !value.defined()) return;
+    value.requires_grad_(true);
+    parameters_.push_back({name, group, value, decays});
+  };
+  for (auto& [name, tensor] : weights_.named_tensors()) {
+    const auto group = name == models::kVisScale          ? ParameterGroup::VisScale
+                       : name == models::kDepthPositions  ? ParameterGroup::DepthPositions
+                       : name.rfind("projector.", 0) == 0 ? ParameterGroup::Projector
+                                                          : ParameterGroup::PatchEmbedding;
+    add(name, group, *tensor, tensor->dim() >= 2 && group != ParameterGroup::DepthPositions);
+  }
+  for (nn::LoraBranch* branch : lora_branches_) {
+    add(branch->module + ".lora_A.weight", ParameterGroup::Lora, branch->lora_A, true);
+    add(branch->module + ".lora_B.weight", ParameterGroup::Lora, branch->lora_B, true);
+  }
+  for (const ParameterGroup group : trains) {
+    const bool found = std::any_of(parameters_.begin(), parameters_.end(),
+                                   [group](const Parameter& parameter) { return parameter.group == group; });
+    B3D_CHECK(found, Usage, "expected a model with tensors of the group ", group_name(group),
+              ", got one without: its recipe has no such tensors, or no adapter was given");
+  }
+}
+
+at::Tensor TrainableModel::embed_patches(const at::Tensor& volumes) const {
+  const at::Tensor positions = models::volume_positions(recipe_, grid_, weights_.depth_positions, spatial_);
+  return models::embed_patches(volumes, weights_.patch_weight.to(dtype()), weights_.patch_bias.to(dtype()),
+                               positions.to(dtype()), recipe_);
+}
+
+at::Tensor TrainableModel::compress(const at::Tensor& patch_tokens) const {
+  return models::compress_tokens(patch_tokens, recipe_, grid_);
+}
+
+models::Projector TrainableModel::projector() const {
+  const models::Projector& stored = weights_.projector;
+  const auto cast = [this](const nn::Linear& linear) {
+    return nn::Linear{linear.weight.to(dtype()), linear.bias.to(dtype()), {}};
+  };
+  return {cast(stored.fc1), cast(stored.fc2), stored.vis_scale};
+}
+
+void TrainableModel::write_weights(const std::string& file) const {
+  const at::NoGradGuard no_grad;
+  weights_.write(file);
+}
+
+void TrainableModel::write_adapter(const std::string& file) const {
+  const at::NoGradGuard no_grad;
+  models::write_adapter_weights(file, lora_branches_, language_.config().is_multimodal);
+}
+
+}  // namespace brain3d::train

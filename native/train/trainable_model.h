@@ -1,0 +1,75 @@
+// A Brain3D whose parts can be trained: frozen backbones, float32 leaves for the rest.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "models/brain3d_model.h"
+#include "models/checkpoint_weights.h"
+#include "train/parameters.h"
+
+namespace brain3d::train {
+
+struct TrainableFiles {
+  std::string vision_dir;
+  std::string language_dir;
+  std::string weights_file;  // brain3d.safetensors to start from
+  std::string adapter_dir;   // PEFT directory to start from, or empty
+  models::Recipe recipe;
+};
+
+class TrainableModel {
+ public:
+  /// `trains` become leaves, the rest stays frozen. `fresh_adapter` (null: none) is drawn where there is no
+  /// `adapter_dir`. Strict, as Brain3DModel::load. Throws Usage if `trains` names a group the model does not have.
+  static TrainableModel load(const TrainableFiles& files, const ParameterGroups& trains,
+                             const models::LoraSpec* fresh_adapter, at::Device device, at::ScalarType dtype,
+                             const CancelHandle& cancel, const models::StageProgress& progress);
+
+  /// (B, 1, D, H, W) -> (B, N, E), before the encoder's blocks.   (paper eq. 2)
+  at::Tensor embed_patches(const at::Tensor& volumes) const;
+  /// Z_pool (B, N, E) -> (B, K, E).   (paper eq. 3)
+  at::Tensor compress(const at::Tensor& patch_tokens) const;
+  /// In the dtype of the computation, with the leaves' history.   (paper eq. 4)
+  models::Projector projector() const;
+
+  const models::SiglipEncoder& encoder() const { return encoder_; }
+  const models::Gemma3& language() const { return language_; }
+  const models::Recipe& recipe() const { return recipe_; }
+  const models::PatchGrid& grid() const { return grid_; }
+  std::int64_t num_patch_tokens() const { return grid_[0] * grid_[1] * grid_[2]; }
+  std::int64_t num_visual_tokens() const { return recipe_.num_visual_tokens; }
+  at::Device device() const { return language_.options().device(); }
+  at::ScalarType dtype() const { return c10::typeMetaToScalarType(language_.options().dtype()); }
+
+  /// What trains, in the order of the checkpoint and then of the adapter.
+  const std::vector<Parameter>& parameters() const { return parameters_; }
+  double vis_scale() const { return weights_.projector.vis_scale.item<double>(); }
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+  /// brain3d.safetensors with the present values of everything in it.
+  void write_weights(const std::string& file) const;
+  /// adapter_model.safetensors in PEFT's format. Throws Usage if the model has no adapter.
+  void write_adapter(const std::string& file) const;
+
+  TrainableModel(const TrainableModel&) = delete;  // branches point into `language_`
+  TrainableModel(TrainableModel&&) = default;
+
+ private:
+  TrainableModel(models::SiglipEncoder encoder, models::Gemma3 language, models::CheckpointWeights weights)
+      : encoder_(std::move(encoder)), language_(std::move(language)), weights_(std::move(weights)) {}
+  void collect_parameters(const ParameterGroups& trains);
+
+  models::Recipe recipe_;
+  models::PatchGrid grid_{};
+  models::SiglipEncoder encoder_;
+  models::Gemma3 language_;
+  models::CheckpointWeights weights_;  // float32
+  at::Tensor spatial_;                 // (Hp, Wp, E) float32
+  std::vector<nn::LoraBranch*> lora_branches_;
+  std::vector<Parameter> parameters_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace brain3d::train

@@ -1,0 +1,105 @@
+#include "train/trainer.h"
+
+#include <cmath>
+#include <numeric>
+
+#include "core/device.h"
+#include "core/error.h"
+#include "data/cached_volume.h"
+
+namespace brain3d::train {
+
+namespace {
+
+constexpr double kClipEpsilon = 1e-6;  // as torch.nn.utils.clip_grad_norm_
+
+std::optional<NonFinite> non_finite_loss(const Objective& objective) {
+  NonFinite found{"loss", {}};
+  for (std::size_t i = 0; i < objective.sample_losses.size(); ++i)
+    if (!std::isfinite(objective.sample_losses[i])) found.samples.push_back(i);
+  if (found.samples.empty() && std::isfinite(objective.loss)) return {};
+  return found;
+}
+
+NonFinite non_finite_gradient(const std::vector<Parameter>& parameters, std::size_t num_samples) {
+  NonFinite found{"gradient norm", std::vector<std::size_t>(num_samples)};
+  std::iota(found.samples.begin(), found.samples.end(), std::size_t{0});
+  for (const Parameter& parameter : parameters)
+    if (!parameter.value.grad().isfinite().all().item<bool>()) {
+      found.tensor = parameter.name;
+      break;
+    }
+  return found;
+}
+
+/// Gradients of every parameter; where nothing reached one, zeros, as for the projector's weights behind a closed gate.
+std::vector<at::Tensor> gradients(const std::vector<Parameter>& parameters) {
+  std::vector<at::Tensor> out;
+  for (const Parameter& parameter : parameters) {
+    at::Tensor& gradient = parameter.value.mutable_grad();
+    if (!gradient.defined()) gradient = at::zeros_like(parameter.value);
+    out.push_back(gradient);
+  }
+  return out;
+}
+
+}  // namespace
+
+Trainer::Trainer(TrainableModel model, const AdamWOptions& options, double lora_dropout)
+    : model_(std::move(model)), optimizer_(model_.parameters(), options), lora_dropout_(lora_dropout) {}
+
+template <typename ComputeObjective>
+StepResult Trainer::step(const Update& update, ComputeObjective compute) {
+  reset_peak_bytes(model_.device());
+  for (const Parameter& parameter : model_.parameters()) parameter.value.mutable_grad().reset();
+  StepResult result;
+  result.objective = compute();
+  result.non_finite = non_finite_loss(result.objective);
+  if (!result.non_finite) {
+    const at::NoGradGuard no_grad;
+    const std::vector<at::Tensor> all = gradients(model_.parameters());
+    result.grad_norm = at::stack(at::_foreach_norm(all, 2)).norm().item<double>();
+    if (!std::isfinite(result.grad_norm)) {
+      result.non_finite = non_finite_gradient(model_.parameters(), result.objective.sample_losses.size());
+    } else {
+      const double factor = update.max_grad_norm / (result.grad_norm + kClipEpsilon);
+      if (update.max_grad_norm > 0 && factor < 1) at::_foreach_mul_(all, factor);
+      optimizer_.step(update.learning_rates);
+    }
+  }
+  for (const Parameter& parameter : model_.parameters()) parameter.value.mutable_grad().reset();
+  result.vis_scale = model_.vis_scale();
+  result.peak_device_bytes = peak_bytes(model_.device());
+  return result;
+}
+
+StepResult Trainer::grounding_step(const GroundingBatch& batch, const GroundingOptions& options, const Update& update,
+                                   const CancelFlag& cancel) {
+  return step(update, [&] { return grounding_objective(model_, batch, options, Pass::Gradients, cancel); });
+}
+
+StepResult Trainer::report_step(const std::vector<ReportSample>& samples, const ReportOptions& options,
+                                const Update& update, const CancelFlag& cancel) {
+  const LoraDropout dropout{lora_dropout_, update.seed};
+  return step(update, [&] { return report_objective(model_, samples, options, dropout, Pass::Gradients, cancel); });
+}
+
+Objective Trainer::grounding_loss(const GroundingBatch& batch, const GroundingOptions& options,
+                                  const CancelFlag& cancel) const {
+  return grounding_objective(model_, batch, options, Pass::Loss, cancel);
+}
+
+Objective Trainer::report_loss(const std::vector<ReportSample>& samples, const ReportOptions& options,
+                               const CancelFlag& cancel) const {
+  return report_objective(model_, samples, options, {}, Pass::Loss, cancel);
+}
+
+at::Tensor Trainer::encode_pooled(const std::string& volume_file, const CancelFlag& cancel) const {
+  const at::NoGradGuard no_grad;
+  const at::Tensor voxels = data::read_cached_voxels(volume_file);
+  const at::Tensor volume = voxels.unsqueeze(0).unsqueeze(0).to(model_.device());
+  const at::Tensor tokens = model_.encoder().forward(model_.embed_patches(volume), &cancel);
+  return model_.compress(tokens)[0].to(at::kCPU, at::kFloat).contiguous();
+}
+
+}  // namespace brain3d::train

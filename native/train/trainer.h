@@ -1,0 +1,64 @@
+// One optimiser step at a time. Epochs, order, schedule and checkpoints are TypeScript's.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "train/adamw.h"
+#include "train/grounding.h"
+#include "train/report_objective.h"
+
+namespace brain3d::train {
+
+struct Update {
+  LearningRates learning_rates;
+  double max_grad_norm = 0;  // 0 is off
+  std::uint64_t seed = 0;    // of the step's dropout masks
+};
+
+/// A loss or gradient that is not finite.
+struct NonFinite {
+  std::string tensor;                // "loss", or the parameter whose gradient it is
+  std::vector<std::size_t> samples;  // whose loss it is; all of the step for a gradient
+};
+
+struct StepResult {
+  Objective objective;
+  double grad_norm = 0;  // over all that trains, before clipping
+  double vis_scale = 0;
+  std::int64_t peak_device_bytes = 0;   // 0 on the CPU
+  std::optional<NonFinite> non_finite;  // then nothing was updated
+};
+
+class Trainer {
+ public:
+  Trainer(TrainableModel model, const AdamWOptions& options, double lora_dropout);
+
+  /// A step that throws, or is cancelled, updates nothing.
+  StepResult grounding_step(const GroundingBatch& batch, const GroundingOptions& options, const Update& update,
+                            const CancelFlag& cancel);
+  StepResult report_step(const std::vector<ReportSample>& samples, const ReportOptions& options, const Update& update,
+                         const CancelFlag& cancel);
+
+  Objective grounding_loss(const GroundingBatch& batch, const GroundingOptions& options,
+                           const CancelFlag& cancel) const;
+  Objective report_loss(const std::vector<ReportSample>& samples, const ReportOptions& options,
+                        const CancelFlag& cancel) const;
+
+  /// Z_pool (K, E) float32 on the CPU of a file of the preprocessing cache.
+  at::Tensor encode_pooled(const std::string& volume_file, const CancelFlag& cancel) const;
+
+  const TrainableModel& model() const { return model_; }
+  AdamW& optimizer() { return optimizer_; }
+
+ private:
+  template <typename ComputeObjective>
+  StepResult step(const Update& update, ComputeObjective compute);
+
+  TrainableModel model_;
+  AdamW optimizer_;
+  double lora_dropout_;
+};
+
+}  // namespace brain3d::train
