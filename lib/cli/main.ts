@@ -6,6 +6,7 @@ import { DISCLAIMER } from '../report';
 import { addDataset } from './dataset';
 import { addDoctor } from './doctor';
 import { addEncode } from './encode';
+import { addEvaluate } from './evaluate';
 import { addImport } from './import';
 import { addInit } from './init';
 import { addInspect } from './inspect';
@@ -23,6 +24,7 @@ const COMMANDS = [
   addPreprocess,
   addDataset,
   addSimulate,
+  addEvaluate,
   addMetrics,
   addInit,
   addImport,

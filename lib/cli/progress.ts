@@ -10,6 +10,9 @@ const LABELS: Record<string, string> = {
   files: 'checking files',
   preprocessing: 'preprocessing scans',
   montages: 'drawing montages',
+  lesions: 'measuring lesions',
+  generations: 'generating reports',
+  scoring: 'scoring',
 };
 
 export class Progress {
