@@ -1,11 +1,11 @@
 /** `brain3d evaluate`: models on a split of a dataset. */
 import { join } from 'node:path';
-import type { Command } from 'commander';
-import { Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { SPLITS } from '../dataset/split';
 import { evaluate } from '../evaluate/evaluate';
 import type { EvaluateOptions } from '../evaluate/options';
 import { tablesAsMarkdown } from '../evaluate/table-files';
+import { makeTables } from '../evaluate/tables';
 import { addDecodingOptions } from './decoding-options';
 import { addModelOptions, addStripOptions, integer, workersOption } from './options';
 import { note, print } from './output';
@@ -54,13 +54,13 @@ function collect(value: string, earlier: string[] = []): string[] {
 }
 
 async function run({ model: models, ...flags }: EvaluateFlags, signal: AbortSignal): Promise<void> {
-  const warnings: string[] = [];
+  const warnings = new Set<string>();
   const results = await withProgress(({ update }) =>
-    evaluate({ ...flags, models, signal, onProgress: update, onWarning: (message) => warnings.push(message) }),
+    evaluate({ ...flags, models, signal, onProgress: update, onWarning: (message) => void warnings.add(message) }),
   ).finally(() => {
     for (const warning of warnings) note(`warning: ${warning}`);
   });
-  print(tablesAsMarkdown(results).trimEnd());
+  print(tablesAsMarkdown(results, makeTables(results).slice(0, 1)).trimEnd());
   for (const name of ['results.json', 'cases.csv', 'table.md', 'table.tex', 'report.html'])
     note(`wrote ${join(flags.out, name)}`);
 }

@@ -40,7 +40,7 @@ export function casesCsv(
         const made = texts[i] as CaseText;
         const { empty, truncated, degenerate, failed } = flagsOf(made);
         lines.push([
-          ...[row.name, row.model?.settings.greedy ? null : seed, id, kind, source, laterality],
+          ...[row.name, seed, id, kind, source, laterality],
           ...[lesionMl, lesionCount, focality, focalityBasis],
           ...[empty, truncated, degenerate, failed, made.error?.code ?? null, made.error?.message ?? null],
           ...[extractLaterality(report).side, extractLaterality(made.text).side],

@@ -97,15 +97,16 @@ function controlRow(
 ): Row[] {
   if ('unavailable' in texts) return [];
   const made = texts.map((text) => ({ text, finishReason: 'eos' as const, newTokens: 0, error: null }));
-  return [{ ...about, kind: 'control', model: null, runs: [{ seed: 0, texts: made }] }];
+  return [{ ...about, kind: 'control', model: null, runs: [{ seed: null, texts: made }] }];
 }
 
 /** Pairs for scoring; the encoder is loaded once for all rows. */
 async function withBertscore(
   rows: readonly Row[],
   entries: Cases['entries'],
-  { roberta, bertscoreLayer, device, signal }: EvaluateOptions,
+  options: EvaluateOptions,
 ): Promise<{ texts: RowTexts[]; roberta: Awaited<ReturnType<typeof scoreByEncoder>>['roberta'] }> {
+  const { roberta, bertscoreLayer, device, signal } = options;
   const pairsOf = (texts: Row['runs'][number]['texts']): Pair[] =>
     entries.map(({ id, report, class: kind }, i) => ({
       id,
@@ -116,6 +117,7 @@ async function withBertscore(
   const paired = rows.map(({ name, runs }) => ({ name, runs: runs.map(({ texts }) => pairsOf(texts)) }));
   const all = paired.flatMap(({ runs }) => runs.flat());
   const encoder = await scoreByEncoder(all, { roberta, bertscoreLayer, device, signal });
+  for (const warning of encoder.roberta?.warnings ?? []) options.onWarning?.(warning);
   let begin = 0;
   const next = (count: number) => {
     begin += count;

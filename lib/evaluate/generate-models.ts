@@ -38,9 +38,12 @@ export async function generateModels(
     await generateAll(runs, options);
     const rows = runs.map(({ name, model, volumes, files }): Row => {
       const { load: _, recipe: __, ...about } = model;
-      const texts = files.map(({ seed, file }) => ({ seed, texts: collectTexts(ids, file, volumes.unusable) }));
+      const texts = files.map(({ seed, file }) => ({
+        seed: model.settings.greedy ? null : seed,
+        texts: collectTexts(ids, file, volumes.unusable),
+      }));
       for (const run of texts) requireSomeText(name, ids, run.texts);
-      const seeds = files.map(({ seed }) => seed);
+      const seeds = texts.map(({ seed }) => seed);
       return { name, kind: 'model', description: null, model: { ...about, seeds }, runs: texts };
     });
     warnOfFailures(rows, ids, options);

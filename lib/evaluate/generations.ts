@@ -32,17 +32,19 @@ const HEADER = { format: 'brain3d-generations', format_version: 1 };
 
 export class GenerationFile {
   readonly #path: string;
-  /** Bytes of whole lines. */
+  /** Bytes that were read, and those of whole lines among them. */
+  readonly #bytes: number;
   readonly #length: number;
   readonly #header: string;
   /** The last line of each id. */
   readonly lines = new Map<string, GenerationLine>();
   #handle: FileHandle | null = null;
 
-  private constructor(path: string, header: string, content: Buffer) {
+  private constructor(path: string, header: string, bytes: number, length: number) {
     this.#path = path;
     this.#header = header;
-    this.#length = content.length;
+    this.#bytes = bytes;
+    this.#length = length;
   }
 
   /**
@@ -55,7 +57,7 @@ export class GenerationFile {
     const bytes = await contentOf(path, file);
     // What a killed process left of a line is no line.
     const content = bytes.subarray(0, bytes.lastIndexOf(0x0a) + 1);
-    const made = new GenerationFile(path, JSON.stringify(header), content);
+    const made = new GenerationFile(path, JSON.stringify(header), bytes.length, content.length);
     const [first, ...rest] = content.toString('utf8').split('\n').slice(0, -1);
     if (first === undefined) return made;
     compareHeader(parse(first, file, 1), header, file);
@@ -67,7 +69,7 @@ export class GenerationFile {
     return made;
   }
 
-  /** Appends lines and waits until they are on the disk. */
+  /** Appends lines and waits until they are on the disk. @throws {Brain3DError} BRAIN3D_IO if another process appends, too */
   async append(lines: readonly GenerationLine[]): Promise<void> {
     const handle = await this.#opened();
     await handle.appendFile(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
@@ -83,6 +85,12 @@ export class GenerationFile {
   async #opened(): Promise<FileHandle> {
     if (this.#handle !== null) return this.#handle;
     this.#handle = await open(this.#path, 'a', 0o600);
+    const { size } = await this.#handle.stat();
+    if (size !== this.#bytes) {
+      const file = basename(this.#path);
+      const message = `${file} has changed since it was read: another evaluation writes into the same folder; wait for its end`;
+      throw new Brain3DError('BRAIN3D_IO', message, { file });
+    }
     await this.#handle.truncate(this.#length);
     if (this.#length === 0) await this.#handle.appendFile(`${this.#header}\n`);
     return this.#handle;

@@ -11,7 +11,7 @@ import { type EvaluationResults, flagsOf, type Row } from './results';
 import type { GroupScores } from './score-rows';
 import type { CaseTraits } from './subgroups';
 import { notes } from './table-files';
-import { makeTables, type Table } from './tables';
+import { type Cell, makeTables, type Table } from './tables';
 
 export interface PageContent {
   results: EvaluationResults;
@@ -80,15 +80,18 @@ ${worstFirst(cases, rows)
 }
 
 function tableHtml({ title, head, rows }: Table): string {
-  const body = rows.map(({ cells, isControl }) => {
-    const inner = cells.map(
-      ({ text, isBest }) => `<td>${isBest ? `<b>${escapeHtml(text)}</b>` : escapeHtml(text)}</td>`,
-    );
-    return `<tr${isControl ? ' class="control"' : ''}>${inner.join('')}</tr>`;
-  });
+  const body = rows.map(
+    ({ cells, isControl }) => `<tr${isControl ? ' class="control"' : ''}>${cells.map(cellHtml).join('')}</tr>`,
+  );
   return `<h2>${escapeHtml(title)}</h2>
 <div class="wide"><table><tr>${head.map((cell) => `<th>${escapeHtml(cell)}</th>`).join('')}</tr>
 ${body.join('\n')}</table></div>`;
+}
+
+/** The interval below its mean. */
+function cellHtml({ text, isBest }: Cell): string {
+  const shown = escapeHtml(text).replace(/ \[/, '<br>[');
+  return `<td>${isBest ? `<b>${shown}</b>` : shown}</td>`;
 }
 
 function confusionHtml(name: string, matrix: CaseErrors['lateralityConfusion']): string {
@@ -158,7 +161,7 @@ function caseHtml(i: number, cases: PageContent['cases'], rows: PageContent['row
       : `<img alt="Slices of ${escapeHtml(entry.id)}" src="data:image/png;base64,${Buffer.from(picture).toString('base64')}">`;
   return `<article id="${escapeHtml(entry.id)}">
 <div><h3>${escapeHtml(entry.id)}</h3><p class="scores">${tags}</p>${image}</div>
-<div><h4>Reference</h4><p class="text">${highlighted(entry.report, first, 'missed')}</p>
+<div><h4>Reference${models.length > 1 ? `, marked against ${escapeHtml((models[0] as (typeof models)[number]).row.name)}` : ''}</h4><p class="text">${highlighted(entry.report, first, 'missed')}</p>
 ${models.map((model) => generationsHtml(i, entry.report, model)).join('\n')}</div>
 </article>`;
 }

@@ -34,10 +34,10 @@ export interface EvaluationRow extends TextScores {
   kind: 'model' | 'control';
   /** What a control is. */
   description: string | null;
-  model: (Omit<TextModel, 'load' | 'recipe'> & { seeds: number[] }) | null;
+  model: (Omit<TextModel, 'load' | 'recipe'> & { seeds: (number | null)[] }) | null;
   /** Counts over all cases and seeds. */
   generations: { total: number; failed: number; empty: number; truncated: number; degenerate: number };
-  failures: { id: string; seed: number; code: string; message: string }[];
+  failures: { id: string; seed: number | null; code: string; message: string }[];
   spread: ByMetric<Spread | Unavailable> | null;
   subgroups: GroupScores[];
 }
@@ -67,8 +67,8 @@ export interface Row {
   kind: EvaluationRow['kind'];
   description: string | null;
   model: EvaluationRow['model'];
-  /** Of each seed; one for a control. */
-  runs: { seed: number; texts: CaseText[] }[];
+  /** Of each seed; one without, for a control and for greedy decoding. */
+  runs: { seed: number | null; texts: CaseText[] }[];
 }
 
 export function evaluationRow(row: Row, scored: ScoredRow, ids: readonly string[]): EvaluationRow {

@@ -2,14 +2,15 @@
 import type { EvaluationResults } from './results';
 import { type Cell, makeTables, type Table } from './tables';
 
-export function tablesAsMarkdown(results: EvaluationResults): string {
-  const tables = makeTables(results).map(
+/** @param tables all of them, or those that are wanted */
+export function tablesAsMarkdown(results: EvaluationResults, tables = makeTables(results)): string {
+  const texts = tables.map(
     ({ title, head, rows }) =>
       `## ${title}\n\n${line(head)}\n${line(head.map(() => '---'))}\n${rows.map(({ cells }) => line(cells.map(inMarkdown))).join('\n')}\n`,
   );
   return [
     `# Evaluation on ${plain(results)}\n`,
-    ...tables,
+    ...texts,
     notes(results)
       .map((note) => `- ${note}\n`)
       .join(''),

@@ -1,10 +1,11 @@
 /** The tables of an evaluation, once, for Markdown, LaTeX and the page. */
 import type { Difference, Metric, Unavailable } from '../metrics/bootstrap';
+import type { EntityErrors } from '../metrics/case-errors';
 import type { Pick } from '../metrics/case-scores';
 import type { MetricScores } from '../metrics/evaluate-texts';
-import { DEFINITIONS } from '../metrics/findings';
+import { CATEGORIES, CATEGORY_NAMES, DEFINITIONS } from '../metrics/findings';
 import type { EvaluationResults, EvaluationRow } from './results';
-import type { Comparison } from './score-rows';
+import type { Comparison, Spread } from './score-rows';
 
 export interface Cell {
   text: string;
@@ -47,6 +48,9 @@ export function makeTables(results: EvaluationResults): Table[] {
     scoreTable(`Of them ${subset('healthy')}`, rows, (row) => row.subsets.healthy),
     errorTable(rows),
     generationTable(rows),
+    entityTable(rows),
+    ...spreadTables(rows),
+    ...results.subgroups.filter(({ unavailable }) => unavailable === null).map((group) => subgroupTable(group, rows)),
     ...comparisonTables(results),
   ];
 }
@@ -113,6 +117,69 @@ function generationTable(rows: readonly EvaluationRow[]): Table {
         ...(['total', 'failed', 'empty', 'truncated', 'degenerate'] as const).map((key) => String(generations[key])),
         hypotheses.words.mean.toFixed(1),
         `${(100 * hypotheses.distinctTexts).toFixed(1)} %`,
+      ].map((text) => ({ text })),
+    })),
+  };
+}
+
+/** Precision and recall of every lobe and finding, by the strict definition. */
+function entityTable(rows: readonly EvaluationRow[]): Table {
+  const strict = rows.map((row) => row.errors.strict.entities);
+  const share = (value: number | null) => (value === null ? '-' : value.toFixed(2));
+  const names = CATEGORY_NAMES.flatMap((category) => CATEGORIES[category].map((entity) => ({ category, entity })));
+  return {
+    title: 'Entities (strict): precision / recall (references that name it, generations that name it)',
+    head: ['Entity', ...rows.map(({ name }) => name)],
+    rows: names.map(({ category, entity }) => ({
+      isControl: false,
+      cells: [
+        { text: `${category}: ${entity}` },
+        ...strict.map((entities) => {
+          const { precision, recall, references, hypotheses } = entities[category][entity] as EntityErrors;
+          return { text: `${share(precision)} / ${share(recall)} (${references}, ${hypotheses})` };
+        }),
+      ],
+    })),
+  };
+}
+
+/** Only where there are several seeds. */
+function spreadTables(rows: readonly EvaluationRow[]): Table[] {
+  const sampled = rows.filter(({ spread }) => spread !== null);
+  if (sampled.length === 0) return [];
+  const columns = [...PAPER_COLUMNS, ...STRICT_COLUMNS];
+  return [
+    {
+      title: 'Spread over seeds: standard deviation of the mean over cases (lowest to highest)',
+      head: ['Row', ...columns.map(([head]) => head)],
+      rows: sampled.map(({ name, spread }) => ({
+        isControl: false,
+        cells: [{ text: name }, ...columns.map(([, pick]) => ({ text: shownSpread(pick(spread as Spreads)) }))],
+      })),
+    },
+  ];
+}
+
+type Spreads = NonNullable<EvaluationRow['spread']>;
+
+function shownSpread(spread: Spread | Unavailable): string {
+  if ('unavailable' in spread) return 'n/a';
+  return `${spread.standardDeviation.toFixed(3)} (${spread.min.toFixed(3)} to ${spread.max.toFixed(3)})`;
+}
+
+function subgroupTable({ name, basis }: EvaluationResults['subgroups'][number], rows: readonly EvaluationRow[]): Table {
+  const lines = rows.flatMap((row) =>
+    row.subgroups.filter(({ subgroup }) => subgroup === name).map((group) => ({ row, group })),
+  );
+  return {
+    title: `By ${name}: ${basis}`,
+    head: ['Row', 'Group', 'cases', ...COMPARED.map(([head]) => head), 'inversion (strict)', 'missed lesion (strict)'],
+    rows: lines.map(({ row, group }) => ({
+      isControl: row.kind === 'control',
+      cells: [
+        ...[row.name, group.group, String(group.cases)],
+        ...COMPARED.map(([, pick]) => shown(pick(group))),
+        ...[shown(group.errors.strict.inversionRate), shown(group.errors.strict.missedLesionRate)],
       ].map((text) => ({ text })),
     })),
   };

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { loadAddon } from '../binding';
 import { ADAPTER_DIR, CHECKPOINT_FILE, readCheckpoint, WEIGHTS_FILE } from '../checkpoint';
 import { openCachedVolume } from '../dataset/cache-entry';
@@ -85,6 +85,7 @@ async function loadGenerator(dir: string, options: EvaluateOptions): Promise<Tex
     ...{ prompt, maxNewTokens, minNewTokens, temperature, topK, topP, repetitionPenalty, noRepeatNgramSize },
     ...{ greedy, cudaGraph },
   };
+  for (const warning of model.info.warnings) options.onWarning?.(`${basename(dir)}: ${warning}`);
   return {
     async generate(cases, seed, stop) {
       const volumes = await Promise.all(cases.map(({ volume }) => openCachedVolume(volume, { signal: stop })));
