@@ -2,7 +2,14 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type EvaluateOptions, type EvaluationResults, evaluate, type ManifestEntry, readManifest, scoreTexts } from 'brain3d';
+import {
+  type EvaluateOptions,
+  type EvaluationResults,
+  evaluate,
+  type ManifestEntry,
+  readManifest,
+  scoreTexts,
+} from 'brain3d';
 import { runEvaluation } from '../../dist/evaluate/evaluate';
 import { CONSTANT_REPORT, makeControls } from '../../lib/evaluate/controls';
 import { bootstrap, pairedBootstrap } from '../../lib/metrics/bootstrap';
@@ -123,7 +130,8 @@ describe('controls', () => {
     const many = Array.from({ length: 60 }, (_, i) => ({ ...(entries[0] as ManifestEntry), id: `case-${i}` }));
     const training = entries.filter(({ split }) => split === 'train');
     const own = { ...(training[0] as ManifestEntry), subject: many[0]?.subject as string, report: 'Its own.' };
-    const drawn = (cases: ManifestEntry[], seed: number) => makeControls(cases, [...training, own], seed)[1]?.texts as string[];
+    const drawn = (cases: ManifestEntry[], seed: number) =>
+      makeControls(cases, [...training, own], seed)[1]?.texts as string[];
     const first = drawn(many, 1);
     expect(drawn(many.toReversed(), 1).toReversed()).toEqual(first);
     expect(drawn(many, 2)).not.toEqual(first);
