@@ -22,11 +22,20 @@ let dir: string;
 let data: string;
 /** What two models gave, for tests that only look. */
 let main: { results: EvaluationResults; out: string };
+const ENCODER = { roberta: join(ROOT, 'test/golden/models/roberta'), bertscoreLayer: 2, device: 'cpu' };
+/** What a model gave that writes anything but reports. */
+let odd: string;
+const ODD_NAME = 'a_b&<c>';
+const RUDE = '<script>alert("left")</script> 50 % of a_b & c | d, "left" lesion';
+const LOOP = 'The lesion is here. The lesion is here.';
+const ODD: FakeModel = { answers: { ...CASES, left: LOOP, right: RUDE, both: '' }, cut: ['right', 'well'] };
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'brain3d-evaluate-'));
   data = await writeCases(join(dir, 'data'));
   const made = join(dir, 'main');
-  main = { results: (await run({ good: GOOD, bad: BAD }, { out: made })).results, out: made };
+  odd = join(dir, 'odd');
+  await run({ [ODD_NAME]: ODD }, { out: odd });
+  main = { results: (await run({ good: GOOD, bad: BAD }, { ...ENCODER, out: made })).results, out: made };
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -55,17 +64,15 @@ describe('a row', () => {
     const row = rowOf(readResults(main.out), 'good');
     const entry = (id: (typeof IDS)[number]) => ({ id, text: CASES[id], class: id === 'well' ? 'healthy' : 'glioma' });
     const hypotheses = IDS.map((id) => ({ id, text: GOOD.answers[id] as string }));
-    const expected = await scoreTexts(IDS.map(entry) as Loose, hypotheses);
+    const expected = await scoreTexts(IDS.map(entry) as Loose, hypotheses, ENCODER);
     expect(row).toMatchObject(JSON.parse(JSON.stringify(snakeCase(expected))));
     expect(row.model).toMatchObject({ phase: 'lora-sft', checkpoint: 'digest of good', seeds: [0] });
     expect(row.errors.strict.laterality_confusion.right).toEqual({ left: 1, right: 0, bilateral: 0, unknown: 0 });
     expect(row.errors.strict.inversion_rate).toMatchObject({ mean: 1 / 3, n: 3 });
   });
 
-  it('has a BERTScore where there is an encoder, the same for equal texts everywhere', async () => {
-    const roberta = join(ROOT, 'test/golden/models/roberta');
-    const { results } = await run({ good: GOOD, bad: BAD }, { roberta, bertscoreLayer: 2, device: 'cpu' });
-    const [good, bad] = [rowOf(results, 'good'), rowOf(results, 'bad')];
+  it('has a BERTScore where there is an encoder, the same for equal texts everywhere', () => {
+    const [good, bad] = [rowOf(main.results, 'good'), rowOf(main.results, 'bad')];
     expect(good.roberta.layer).toBe(2);
     expect(good.subsets.healthy.bertscore.mean).toBeCloseTo(1, 5);
     expect(bad.bertscore.mean).toBeLessThan(good.bertscore.mean);
@@ -78,18 +85,16 @@ describe('a row', () => {
     expect(fakes.events).toEqual([]);
   });
 
-  it('flags texts that are cut, repeat themselves or say nothing', async () => {
-    const loop = 'The lesion is here. The lesion is here.';
-    await run({ odd: { answers: { ...CASES, left: loop, both: '' }, cut: ['right', 'well'] } });
-    expect(rowOf(readResults(out), 'odd').generations).toEqual({
+  it('flags texts that are cut, repeat themselves or say nothing', () => {
+    expect(rowOf(readResults(odd), ODD_NAME).generations).toEqual({
       total: 5,
       failed: 0,
       empty: 1,
       truncated: 2,
       degenerate: 1,
     });
-    const lines = readFileSync(join(out, 'cases.csv'), 'utf8').split('\n');
-    const flags = (id: string) => lines.find((line) => line.startsWith(`odd,0,${id},`))?.match(/(true|false)/g);
+    const lines = readFileSync(join(odd, 'cases.csv'), 'utf8').split('\n');
+    const flags = (id: string) => lines.find((line) => line.startsWith(`${ODD_NAME},0,${id},`))?.match(/(true|false)/g);
     expect(flags('left')).toEqual(['false', 'false', 'true', 'false']);
     expect(flags('right')).toEqual(['false', 'true', 'false', 'false']);
     expect(flags('both')).toEqual(['true', 'false', 'false', 'false']);
@@ -137,16 +142,6 @@ describe('controls', () => {
     expect(drawn(many, 2)).not.toEqual(first);
     expect(new Set(first)).toEqual(new Set(training.map(({ report }) => report)));
   });
-
-  it('are missing with the reason where nothing trains', async () => {
-    const alone = await writeCases(join(dir, 'alone'), (entry) => {
-      entry.split = entry.split === 'train' ? 'val' : entry.split;
-    });
-    const { results } = await run({ good: GOOD }, { data: alone });
-    const reason = 'the training split has no report of another subject';
-    expect(results.missingControls).toEqual([{ name: 'random report', reason }]);
-    expect(readFileSync(join(out, 'table.md'), 'utf8')).toContain(`Control random report is missing: ${reason}`);
-  });
 });
 
 describe('paired tests', () => {
@@ -192,7 +187,6 @@ describe('paired tests', () => {
     const [good, bad] = [rowOf(results, 'good'), rowOf(results, 'bad')];
     expect(all.rougeL.difference).toBeCloseTo(good.rougeL.mean - bad.rougeL.mean, 12);
     expect(healthy.rougeL).toEqual({ unavailable: 'a paired test needs two cases, there are 1' });
-    expect(all.bertscore).toHaveProperty('unavailable');
   });
 });
 
@@ -259,12 +253,19 @@ describe('subgroups', () => {
     expect(csv).toMatch(/^good,0,well,healthy,bids,none,,,,,/m);
   });
 
-  it('by size are unavailable, with the reason, without segmentations', async () => {
-    const bare = await writeCases(join(dir, 'bare'), (entry) => delete entry.segmentation);
+  it('and controls that cannot be made are said to be missing, with the reason', async () => {
+    const bare = await writeCases(join(dir, 'bare'), (entry) => {
+      delete entry.segmentation;
+      entry.split = entry.split === 'train' ? 'val' : entry.split;
+    });
     const { results } = await run({ good: GOOD }, { data: bare });
-    const reason = 'terciles need three pathological cases with a segmentation that can be read, there are 0';
-    expect(results.subgroups[0]).toMatchObject({ groups: [], unavailable: reason });
-    expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain(`Unavailable: ${reason}`);
+    const noTerciles = 'terciles need three pathological cases with a segmentation that can be read, there are 0';
+    expect(results.subgroups[0]).toMatchObject({ groups: [], unavailable: noTerciles });
+    expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain(`Unavailable: ${noTerciles}`);
+    const noReports = 'the training split has no report of another subject';
+    expect(results.missingControls).toEqual([{ name: 'random report', reason: noReports }]);
+    expect(readFileSync(join(out, 'table.md'), 'utf8')).toContain(`Control random report is missing: ${noReports}`);
+    expect((results.rows[0] as Loose).bertscore).toEqual({ unavailable: expect.stringContaining('RoBERTa') });
   });
 });
 
@@ -276,23 +277,21 @@ describe('files', () => {
     const isPrivate = (path: string) => (statSync(path).mode & 0o077) === 0;
     for (const path of [...names, 'generations', 'generations/good.seed-0.jsonl'])
       expect({ path, isPrivate: isPrivate(join(main.out, path)) }).toEqual({ path, isPrivate: true });
-    await run({ good: GOOD, bad: BAD });
+    await run({ good: GOOD, bad: BAD }, ENCODER);
     expect(contents(out)).toEqual(first);
     expect(first.join('')).not.toContain(dir);
   });
 
-  it('escape what models write', async () => {
-    const rude = '<script>alert("left")</script> 50 % of a_b & c | d, "left" lesion';
-    await run({ 'a_b&<c>': { answers: { ...CASES, right: rude } } });
-    const page = readFileSync(join(out, 'report.html'), 'utf8');
+  it('escape what models write', () => {
+    const page = readFileSync(join(odd, 'report.html'), 'utf8');
     expect(page).not.toContain('<script');
     expect(page).toContain('&lt;script&gt;');
     expect(page).not.toMatch(/(?:src|href)="(?!data:)/);
-    expect(readFileSync(join(out, 'cases.csv'), 'utf8')).toContain(
+    expect(readFileSync(join(odd, 'cases.csv'), 'utf8')).toContain(
       '"<script>alert(""left"")</script> 50 % of a_b & c | d, ""left"" lesion"',
     );
-    expect(readFileSync(join(out, 'table.md'), 'utf8')).toContain('a\\_b&\\<c\\>');
-    expect(readFileSync(join(out, 'table.tex'), 'utf8')).toContain('a\\_b\\&<c>');
+    expect(readFileSync(join(odd, 'table.md'), 'utf8')).toContain('a\\_b&\\<c\\>');
+    expect(readFileSync(join(odd, 'table.tex'), 'utf8')).toContain('a\\_b\\&<c>');
   });
 
   it('mark a side that is the opposite one, entities that are missed and invented, and show the worst first', async () => {
