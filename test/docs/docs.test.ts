@@ -188,6 +188,7 @@ describe('docs/api.md', () => {
         simulateCohort: await known(brain3d.simulateCohort),
         simulateSubject: await known(brain3d.simulateSubject),
         bertScore: await known((wrong) => brain3d.bertScore([], wrong)),
+        evaluate: await known(brain3d.evaluate),
       };
       await model.dispose();
       const cjs = Object.keys(createRequire(SAMPLE)('brain3d'));
@@ -237,6 +238,7 @@ describe('docs/api.md', () => {
     ['simulateCohort', 'simulateCohort'],
     ['simulateSubject', 'simulateSubject'],
     ['bertScore', 'bertScore'],
+    ['evaluate', 'evaluate'],
   ])('names exactly the options of %s (table of %s)', (name, table) => {
     expect([...optionTable(table).keys()].sort()).toEqual(runtime.options[name]?.sort());
   });
