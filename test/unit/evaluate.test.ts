@@ -17,6 +17,7 @@ import { isDegenerate } from '../../lib/metrics/statistics';
 import { snakeCase } from '../../lib/snake-case';
 import { type Loose, ROOT } from '../support/child';
 import { CASES, type FakeModel, fakeModels, IDS, readResults, writeCases } from '../support/evaluation';
+import { decodePng } from '../support/png';
 
 let dir: string;
 let data: string;
@@ -306,7 +307,8 @@ describe('files', () => {
     expect(worst).toMatch(/<mark class="anatomy missed" title="frontal, missed">frontal<\/mark>/);
     expect(worst).toMatch(/<mark class="pathology invented" title="edema, invented">edema<\/mark>/);
     expect(page).toContain('Research use only. Not a medical device.');
-    expect(worst).toMatch(/src="data:image\/png;base64,/);
+    const [, picture] = /src="data:image\/png;base64,([^"]+)"/.exec(worst) ?? [];
+    expect(decodePng(Buffer.from(picture as string, 'base64'))).toMatchObject({ width: 448, height: 239 });
   });
 
   it('show the best model in bold, and no control', () => {
