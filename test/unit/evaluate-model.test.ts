@@ -63,8 +63,8 @@ test('the command writes its files, and greedy results do not depend on the batc
     'table.md',
     'table.tex',
   ]);
-  const alone = await evaluateTo('alone', '--batch-size', '1');
-  expect(alone.status).toBe(0);
+  const decoding = { greedy: true, maxNewTokens: 6, batchSize: 1, dtype: 'float32', device: 'cpu' } as const;
+  await evaluate({ models: [TINY_MODEL], data, out: at('alone'), cache: at('cache'), ...decoding });
   expect(readResults(at('alone'))).toEqual(readResults(at('together')));
   for (const name of ['report.html', 'cases.csv', 'table.tex', 'generations/checkpoint.greedy.jsonl'])
     expect(readFileSync(at(`alone/${name}`), 'utf8')).toBe(readFileSync(at(`together/${name}`), 'utf8'));
@@ -99,23 +99,23 @@ test('a measured lesion is that of the simulation', async () => {
   expect(focality).toBe(multifocal ? 'multiple' : 'single');
 });
 
-test('sampled texts are the same in two runs', async () => {
-  const options = { models: [TINY_MODEL], data, cache: at('cache'), maxNewTokens: 6, temperature: 1.5 };
-  const first = await evaluate({ ...options, out: at('first') });
-  expect(first.rows[0]?.model?.seeds).toEqual([0]);
-  expect(await evaluate({ ...options, out: at('second') })).toEqual(first);
-});
+test('sampled texts are the same after an abort, which rejects with its reason and keeps what was begun', async () => {
+  const options = { models: [TINY_MODEL], data, cache: at('cache'), maxNewTokens: 4, temperature: 1.5, batchSize: 1 };
+  const whole = await evaluate({ ...options, out: at('whole') });
+  expect(whole.rows[0]?.model?.seeds).toEqual([0]);
 
-test('an abort rejects with its reason, and what was begun is kept', async () => {
   const controller = new AbortController();
   const reason = new Error('enough');
   const onProgress = ({ stage, done }: { stage: string; done: number }) => {
     if (stage === 'generations' && done === 1) controller.abort(reason);
   };
-  const options = { models: [TINY_MODEL], data, out: at('third'), cache: at('cache'), maxNewTokens: 2, batchSize: 1 };
-  await expect(evaluate({ ...options, signal: controller.signal, onProgress })).rejects.toBe(reason);
-  const lines = readFileSync(at('third/generations/checkpoint.seed-0.jsonl'), 'utf8').trimEnd().split('\n');
-  expect(lines).toHaveLength(2);
+  const aborted = evaluate({ ...options, out: at('aborted'), signal: controller.signal, onProgress });
+  await expect(aborted).rejects.toBe(reason);
+  const file = 'generations/checkpoint.seed-0.jsonl';
+  const begun = readFileSync(at(`aborted/${file}`), 'utf8');
+  expect(begun.trimEnd().split('\n')).toHaveLength(2);
+  expect(await evaluate({ ...options, out: at('aborted') })).toEqual(whole);
+  expect(readFileSync(at(`aborted/${file}`), 'utf8')).toBe(readFileSync(at(`whole/${file}`), 'utf8'));
 });
 
 test('wrong usage is status 2', async () => {
