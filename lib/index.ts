@@ -63,6 +63,12 @@ export type { CohortStatistics } from './simulate/statistics';
 export { type SimulatedSubject, type SimulateSubjectOptions, simulateSubject } from './simulate/subject';
 export type { SkullStrip } from './skull-strip';
 export type { ReportStream } from './stream';
+export type { Best } from './training/early-stopping';
+export type { PhaseStart, TrainedPhase, TrainerEvents, TrainingResult } from './training/events';
+export type { StepLine, ValidationLine } from './training/log';
+export { TRAINING_PHASES, type TrainingPhase } from './training/phases';
+export type { TrainingConfig } from './training/settings';
+export { Trainer, type TrainerOptions } from './training/trainer';
 export {
   type Brain,
   type ExtractBrainOptions,

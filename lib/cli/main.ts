@@ -15,6 +15,7 @@ import { addPreprocess } from './preprocess';
 import { addReport } from './report';
 import { addScore } from './score';
 import { addSimulate } from './simulate';
+import { addTrain } from './train';
 
 /** In the order in which help lists them. */
 const COMMANDS = [
@@ -24,6 +25,7 @@ const COMMANDS = [
   addPreprocess,
   addDataset,
   addSimulate,
+  addTrain,
   addEvaluate,
   addMetrics,
   addInit,

@@ -4,7 +4,7 @@ import { extractLaterality } from '../dataset/laterality';
 import type { ManifestEntry } from '../dataset/manifest';
 import { type ByMetric, type Column, eachMetric, TEXT_METRICS } from '../metrics/case-scores';
 import { CATEGORY_NAMES, DEFINITIONS } from '../metrics/findings';
-import { toSnake } from '../snake-case';
+import { resultKey } from '../snake-case';
 import type { CaseText } from './generate-cases';
 import { flagsOf, type Row } from './results';
 import type { CaseTraits } from './subgroups';
@@ -13,7 +13,7 @@ type Cell = string | number | boolean | null;
 
 /** Names of the metrics' columns, in the order of `eachMetric`. */
 const METRIC_COLUMNS = [
-  ...TEXT_METRICS.map(toSnake),
+  ...TEXT_METRICS.map(resultKey),
   ...DEFINITIONS.flatMap((definition) => CATEGORY_NAMES.map((category) => `${definition}_${category}`)),
 ];
 

@@ -1,21 +1,19 @@
 #include "ops/ops.h"
 
+#include "ops/autograd.h"
 #include "ops/dispatch.h"
+#include "ops/forward.h"
 
 namespace brain3d::ops {
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& scale, double eps) {
+  if (is_recorded(x)) return rms_norm_recorded(x, scale, eps);
   if (has_cuda_kernel(x)) return cuda::rms_norm(x, scale, eps);
-  const at::Tensor x32 = x.to(at::kFloat);
-  const at::Tensor inverse_rms = x32.square().mean(-1, /*keepdim=*/true).add_(eps).rsqrt_();
-  // Gemma multiplies before the cast back; casting first changes bfloat16 logits.   [GEMMA3]
-  return (x32 * inverse_rms).mul_(scale).to(x.scalar_type());
+  return rms_norm_forward(x, scale, eps).y;
 }
 
 at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  const auto halves = x.chunk(2, -1);
-  const at::Tensor rotated = at::cat({halves[1].neg(), halves[0]}, -1);
-  return x * cos.unsqueeze(1) + rotated * sin.unsqueeze(1);  // (S, 1, Dh) against (B, S, Nh, Dh)
+  return is_recorded(x) ? rotary_recorded(x, cos, sin) : rotary_forward(x, cos, sin);
 }
 
 at::Tensor grouped_query_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,

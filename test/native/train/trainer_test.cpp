@@ -75,7 +75,8 @@ TEST_CASE("memory is flat over two thousand steps") {
   const auto run = [&](int steps) {
     for (int step = 0; step < steps; ++step) {
       grounding.recompute = reports.recompute = step % 2 == 0;
-      if (step % 40 == 0) trainer.grounding_step(batch, grounding, update(kAll), kNeverCancelled);
+      if (step % 40 == 0)
+        trainer.grounding_step(batch, grounding, update(kAll), kNeverCancelled);
       else
         trainer.report_step(samples, reports, update(kAll), kNeverCancelled);
     }
