@@ -99,7 +99,7 @@ export const COMMON_SETTINGS = [
   'checkpointSteps',
 ] as const satisfies readonly (keyof PhaseSettings)[];
 
-/** From the paper where it says (batch, patience, LoRA), else as its authors' code (rates, decay) or ours. */
+/** From the paper where it says, else as its authors' code or ours; which is which: docs/training.md. */
 const DEFAULTS: Omit<PhaseSettings, 'learningRates'> = {
   seed: 0,
   epochs: 100,

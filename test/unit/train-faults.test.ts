@@ -63,6 +63,28 @@ describe('a run that is interrupted', () => {
       expect(readFileSync(adapterOf(resumed.model)).equals(readFileSync(adapterOf(model)))).toBe(true);
   });
 
+  test('all phases: goes on in the phase where it was', async () => {
+    const whole = options({ ...interrupted, batchSize: 3 });
+    const { model } = await train(whole);
+    const parts = { ...whole, out: fresh() };
+    const controller = new AbortController();
+    const ended = train({ ...parts, signal: controller.signal }, (trainer) =>
+      trainer.on('step', ({ phase }) => void (phase === 'projector-warmup' && controller.abort())),
+    );
+    expect(await failure(ended)).toMatchObject({ name: 'AbortError' });
+    const starts: [string, number][] = [];
+    const resumed = await train({ ...parts, resume: true }, (trainer) =>
+      trainer.on('phase', ({ phase, resumedAt }) => starts.push([phase, resumedAt])),
+    );
+    expect(starts).toEqual([
+      ['projector-warmup', 1],
+      ['lora-sft', 0],
+    ]);
+    expect(resumed.phases.map(({ phase }) => phase)).toEqual([...TRAINING_PHASES]);
+    for (const file of [weightsOf, adapterOf])
+      expect(readFileSync(file(resumed.model)).equals(readFileSync(file(model)))).toBe(true);
+  });
+
   test('stands still while it is paused, with a checkpoint, and then goes on', async () => {
     const given = options({ ...interrupted, phase: 'projector-warmup' });
     await using trainer = new Trainer(given);

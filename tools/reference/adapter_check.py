@@ -1,11 +1,11 @@
-"""Loads an adapter that brain3d wrote with peft and compares logits with those of brain3d.
+"""Loads an adapter that brain3d trained with peft and compares losses with those of brain3d.
 
-  adapter_check.py ADAPTER_DIR LOGITS.safetensors [--base DIR] [--tolerance T]
+  adapter_check.py DIR [--tolerance T]
 
-ADAPTER_DIR holds adapter_config.json and adapter_model.safetensors. LOGITS holds what brain3d computed with that adapter
-beside the weights in float32: `logits` [B,T,V] or [T,V], and `input_ids` [B,T] or [T] or `inputs_embeds` [B,T,M] or
-[T,M]. Prints one line of JSON. Exit status 1: logits differ by more than the tolerance (of max(1, |logit|)), or the
-adapter changes nothing, which would prove nothing.
+DIR is what `node tools/reference/adapter_case.mjs DIR NAME` wrote: adapter/, brain3d.safetensors and case.json, which
+holds samples (pooled tokens and ids) and the loss that brain3d computed for each with the adapter beside the weights.
+Prints one line of JSON. Exit status 1: losses differ by more than the tolerance, or the adapter changes nothing, which
+would prove nothing.
 """
 import argparse
 import json
@@ -16,49 +16,47 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 
+from brain3d_outputs import project
 from common import GOLDEN, load_decoder
 
 
-def logits_of(model, inputs):
-    given = {name: inputs[name] for name in ("input_ids", "inputs_embeds") if name in inputs}
-    if len(given) != 1 or "logits" not in inputs:
-        sys.exit(f"expected logits and one of input_ids and inputs_embeds, got {sorted(inputs)}")
-    (name, value), = given.items()
-    batched = value if value.dim() == (2 if name == "input_ids" else 3) else value[None]
-    return model(**{name: batched}).logits.reshape(inputs["logits"].shape)
+def losses_of(model, weights, case):
+    """Each sample alone through the library's own loss."""
+    losses, begin = [], case["labels_begin"]
+    for sample in case["samples"]:
+        ids = torch.tensor([sample["ids"]])
+        width = weights["projector.fc1.weight"].shape[1]
+        visual = project(weights, torch.tensor(sample["pooled"]).view(1, -1, width))
+        labels = torch.cat([torch.full((1, visual.shape[1] + begin), -100), ids[:, begin:]], 1)
+        inputs = torch.cat([visual, model.get_input_embeddings()(ids)], 1)
+        losses.append(model(inputs_embeds=inputs, labels=labels).loss)
+    return torch.stack(losses)
 
 
-def strict_adapter(base, path):
+def names_match(model, path):
     """peft itself only warns about tensors that are missing or fit nowhere."""
-    model = PeftModel.from_pretrained(base, path).eval()
     held = {name.replace(".default", "") for name, _ in model.named_parameters() if "lora_" in name}
     written = load_file(path / "adapter_model.safetensors").keys()
-    if held != written:
-        sys.exit(f"names differ: only in the file {sorted(written - held)[:4]}, only in peft {sorted(held - written)[:4]}")
-    return model
+    return {"only_in_file": sorted(written - held), "only_in_peft": sorted(held - written)}
 
 
 @torch.no_grad()
 def main(args):
-    base_dir = args.base or GOLDEN / "models" / json.loads(
-        (args.adapter / "adapter_config.json").read_text())["base_model_name_or_path"]
-    # common.load_decoder names the class by the directory, so it has to keep the golden one's name.
-    base = load_decoder(base_dir.parents[1], base_dir.name)
-    inputs = load_file(args.logits)
-    plain = logits_of(base, inputs)
-    adapted = logits_of(strict_adapter(base, args.adapter), inputs)
-    difference = (adapted - inputs["logits"]).abs()
-    relative = (difference / adapted.abs().clamp_min(1)).max().item()
-    effect = (adapted - plain).abs().max().item()
-    print(json.dumps({"max_difference": difference.max().item(), "max_relative_difference": relative,
-                      "effect_of_adapter": effect, "positions": adapted[..., 0].numel()}))
-    return 0 if relative <= args.tolerance and effect > args.tolerance else 1
+    adapter = args.dir / "adapter"
+    base = load_decoder(GOLDEN, json.loads((adapter / "adapter_config.json").read_text())["base_model_name_or_path"])
+    weights, case = load_file(args.dir / "brain3d.safetensors"), json.loads((args.dir / "case.json").read_text())
+    plain = losses_of(base, weights, case)
+    model = PeftModel.from_pretrained(base, adapter).eval()
+    difference = (losses_of(model, weights, case) - torch.tensor(case["losses"])).abs().max().item()
+    effect = (plain - torch.tensor(case["losses"])).abs().max().item()
+    names = names_match(model, adapter)
+    print(json.dumps({"max_difference": difference, "effect_of_adapter": effect,
+                      **{key: {"count": len(value), "first": value[:1]} for key, value in names.items()}}))
+    return 0 if difference <= args.tolerance < effect and not names["only_in_file"] else 1
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("adapter", type=Path)
-    parser.add_argument("logits", type=Path)
-    parser.add_argument("--base", type=Path, help="a golden models/gemma_* directory (default: the adapter's base)")
-    parser.add_argument("--tolerance", type=float, default=1e-4)
+    parser.add_argument("dir", type=Path)
+    parser.add_argument("--tolerance", type=float, default=1e-5)
     sys.exit(main(parser.parse_args()))
