@@ -6,6 +6,7 @@ import { DISCLAIMER } from '../report';
 import { addDataset } from './dataset';
 import { addDoctor } from './doctor';
 import { addEncode } from './encode';
+import { addEvaluate } from './evaluate';
 import { addImport } from './import';
 import { addInit } from './init';
 import { addInspect } from './inspect';
@@ -25,6 +26,7 @@ const COMMANDS = [
   addDataset,
   addSimulate,
   addTrain,
+  addEvaluate,
   addMetrics,
   addInit,
   addImport,

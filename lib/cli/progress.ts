@@ -14,6 +14,9 @@ const LABELS: Record<string, string> = {
   texts: 'embedding reports',
   features: 'encoding scans',
   validating: 'validating',
+  lesions: 'measuring lesions',
+  generations: 'generating reports',
+  scoring: 'scoring',
 };
 
 export interface ProgressUpdate {

@@ -191,6 +191,7 @@ describe('docs/api.md', () => {
         simulateSubject: await known(brain3d.simulateSubject),
         bertScore: await known((wrong) => brain3d.bertScore([], wrong)),
         Trainer: await known((wrong) => new brain3d.Trainer(wrong)),
+        evaluate: await known(brain3d.evaluate),
       };
       await model.dispose();
       const cjs = Object.keys(createRequire(SAMPLE)('brain3d'));
@@ -241,6 +242,7 @@ describe('docs/api.md', () => {
     ['simulateSubject', 'simulateSubject'],
     ['bertScore', 'bertScore'],
     ['Trainer', 'Trainer'],
+    ['evaluate', 'evaluate'],
   ])('names exactly the options of %s (table of %s)', (name, table) => {
     expect([...optionTable(table).keys()].sort()).toEqual(runtime.options[name]?.sort());
   });
