@@ -22,4 +22,5 @@ for (const id of readdirSync(patients).sort()) {
     process.stdout.write(`${JSON.stringify({ id, findings, report: writeReport(findings, draws) })}\n`);
   }
 }
-for (const report of HEALTHY_REPORTS) process.stdout.write(`${JSON.stringify({ id: 'healthy', findings: null, report })}\n`);
+for (const report of HEALTHY_REPORTS)
+  process.stdout.write(`${JSON.stringify({ id: 'healthy', findings: null, report })}\n`);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Pretrains the tiny SigLIP on slabs of simulated volumes and their captions.
 
-    python tools/tiny/vision.py --volumes SIM.pt --patches patches.pt --tokenizer models/tiny/language/tokenizer.json --output models/tiny/vision
+    python tools/tiny/vision.py --volumes SIM.pt --patches patches.pt --tokenizer TOKENIZER_JSON --output FOLDER
 
 A 2D encoder throughout: it has no depth position, and every slab gets the same position table. brain3d does not run
 SigLIP's pooling head but averages the encoder's tokens into 32, so what a report needs must be in the tokens. Hence
@@ -9,7 +9,8 @@ SigLIP's pooling head but averages the encoder's tokens into 32, so what a repor
 - SigLIP's sigmoid loss on the pooling head's embedding, as published, and also on the mean of the tokens;
 - linear heads, thrown away afterwards, that read a slab's contents from the mean of its tokens, a patch's contents from
   its token, and a study's findings from each half-plane mean of tokens (what brain3d's sequence compression pools);
-- in the second stage several slabs of one volume in one attention, because in 3D the encoder attends over 16 planes.
+- after single patches and single slabs, all 16 slabs of a volume in one attention, because in 3D the encoder attends
+  over 16 planes: first the brightest 448 of the 1,296 patches, which hold the brain, at last all of them.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from captions import slab_caption, slab_facts, study_caption, study_key
 from patches import patches_of, whitening_kernel
 from slabs import AMOUNTS, GRID, MIN_VOXELS, PATCH, PATCH_CONTENTS, SIDE, TISSUES, SlabSource, counted, patch_contents
 from study_targets import STUDY_OUTPUTS, study_loss, study_targets
-from volumes import NUM_REGIONS, PLACES
+from volumes import NUM_REGIONS
 
 WIDTH = 192
 MAX_CAPTION_TOKENS = 64
@@ -376,6 +377,7 @@ def main():
     pack = torch.load(arguments.volumes, mmap=True)
     options = TrainingOptions(stages=arguments.stages)
     tokenizer = Tokenizer.from_file(str(arguments.tokenizer))
+
     def save(model):
         save_vision(model, arguments.output)
 
