@@ -19,9 +19,9 @@ from torch import nn
 from torch.nn.functional import adaptive_avg_pool1d, adaptive_avg_pool3d
 from transformers import SiglipModel
 
+from encoder import encode
 from slabs import DEPTH, GRID, SIDE
 from study_targets import SIDES, STUDY_OUTPUTS, split_choices, study_loss, study_targets
-from vision import encode
 from volumes import NUM_REGIONS
 
 NUM_VISUAL_TOKENS = 32
