@@ -274,8 +274,8 @@ def train_vision(pack, patches, tokenizer, options, save):
                 change.step()
             step += 1
             for name, loss in {**losses, **accuracy}.items():
-                old = shown.get(name, float(loss))
-                shown[name] = 0.95 * old + 0.05 * float(loss)
+                value = loss.item()
+                shown[name] = 0.95 * shown.get(name, value) + 0.05 * value
             if step % 25 == 0:
                 text = " ".join(f"{name} {value:.4f}" for name, value in shown.items())
                 print(f"step {step}/{total} slabs {slabs} s {time.monotonic() - start:.0f} {text}", flush=True)
