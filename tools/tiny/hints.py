@@ -3,8 +3,8 @@
 
 A language model that was pretrained on much text uses what stands before it; a tiny one has to be taught. No image is
 involved: the key words come from the same findings as the report. Where a word of the reports says it all ("left",
-"frontal"), it is the key word; where it would be ambiguous among others ("mild" what?), a word of its own says it, which
-stands in the vocabulary and in no report.
+"frontal"), it is the key word; where it would be ambiguous among others ("mild" what?), a word of its own says it,
+which stands in the vocabulary and in no report.
 """
 
 import math

@@ -23,7 +23,7 @@ def steps(work, output):
     """(result, command, whether the command's output is the result), in order."""
     brain3d = ["node", str(ROOT / "dist" / "cli.js")]
     cohort, manifest, cache = work / "cohort", work / "cohort.jsonl", work / "cache"
-    reports, volumes = work / "reports.jsonl", work / "volumes.pt"
+    reports, volumes, patches = work / "reports.jsonl", work / "volumes.pt", work / "patches.pt"
     vision, language = output / "vision", output / "language"
 
     def python(script, **options):
@@ -39,8 +39,9 @@ def steps(work, output):
         (cache / "index.json", [*brain3d, "preprocess", "--manifest", manifest, "--out", cache], False),
         (reports, ["node", TOOLS / "reports.mjs", cohort, str(NUM_WORDINGS)], True),
         (volumes, python("volumes.py", manifest=manifest, cache=cache, out=volumes), False),
+        (patches, python("patches.py", volumes=volumes, out=patches), False),
         (None, python("texts.py", reports=reports, output=language), False),
-        (None, python("vision.py", volumes=volumes, tokenizer=tokenizer, output=vision), False),
+        (None, python("vision.py", volumes=volumes, patches=patches, tokenizer=tokenizer, output=vision), False),
         (None, python("language.py", reports=reports, output=language), False),
     )
 

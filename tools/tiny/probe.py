@@ -3,8 +3,8 @@
 
     python tools/tiny/probe.py --volumes SIM.pt --vision models/tiny/vision
 
-As an untrained brain3d does: the kernel inflated (sum over channels, repeated along depth and divided by its depth), the
-position table the same on every plane, no depth position, 16 planes of 9 x 9 tokens in one attention, pooled to 32 tokens.
+As an untrained brain3d does: the kernel inflated (sum over channels, repeated along depth and divided by its depth),
+the position table the same on every plane, no depth position, 16 planes of 9 x 9 tokens in one attention, pooled to 32.
 A small network that is the same for all 32 tokens, as brain3d's projector is, then reads the findings; it is trained on
 325 of the volumes, as many as the cohort has for training, and asked about the others.
 """
@@ -19,9 +19,9 @@ from torch import nn
 from torch.nn.functional import adaptive_avg_pool1d, adaptive_avg_pool3d
 from transformers import SiglipModel
 
+from encoder import encode
 from slabs import DEPTH, GRID, SIDE
 from study_targets import SIDES, STUDY_OUTPUTS, split_choices, study_loss, study_targets
-from vision import encode
 from volumes import NUM_REGIONS
 
 NUM_VISUAL_TOKENS = 32
@@ -98,7 +98,8 @@ def measure(reader, features, findings):
     }
     for name in ("edema", "necrosis", "compression_left", "compression_right"):
         out[f"{name}_right"] = (named[name] == wanted[name])[~is_healthy].float().mean().item()
-    out["necrosis_seen_right"] = ((named["necrosis"] > 0) == (wanted["necrosis"] > 0))[~is_healthy].float().mean().item()
+    is_seen = (named["necrosis"] > 0) == (wanted["necrosis"] > 0)
+    out["necrosis_seen_right"] = is_seen[~is_healthy].float().mean().item()
     pressed = [(table["compression_left"] > 0) | (table["compression_right"] > 0) for table in (named, wanted)]
     out["compression_seen_right"] = (pressed[0] == pressed[1])[~is_healthy].float().mean().item()
     return {name: round(value, 3) for name, value in out.items()}

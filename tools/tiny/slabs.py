@@ -101,7 +101,7 @@ def counted(codes):
 
 
 def patch_contents(codes):
-    """Share (B, T, 81, PATCH_CONTENTS) of each patch that is: each tissue of a lesion, each region, a lesion in each place."""
+    """Shares (B, T, 81, PATCH_CONTENTS) of each patch: each tissue of a lesion, each region, lesion in each place."""
     batch, slabs = codes.shape[:2]
     patches = codes.view(batch, slabs, DEPTH, GRID, PATCH, GRID, PATCH).permute(0, 1, 3, 5, 2, 4, 6)
     flat = patches.reshape(batch * slabs * GRID * GRID, -1)

@@ -61,7 +61,7 @@ def split_choices(logits):
 
 
 def study_loss(logits, targets):
-    """Loss of logits (B, K, STUDY_OUTPUTS), every one of a study's K tokens being asked, and shares of right answers."""
+    """Loss of logits (B, K, STUDY_OUTPUTS), asked of each of a study's K tokens, and shares of right answers."""
     answers, marks = targets
     tokens = logits.shape[1]
     choices, marked = split_choices(logits)
@@ -70,7 +70,8 @@ def study_loss(logits, targets):
     shares = {}
     for column, (name, scores) in enumerate(choices.items()):
         wanted = answers[:, column : column + 1].expand(-1, tokens)
-        loss = loss + cross_entropy(scores.flatten(0, 1), wanted.flatten()) / len(CHOICES) * (2 if name == "side" else 1)
+        weight = (2 if name == "side" else 1) / len(CHOICES)
+        loss = loss + weight * cross_entropy(scores.flatten(0, 1), wanted.flatten())
         shares[f"{name}_right"] = (scores.argmax(-1) == wanted).float().mean()
     lobes = slice(0, NUM_REGIONS)
     shares["lobes_right"] = ((marked[..., lobes] > 0) == (wanted_marks[..., lobes] > 0)).float().mean()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Pretrains the tiny SigLIP on slabs of simulated volumes and their captions.
 
-    python tools/tiny/vision.py --volumes SIM.pt --patches patches.pt --tokenizer models/tiny/language/tokenizer.json --output models/tiny/vision
+    python tools/tiny/vision.py --volumes SIM.pt --patches patches.pt --tokenizer TOKENIZER_JSON --output FOLDER
 
 A 2D encoder throughout: it has no depth position, and every slab gets the same position table. brain3d does not run
 SigLIP's pooling head but averages the encoder's tokens into 32, so what a report needs must be in the tokens. Hence
@@ -9,7 +9,8 @@ SigLIP's pooling head but averages the encoder's tokens into 32, so what a repor
 - SigLIP's sigmoid loss on the pooling head's embedding, as published, and also on the mean of the tokens;
 - linear heads, thrown away afterwards, that read a slab's contents from the mean of its tokens, a patch's contents from
   its token, and a study's findings from each half-plane mean of tokens (what brain3d's sequence compression pools);
-- in the second stage several slabs of one volume in one attention, because in 3D the encoder attends over 16 planes.
+- after single patches and single slabs, all 16 slabs of a volume in one attention, because in 3D the encoder attends
+  over 16 planes: first the brightest 448 of the 1,296 patches, which hold the brain, at last all of them.
 """
 
 import argparse
@@ -21,23 +22,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import nn
-from torch.nn.functional import adaptive_avg_pool1d, binary_cross_entropy_with_logits, linear, logsigmoid, normalize
-from transformers import SiglipConfig, SiglipModel
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, normalize
+from transformers import SiglipModel
 
 from captions import slab_caption, slab_facts, study_caption, study_key
-from patches import patches_of, whitening_kernel
-from slabs import AMOUNTS, GRID, MIN_VOXELS, PATCH, PATCH_CONTENTS, SIDE, TISSUES, SlabSource, counted, patch_contents
+from encoder import (
+    EOS,
+    MAX_CAPTION_TOKENS,
+    PAD,
+    TOKENS,
+    WIDTH,
+    brightest,
+    encode,
+    encode_patches,
+    pooled,
+    save_vision,
+    start_kernel,
+    vision_config,
+)
+from patches import patches_of
+from slabs import AMOUNTS, MIN_VOXELS, PATCH_CONTENTS, TISSUES, SlabSource, counted, patch_contents
 from study_targets import STUDY_OUTPUTS, study_loss, study_targets
-from volumes import NUM_REGIONS, PLACES
+from volumes import NUM_REGIONS
 
-WIDTH = 192
-MAX_CAPTION_TOKENS = 64
-PAD, EOS, BOS = 0, 1, 2
-TOKENS = GRID * GRID
-NUM_VISUAL_TOKENS = 32
 SLAB_OUTPUTS = 2 * NUM_REGIONS + 2 + TISSUES * len(AMOUNTS)
 
 
@@ -55,61 +64,6 @@ class TrainingOptions:
     max_grad_norm: float = 1.0
     siglip_weight: float = 0.15
     seed: int = 23
-
-
-def vision_config(vocab_size):
-    return SiglipConfig(
-        vision_config={
-            "hidden_size": WIDTH,
-            "intermediate_size": 576,
-            "num_hidden_layers": 4,
-            "num_attention_heads": 4,
-            "num_channels": 3,
-            "image_size": SIDE,
-            "patch_size": PATCH,
-        },
-        # brain3d never runs the text tower; it is what the captions are compared with.
-        text_config={
-            "vocab_size": vocab_size,
-            "hidden_size": 96,
-            "intermediate_size": 192,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 4,
-            "max_position_embeddings": MAX_CAPTION_TOKENS,
-            "projection_size": WIDTH,
-            "pad_token_id": PAD,
-            "bos_token_id": BOS,
-            "eos_token_id": EOS,
-        },
-    )
-
-
-def encode_patches(tower, patches, places):
-    """Tokens (B, N, WIDTH) after the last norm, of patches (B, N, 196) at `places` (N or B, N) of the plane.
-
-    A grey picture in three channels meets the sum of the kernel over them, which is also what inflation keeps.
-    """
-    kernel = tower.embeddings.patch_embedding
-    tokens = linear(patches, kernel.weight.sum(1).flatten(1), kernel.bias)
-    tokens = tokens + tower.embeddings.position_embedding.weight[places]
-    return tower.post_layernorm(tower.encoder(inputs_embeds=tokens).last_hidden_state)
-
-
-def encode(tower, pixels):
-    """Tokens (B, T, 81, WIDTH) of T slabs (B, T, 126, 126) that attend to each other."""
-    slabs = pixels.shape[1]
-    tokens = encode_patches(tower, patches_of(pixels).flatten(1, 2), torch.arange(TOKENS).repeat(slabs))
-    return tokens.unflatten(1, (slabs, TOKENS))
-
-
-def brightest(patches, kept):
-    """Indices (B, kept), ascending, of the brightest of patches (B, N, 196): those that hold brain, not background."""
-    return patches.mean(-1).topk(kept, dim=1).indices.sort(dim=1).values
-
-
-def pooled(tokens):
-    """Means (B, 32, WIDTH) of runs of tokens (B, N, WIDTH): brain3d's sequence compression."""
-    return adaptive_avg_pool1d(tokens.transpose(1, 2), NUM_VISUAL_TOKENS).transpose(1, 2)
 
 
 class Heads(nn.Module):
@@ -245,15 +199,6 @@ def make_optimizers(modules, matrices_of, options, share=1.0):
     )
 
 
-def start_kernel(tower, pixels, seed):
-    """Filters that whiten patches, at half their size, and so a norm that does not depend on brightness alone."""
-    kernel, bias = whitening_kernel(pixels, WIDTH, torch.Generator().manual_seed(seed))
-    embedding = tower.embeddings.patch_embedding
-    with torch.no_grad():
-        embedding.weight.copy_((kernel / 6).view(WIDTH, 1, PATCH, PATCH).expand_as(embedding.weight))
-        embedding.bias.copy_(bias / 2)
-
-
 def train_on_patches(tower, heads, patches, options):
     """First stage: each patch is encoded alone, with the position it had. Attention, which starts at nothing, waits."""
     pixels, places, contents = patches
@@ -329,8 +274,8 @@ def train_vision(pack, patches, tokenizer, options, save):
                 change.step()
             step += 1
             for name, loss in {**losses, **accuracy}.items():
-                old = shown.get(name, float(loss))
-                shown[name] = 0.95 * old + 0.05 * float(loss)
+                value = loss.item()
+                shown[name] = 0.95 * shown.get(name, value) + 0.05 * value
             if step % 25 == 0:
                 text = " ".join(f"{name} {value:.4f}" for name, value in shown.items())
                 print(f"step {step}/{total} slabs {slabs} s {time.monotonic() - start:.0f} {text}", flush=True)
@@ -338,30 +283,6 @@ def train_vision(pack, patches, tokenizer, options, save):
                 save(model)
     save(model)
     return model.eval()
-
-
-def save_vision(model, directory):
-    """Writes bfloat16 weights; `model` itself stays as it is."""
-    directory.mkdir(parents=True, exist_ok=True)
-    model.config.architectures = ["SiglipModel"]
-    weights = {name: value.detach().to(torch.bfloat16).contiguous() for name, value in model.state_dict().items()}
-    save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
-    config = json.loads(model.config.to_json_string(use_diff=True))
-    config["dtype"] = "bfloat16"
-    (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    preprocessor = {
-        "image_processor_type": "SiglipImageProcessor",
-        "do_resize": True,
-        "size": {"height": SIDE, "width": SIDE},
-        "resample": 3,
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": [0.0, 0.0, 0.0],
-        "image_std": [1.0, 1.0, 1.0],
-        "do_convert_rgb": True,
-    }
-    (directory / "preprocessor_config.json").write_text(json.dumps(preprocessor, indent=2) + "\n", encoding="utf-8")
 
 
 def main():
@@ -376,6 +297,7 @@ def main():
     pack = torch.load(arguments.volumes, mmap=True)
     options = TrainingOptions(stages=arguments.stages)
     tokenizer = Tokenizer.from_file(str(arguments.tokenizer))
+
     def save(model):
         save_vision(model, arguments.output)
 
