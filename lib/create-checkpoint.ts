@@ -39,6 +39,14 @@ const InitSchema = v.object({
   recipe: v.optional(is.oneOf(RECIPES)),
   /** Of the projector's random weights. @default 0 */
   seed: v.optional(is.integer(0, Number.MAX_SAFE_INTEGER)),
+  /** Planes of voxels that a patch spans. @default 2 */
+  depthKernel: v.optional(is.integer(1, 64)),
+  /** Planes from one patch to the next. @default 1 */
+  depthStride: v.optional(is.integer(1, 64)),
+  /** Planes of zeros in front and behind; fewer than a patch spans. @default 1 */
+  depthPadding: v.optional(is.integer(0, 63)),
+  /** (D, H, W) of a preprocessed volume. @default [64, 128, 128] */
+  volumeSize: v.optional(v.strictTuple([is.integer(1, 4096), is.integer(1, 4096), is.integer(1, 4096)])),
 });
 const ImportSchema = v.object({
   ...entries,
@@ -51,7 +59,14 @@ export type ImportOptions = v.InferInput<typeof ImportSchema>;
 /** Makes an untrained checkpoint over two backbones. @throws {Brain3DError} as `Brain3D.load` */
 export async function initCheckpoint(options: InitOptions): Promise<Checkpoint> {
   const parsed = parseOptions('initCheckpoint', InitSchema, options);
-  const recipe = makeRecipe(parsed.recipe ?? 'paper', parsed.compression);
+  const { compression, depthKernel, depthStride, depthPadding, volumeSize } = parsed;
+  const geometry = { compression, depthKernel, depthStride, depthPadding, volumeSize };
+  const recipe = makeRecipe(parsed.recipe ?? 'paper', geometry);
+  // A plane of patches that sees zeros alone would be a token about nothing.
+  if (recipe.depthPadding >= recipe.depthKernel)
+    throw new RangeError(
+      `initCheckpoint: expected depthPadding below depthKernel (${recipe.depthKernel}), got ${recipe.depthPadding}`,
+    );
   const seed = parsed.seed ?? 0;
   return withCallerStack(initCheckpoint, () =>
     create(parsed, recipe, 'initialised', { command: 'init', seed }, (addon, spec, signal) =>
@@ -66,7 +81,7 @@ export async function initCheckpoint(options: InitOptions): Promise<Checkpoint> 
  */
 export async function importCheckpoint(options: ImportOptions): Promise<Checkpoint> {
   const parsed = parseOptions('importCheckpoint', ImportSchema, options);
-  const recipe = makeRecipe('braingemma3d', parsed.compression);
+  const recipe = makeRecipe('braingemma3d', { compression: parsed.compression });
   const file = join(parsed.from, 'projector_vis_scale.pt');
   const adapter = join(parsed.from, 'lora_adapters');
   const provenance = {

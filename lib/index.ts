@@ -32,6 +32,10 @@ export { type ShowDatasetOptions, showDataset } from './dataset/show';
 export { type Split, splitSubjects } from './dataset/split';
 export { type Diagnosis, diagnose } from './doctor';
 export { Brain3DError, ERROR_CODES, type ErrorCode } from './errors';
+export { evaluate } from './evaluate/evaluate';
+export type { EvaluateOptions } from './evaluate/options';
+export type { EvaluationResults, EvaluationRow } from './evaluate/results';
+export type { Comparison, GroupScores, Spread } from './evaluate/score-rows';
 export type { GenerateOptions, GenerationSettings } from './generation';
 export { type Inspection, inspect } from './inspect';
 export { type BertScore, type BertScoreOptions, type BertScores, bertScore, type TextPair } from './metrics/bertscore';
@@ -59,6 +63,12 @@ export type { CohortStatistics } from './simulate/statistics';
 export { type SimulatedSubject, type SimulateSubjectOptions, simulateSubject } from './simulate/subject';
 export type { SkullStrip } from './skull-strip';
 export type { ReportStream } from './stream';
+export type { Best } from './training/early-stopping';
+export type { PhaseStart, TrainedPhase, TrainerEvents, TrainingResult } from './training/events';
+export type { StepLine, ValidationLine } from './training/log';
+export { TRAINING_PHASES, type TrainingPhase } from './training/phases';
+export type { TrainingConfig } from './training/settings';
+export { Trainer, type TrainerOptions } from './training/trainer';
 export {
   type Brain,
   type ExtractBrainOptions,

@@ -20,7 +20,7 @@ import { callNative } from './native-call';
 import { assembleReport, type Report, type TextChunk } from './report';
 import { checkStripOptions, type StripOptions, stripEntries } from './skull-strip';
 import { ReportStream } from './stream';
-import { TextStream, Tokenizer } from './tokenizer';
+import { requireVocabulary, TextStream, Tokenizer } from './tokenizer';
 import { is, parseOptions } from './validate';
 import { loadVolume, preprocess, type Volume } from './volume';
 
@@ -146,7 +146,7 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
         ),
       );
       const model = new Brain3D({ checkpoint, addon, native, tokenizer, defaults });
-      checkVocabulary(tokenizer, model.info.vocabSize);
+      requireVocabulary(tokenizer, model.info.vocabSize);
       // Listeners can only be added once the caller has the model.
       if (warning !== null) setImmediate(() => model.emit('warning', warning));
       return model;
@@ -321,18 +321,4 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
     const tokenNlls = Array.from(nlls);
     return { tokenIds, tokenNlls, meanNll: tokenNlls.reduce((sum, nll) => sum + nll, 0) / tokenNlls.length };
   }
-}
-
-/** Rows of the embedding may be padded by up to this much; more is another model's tokenizer. */
-const VOCABULARY_PADDING = 128;
-
-function checkVocabulary(tokenizer: Tokenizer, rows: number): void {
-  const { vocabSize } = tokenizer.summary;
-  if (vocabSize <= rows && rows - vocabSize < VOCABULARY_PADDING) return;
-  throw new Brain3DError(
-    'BRAIN3D_CONFIG',
-    `tokenizer.json has ${vocabSize} tokens, but the language model's embedding has ${rows} rows; they do not belong ` +
-      'together',
-    { file: 'tokenizer.json', field: 'vocab_size' },
-  );
 }

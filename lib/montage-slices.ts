@@ -7,19 +7,32 @@ export interface MontageInput {
   shape: [depth: number, height: number, width: number];
   /** Along (W, H, D). */
   spacingMm: [number, number, number];
+  layout: LayoutName;
 }
 
 export const CAPTION = "R L: PATIENT'S RIGHT / LEFT - RADIOLOGICAL CONVENTION - RESEARCH USE ONLY";
-const COLUMNS = 4;
-const TILE = 256;
-/** With one coronal and one sagittal slice the grid is full. */
-const AXIAL_SLICES = 14;
+/** Sizes in pixels; with one coronal and one sagittal slice the grid is full. */
+interface Layout {
+  columns: number;
+  tile: number;
+  axialSlices: number;
+  margin: number;
+  letterScale: number;
+  captionScale: number;
+}
+
+/** `small` is for pages that show many. */
+export const LAYOUTS = {
+  full: { columns: 4, tile: 256, axialSlices: 14, margin: 6, letterScale: 3, captionScale: 2 },
+  small: { columns: 4, tile: 112, axialSlices: 6, margin: 3, letterScale: 2, captionScale: 1 },
+} as const satisfies Record<string, Layout>;
+export type LayoutName = keyof typeof LAYOUTS;
+
 /** The ends hold neck and air. */
 const AXIAL_RANGE = [0.1, 0.9] as const;
-const MARGIN = 6;
-const LETTER_SCALE = 3;
-const CAPTION_SCALE = 2;
-const CAPTION_HEIGHT = 30;
+/** In pixels of the caption's letters, which are seven high. */
+const CAPTION_HEIGHT = 15;
+const CAPTION_TOP = 4;
 
 /** Letters at the left, right, top and bottom edge of a slice. */
 type Sides = [left: string, right: string, top: string, bottom: string];
@@ -35,26 +48,28 @@ interface Slice {
 
 /** The grid of slices with its caption. */
 export function drawMontage(input: MontageInput): Picture {
-  const tiles = slices(input);
-  const rows = Math.ceil(tiles.length / COLUMNS);
-  const width = COLUMNS * TILE;
-  const height = rows * TILE + CAPTION_HEIGHT;
+  const layout: Layout = LAYOUTS[input.layout];
+  const { columns, tile, captionScale: scale } = layout;
+  const tiles = slices(input, layout.axialSlices);
+  const rows = Math.ceil(tiles.length / columns);
+  const width = columns * tile;
+  const height = rows * tile + CAPTION_HEIGHT * scale;
   const picture: Picture = { width, height, data: new Uint8Array(width * height) };
   tiles.forEach((slice, index) => {
-    drawTile(picture, slice, (index % COLUMNS) * TILE, Math.floor(index / COLUMNS) * TILE);
+    drawTile(picture, layout, slice, (index % columns) * tile, Math.floor(index / columns) * tile);
   });
-  drawText(picture, CAPTION, (width - textWidth(CAPTION, CAPTION_SCALE)) / 2, rows * TILE + 8, CAPTION_SCALE);
+  drawText(picture, CAPTION, (width - textWidth(CAPTION, scale)) / 2, rows * tile + CAPTION_TOP * scale, scale);
   return picture;
 }
 
 /** Array (D, H, W): D to Superior, H to Anterior, W to Right. Image x grows to the right, y downwards. */
-function slices({ voxels, shape, spacingMm }: MontageInput): Slice[] {
+function slices({ voxels, shape, spacingMm }: MontageInput, axialSlices: number): Slice[] {
   const [depth, height, width] = shape;
   const [mmW, mmH, mmD] = spacingMm;
   const value = (d: number, h: number, w: number) => voxels[(d * height + h) * width + w] as number;
-  const axial = Array.from({ length: AXIAL_SLICES }, (_, index): Slice => {
+  const axial = Array.from({ length: axialSlices }, (_, index): Slice => {
     const [from, to] = AXIAL_RANGE;
-    const d = Math.floor(depth * (from + ((to - from) * (index + 0.5)) / AXIAL_SLICES));
+    const d = Math.floor(depth * (from + ((to - from) * (index + 0.5)) / axialSlices));
     return {
       width,
       height,
@@ -83,11 +98,12 @@ function slices({ voxels, shape, spacingMm }: MontageInput): Slice[] {
 }
 
 /** Fits the slice into the tile with its true proportions and writes its letters on it. */
-function drawTile(picture: Picture, slice: Slice, left: number, top: number): void {
+function drawTile(picture: Picture, layout: Layout, slice: Slice, left: number, top: number): void {
+  const { tile, margin, letterScale } = layout;
   const [mmX, mmY] = [slice.width * slice.pixelMm[0], slice.height * slice.pixelMm[1]];
-  const pixelsPerMm = TILE / Math.max(mmX, mmY);
+  const pixelsPerMm = tile / Math.max(mmX, mmY);
   const [width, height] = [Math.round(mmX * pixelsPerMm), Math.round(mmY * pixelsPerMm)];
-  const [x0, y0] = [left + Math.floor((TILE - width) / 2), top + Math.floor((TILE - height) / 2)];
+  const [x0, y0] = [left + Math.floor((tile - width) / 2), top + Math.floor((tile - height) / 2)];
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const sample = interpolate(
@@ -98,13 +114,13 @@ function drawTile(picture: Picture, slice: Slice, left: number, top: number): vo
       picture.data[(y0 + y) * picture.width + x0 + x] = Math.round(255 * Math.min(1, Math.max(0, sample)));
     }
   }
-  const [glyphWidth, glyphHeight] = [textWidth('R', LETTER_SCALE), 7 * LETTER_SCALE];
-  const [middleX, middleY] = [left + (TILE - glyphWidth) / 2, top + (TILE - glyphHeight) / 2];
+  const [glyphWidth, glyphHeight] = [textWidth('R', letterScale), 7 * letterScale];
+  const [middleX, middleY] = [left + (tile - glyphWidth) / 2, top + (tile - glyphHeight) / 2];
   const [leftLetter, rightLetter, topLetter, bottomLetter] = slice.sides;
-  drawText(picture, leftLetter, left + MARGIN, middleY, LETTER_SCALE);
-  drawText(picture, rightLetter, left + TILE - MARGIN - glyphWidth, middleY, LETTER_SCALE);
-  drawText(picture, topLetter, middleX, top + MARGIN, LETTER_SCALE);
-  drawText(picture, bottomLetter, middleX, top + TILE - MARGIN - glyphHeight, LETTER_SCALE);
+  drawText(picture, leftLetter, left + margin, middleY, letterScale);
+  drawText(picture, rightLetter, left + tile - margin - glyphWidth, middleY, letterScale);
+  drawText(picture, topLetter, middleX, top + margin, letterScale);
+  drawText(picture, bottomLetter, middleX, top + tile - margin - glyphHeight, letterScale);
 }
 
 /** Bilinear; beyond the edge the edge's value. */

@@ -1,7 +1,7 @@
 /** A picture of a volume to look at: PNG of slices, each with its side letters. */
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { MontageInput } from './montage-slices';
+import type { LayoutName, MontageInput } from './montage-slices';
 import type { Volume } from './volume';
 
 /**
@@ -10,11 +10,16 @@ import type { Volume } from './volume';
  * @throws {RangeError} if the volume is not preprocessed
  */
 export async function montage(volume: Volume): Promise<Uint8Array> {
+  return drawVolume(volume, 'full');
+}
+
+/** @internal The same in another layout. */
+export async function drawVolume(volume: Volume, layout: LayoutName): Promise<Uint8Array> {
   if (volume.preprocessed === null)
     throw new RangeError('montage: expected a preprocessed volume, got one as read; call preprocess(volume) first');
   const { shape, spacingMm } = volume.info;
   const voxels = volume.data();
-  const input: MontageInput = { voxels, shape, spacingMm };
+  const input: MontageInput = { voxels, shape, spacingMm, layout };
   // In a thread of its own: drawing and compressing a megapixel would hold the event loop for a fifth of a second.
   const worker = new Worker(join(__dirname, 'montage-worker.mjs'), {
     workerData: input,

@@ -40,10 +40,21 @@ const SETTINGS: Record<RecipeName, { channelCollapse: string; position: string; 
   },
 };
 
+/** What a new checkpoint may have otherwise than its recipe. */
+export interface RecipeGeometry {
+  compression?: CompressionName | undefined;
+  depthKernel?: number | undefined;
+  depthStride?: number | undefined;
+  depthPadding?: number | undefined;
+  /** (D, H, W) */
+  volumeSize?: [number, number, number] | undefined;
+}
+
 /** The settings behind a recipe's name. */
-export function makeRecipe(name: RecipeName, compression: CompressionName = 'sequence'): Recipe {
+export function makeRecipe(name: RecipeName, geometry: RecipeGeometry = {}): Recipe {
   const { channelCollapse, position } = SETTINGS[name];
-  return { ...GEOMETRY, name, channelCollapse, position, compression };
+  const given = Object.fromEntries(Object.entries(geometry).filter(([, value]) => value !== undefined));
+  return { ...GEOMETRY, ...given, name, channelCollapse, position };
 }
 
 /** The prompt a recipe was trained with. */

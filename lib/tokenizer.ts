@@ -134,3 +134,18 @@ export class TextStream {
     return piece;
   }
 }
+
+/** Rows of the embedding may be padded by up to this much; more is another model's tokenizer. */
+const VOCABULARY_PADDING = 128;
+
+/** @throws {Brain3DError} BRAIN3D_CONFIG if a tokenizer is not the one of a model with that many embeddings */
+export function requireVocabulary(tokenizer: Tokenizer, rows: number): void {
+  const { vocabSize } = tokenizer.summary;
+  if (vocabSize <= rows && rows - vocabSize < VOCABULARY_PADDING) return;
+  throw new Brain3DError(
+    'BRAIN3D_CONFIG',
+    `tokenizer.json has ${vocabSize} tokens, but the language model's embedding has ${rows} rows; they do not belong ` +
+      'together',
+    { file: 'tokenizer.json', field: 'vocab_size' },
+  );
+}

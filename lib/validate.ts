@@ -13,16 +13,45 @@ export function parseOptions<TSchema extends v.ObjectSchema<v.ObjectEntries, und
   if (options === null || typeof options !== 'object' || Array.isArray(options)) {
     throw new TypeError(`${where}: expected an options object, got ${describe(options)}`);
   }
-  for (const key of Object.keys(options)) {
-    if (key in schema.entries) continue;
-    throw new TypeError(`${where}: unknown option '${key}'${suggestion(key, Object.keys(schema.entries))}`);
-  }
+  const unknown = findUnknownKey(schema, options);
+  if (unknown !== null)
+    throw new TypeError(`${where}: unknown option '${unknown.path}'${suggestion(unknown.key, unknown.known)}`);
   const result = v.safeParse(schema, options, { abortEarly: true });
   if (result.success) return result.output;
   const issue = result.issues[0] as v.BaseIssue<unknown>;
   const path = v.getDotPath(issue) ?? 'options';
   const message = `${where}: ${issue.message} for ${path}, got ${describe(issue.input)}`;
   throw issue.kind === 'schema' ? new TypeError(message) : new RangeError(message);
+}
+
+/**
+ * The first key, in objects within objects too, that the schema does not have. `spell` is how the value's writer spells
+ * the schema's keys.
+ */
+export function findUnknownKey(
+  schema: v.GenericSchema,
+  value: unknown,
+  spell: (key: string) => string = (key) => key,
+  parents: readonly string[] = [],
+): { key: string; path: string; known: string[] } | null {
+  const entries = entriesOf(schema);
+  if (entries === null || value === null || typeof value !== 'object' || Array.isArray(value)) return null;
+  const bySpelling = new Map(Object.entries(entries).map(([key, entry]) => [spell(key), entry]));
+  for (const [key, item] of Object.entries(value)) {
+    const entry = bySpelling.get(key);
+    const path = [...parents, key];
+    if (entry === undefined) return { key, path: path.join('.'), known: [...bySpelling.keys()] };
+    const inner = findUnknownKey(entry, item, spell, path);
+    if (inner !== null) return inner;
+  }
+  return null;
+}
+
+/** Of an object's schema, also behind `optional` and `nullable`; null for other schemas. */
+function entriesOf(schema: v.GenericSchema): Record<string, v.GenericSchema> | null {
+  const { entries, wrapped } = schema as { entries?: Record<string, v.GenericSchema>; wrapped?: v.GenericSchema };
+  if (wrapped !== undefined) return entriesOf(wrapped);
+  return entries ?? null;
 }
 
 /** `; did you mean 'temperature'?`, or the known names where none is near. */

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { initCheckpoint } from '../create-checkpoint';
 import { COMPRESSIONS, type CompressionName, RECIPES, type RecipeName } from '../recipe';
-import { addSeed } from './options';
+import { addSeed, integer, triple } from './options';
 import { note } from './output';
 
 interface InitFlags {
@@ -12,6 +12,10 @@ interface InitFlags {
   recipe?: RecipeName;
   compression?: CompressionName;
   seed?: number;
+  depthKernel?: number;
+  depthStride?: number;
+  depthPadding?: number;
+  volumeSize?: [number, number, number];
 }
 
 export function addInit(program: Command, signal: AbortSignal): void {
@@ -23,11 +27,15 @@ export function addInit(program: Command, signal: AbortSignal): void {
     .requiredOption('--language <dir>', 'Gemma 3 directory as published')
     .requiredOption('--out <dir>', 'directory to make')
     .addOption(new Option('--recipe <name>', 'default: paper').choices(RECIPES))
-    .addOption(new Option('--compression <name>', 'of the visual tokens; default: sequence').choices(COMPRESSIONS));
+    .addOption(new Option('--compression <name>', 'of the visual tokens; default: sequence').choices(COMPRESSIONS))
+    .option('--depth-kernel <n>', 'planes of voxels that a patch spans (default: 2)', integer)
+    .option('--depth-stride <n>', 'planes from one patch to the next (default: 1)', integer)
+    .option('--depth-padding <n>', 'planes of zeros in front and behind (default: 1)', integer)
+    .option('--volume-size <d,h,w>', 'of a preprocessed volume (default: 64,128,128)', triple);
   addSeed(command, "of the projector's weights")
     .addHelpText('after', '\nExample:\n  brain3d init --vision medsiglip --language gemma-3-4b --out checkpoint')
-    .action(async ({ vision, language, out, recipe, compression, seed }: InitFlags) => {
-      const { phase } = await initCheckpoint({ vision, language, out, recipe, compression, seed, signal });
-      note(`wrote ${out} (${phase})`);
+    .action(async (flags: InitFlags) => {
+      const { phase } = await initCheckpoint({ ...flags, signal });
+      note(`wrote ${flags.out} (${phase})`);
     });
 }

@@ -6,6 +6,7 @@ import { DISCLAIMER } from '../report';
 import { addDataset } from './dataset';
 import { addDoctor } from './doctor';
 import { addEncode } from './encode';
+import { addEvaluate } from './evaluate';
 import { addImport } from './import';
 import { addInit } from './init';
 import { addInspect } from './inspect';
@@ -14,6 +15,7 @@ import { addPreprocess } from './preprocess';
 import { addReport } from './report';
 import { addScore } from './score';
 import { addSimulate } from './simulate';
+import { addTrain } from './train';
 
 /** In the order in which help lists them. */
 const COMMANDS = [
@@ -23,6 +25,8 @@ const COMMANDS = [
   addPreprocess,
   addDataset,
   addSimulate,
+  addTrain,
+  addEvaluate,
   addMetrics,
   addInit,
   addImport,

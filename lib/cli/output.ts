@@ -1,5 +1,6 @@
 /** What goes where: results to stdout, everything else to stderr. */
 import { styleText } from 'node:util';
+import { snakeCase } from '../snake-case';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -26,21 +27,6 @@ export function styled(style: Style, text: string): string {
 export function printTable(rows: readonly (readonly [label: string, value: string])[]): void {
   const width = Math.max(...rows.map(([label]) => label.length));
   for (const [label, value] of rows) print(`${label.padEnd(width)}  ${value}`);
-}
-
-/** Names of metrics that are spelled as everywhere. */
-const KEPT = new Set(['rougeL']);
-
-/** Keys of plain objects, however deep, from camelCase to snake_case. */
-export function snakeCase(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(snakeCase);
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [
-      KEPT.has(key) ? key : key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      snakeCase(item),
-    ]),
-  );
 }
 
 export function gibibytes(bytes: number): string {

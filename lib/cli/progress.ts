@@ -10,11 +10,27 @@ const LABELS: Record<string, string> = {
   files: 'checking files',
   preprocessing: 'preprocessing scans',
   montages: 'drawing montages',
+  verifying: 'verifying the cache',
+  texts: 'embedding reports',
+  features: 'encoding scans',
+  validating: 'validating',
+  lesions: 'measuring lesions',
+  generations: 'generating reports',
+  scoring: 'scoring',
 };
+
+export interface ProgressUpdate {
+  stage: string;
+  done: number;
+  total: number;
+  detail?: string;
+}
 
 export class Progress {
   readonly #bar: SingleBar | null;
   #stage = '';
+  /** Stages that have had their line. */
+  readonly #said = new Set<string>();
 
   constructor() {
     this.#bar = process.stderr.isTTY
@@ -31,20 +47,22 @@ export class Progress {
       : null;
   }
 
-  /** A stage begins or moves on. */
-  readonly update = ({ stage, done, total }: { stage: string; done: number; total: number }): void => {
-    const label = LABELS[stage] ?? stage;
+  /** A stage begins or moves on; `detail` is what changes within it. */
+  readonly update = ({ stage, done, total, detail }: ProgressUpdate): void => {
+    const label = `${LABELS[stage] ?? stage}${detail === undefined || this.#bar === null ? '' : `, ${detail}`}`;
     const isNew = stage !== this.#stage;
     this.#stage = stage;
     if (this.#bar === null) {
-      if (isNew) note(label);
+      // Once: training comes to some of its stages in every epoch.
+      if (!this.#said.has(stage)) note(label);
+      this.#said.add(stage);
       return;
     }
     if (isNew) {
       this.#bar.stop();
       this.#bar.start(total, done, { label });
     } else {
-      this.#bar.update(done);
+      this.#bar.update(done, { label });
     }
   };
 

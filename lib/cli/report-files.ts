@@ -6,7 +6,7 @@ import type { GenerateOptions } from '../generation';
 import type { Brain3D } from '../model';
 import { montage } from '../montage';
 import type { Report } from '../report';
-import { snakeCase } from './output';
+import { snakeCase } from '../snake-case';
 import { type Finished, preprocessFor } from './report-runs';
 
 const MAX_NAME = 100;

@@ -5,12 +5,12 @@ import { type Command, Option } from 'commander';
 import { type GenerateOptions, parseGenerateOptions } from '../generation';
 import { DISCLAIMER } from '../report';
 import { inspectVolume, type LoadVolumeOptions } from '../volume';
+import { addDecodingOptions, DECODING_FLAGS } from './decoding-options';
 import {
   addModelOptions,
   addSeed,
   addStripOptions,
   addVolumeOptions,
-  decimal,
   integer,
   type ModelFlags,
   type VolumeFlags,
@@ -34,21 +34,7 @@ ${DISCLAIMER}`;
 /** Real but tiny, its visual conditioning untrained. */
 const DEMO_MODEL = join(__dirname, '..', '..', 'models', 'tiny', 'checkpoint');
 
-const GENERATE_FLAGS = [
-  'prompt',
-  'maxNewTokens',
-  'minNewTokens',
-  'temperature',
-  'topP',
-  'topK',
-  'repetitionPenalty',
-  'noRepeatNgramSize',
-  'greedy',
-  'seed',
-  'batchSize',
-  'skullStrip',
-  'skullStripCommand',
-] as const;
+const GENERATE_FLAGS = ['prompt', ...DECODING_FLAGS, 'seed', 'batchSize', 'skullStrip', 'skullStripCommand'] as const;
 
 interface ReportFlags extends Partial<ModelFlags>, VolumeFlags, Omit<GenerateOptions, 'prompt' | 'signal'> {
   stream?: true;
@@ -63,15 +49,7 @@ export function addReport(program: Command, signal: AbortSignal): void {
     .description('Writes a report for each volume: a NIfTI file (.nii, .nii.gz) or a folder of DICOM slices.')
     .argument('<volume...>', 'NIfTI files or DICOM folders')
     .option('--model <dir>', 'checkpoint directory (default: the demo model)');
-  addModelOptions(command)
-    .option('--max-new-tokens <n>', 'longest text, in tokens (default: 256)', integer)
-    .option('--min-new-tokens <n>', 'shortest text, in tokens (default: 0)', integer)
-    .option('--temperature <t>', 'lower is more predictable (default: 0.1)', decimal)
-    .option('--top-p <p>', 'sample from the smallest set of this probability (default: 0.9)', decimal)
-    .option('--top-k <k>', "sample from the k likeliest; 0 is all (default: the language model's)", integer)
-    .option('--repetition-penalty <r>', 'above 1 discourages tokens already written (default: 1.2)', decimal)
-    .addOption(noRepeatNgramSize())
-    .option('--greedy', 'always the likeliest token: no sampling');
+  addDecodingOptions(addModelOptions(command));
   addSeed(command, 'same seed, same text').option('--batch-size <b>', 'volumes decoded together (default: 8)', integer);
   addStripOptions(addVolumeOptions(command))
     .addOption(new Option('--stream', 'print the text as it is decoded').conflicts('json'))
@@ -79,13 +57,6 @@ export function addReport(program: Command, signal: AbortSignal): void {
     .option('--out <dir>', 'also write NAME.report.json, NAME.report.txt and NAME.montage.png there')
     .addHelpText('after', EXAMPLES)
     .action((paths: string[], flags: ReportFlags) => run(paths, flags, signal));
-}
-
-function noRepeatNgramSize(): Option {
-  const option = new Option('--no-repeat-ngram-size <n>', 'no sequence of n tokens twice; 0 is off (default: 3)');
-  // Commander takes any `--no-...` for the denial of a flag.
-  option.negate = false;
-  return option.argParser(integer);
 }
 
 async function run(paths: string[], flags: ReportFlags, signal: AbortSignal): Promise<void> {

@@ -90,7 +90,7 @@ export async function preprocessDataset(options: PreprocessDatasetOptions): Prom
     const { entries } = await readManifest(path);
     const manifest = { name: basename(path), sha256: await digestFile(path, signal) };
     await mkdir(dir, { recursive: true, mode: 0o700 });
-    const { keys, skipped, counts } = await fill(entries, recipe, parsed);
+    const { keys, skipped, counts } = await fillCache(entries, recipe, parsed);
     await writeIndex(dir, { recipe, manifest, keys, skipped });
     const pruned = parsed.prune ? await prune(dir, new Set(keys.values())) : 0;
     return { recipe, manifest, volumes: toPaths(dir, keys), skipped, counts, pruned };
@@ -108,7 +108,12 @@ function recipeOf(options: v.InferOutput<typeof PreprocessSchema>): CacheRecipe 
   };
 }
 
-async function fill(entries: ManifestEntry[], recipe: CacheRecipe, options: v.InferOutput<typeof PreprocessSchema>) {
+/** @internal Makes the entries that are missing, of any scans, and leaves the index alone. */
+export async function fillCache(
+  entries: readonly ManifestEntry[],
+  recipe: CacheRecipe,
+  options: Pick<PreprocessDatasetOptions, 'out' | 'workers' | 'onError' | 'signal' | 'onProgress' | 'onProblem'>,
+) {
   const { out: dir, workers, onError, signal, onProgress, onProblem } = options;
   const keys = new Map<string, string>();
   const skipped: CacheIndex['skipped'] = [];

@@ -25,22 +25,66 @@ export interface BootstrapSettings {
  * One estimate for each column of per-case values. The columns have one length and share every resample, so that they can be
  * compared; the same seed and length give the same resamples.
  */
-export function bootstrap(columns: readonly Float64Array[], { seed, resamples }: BootstrapSettings): Estimate[] {
+export function bootstrap(columns: readonly Float64Array[], settings: BootstrapSettings): Estimate[] {
+  const means = resampledMeans(columns, settings);
+  return columns.map((column, c) => estimate(column, means[c] as Float64Array));
+}
+
+function estimate(column: Float64Array, sortedMeans: Float64Array): Estimate {
+  const n = column.length;
+  const ci95: Estimate['ci95'] = n < 2 ? [0, 0] : [percentile(sortedMeans, 2.5), percentile(sortedMeans, 97.5)];
+  return { mean: mean(column), ci95, n };
+}
+
+/** A difference of means between two rows of values over the same cases. */
+export interface Difference {
+  /** Mean of the first minus mean of the second. */
+  difference: number;
+  ci95: [low: number, high: number];
+  /** Two-sided: how often the resampled difference lies on the other side of 0. */
+  p: number;
+  /** Cases. */
+  n: number;
+}
+
+/**
+ * Paired bootstrap: each resample draws cases, the same for both rows, so the difference of the means is the mean of the
+ * cases' differences. p = min(1, 2 min(#(d <= 0) + 1, #(d >= 0) + 1) / (resamples + 1)); it is never 0, and 1 where the rows
+ * are equal.
+ * @param pairs of columns; all have one length, of at least 2
+ */
+export function pairedBootstrap(
+  pairs: readonly (readonly [Float64Array, Float64Array])[],
+  settings: BootstrapSettings,
+): Difference[] {
+  const columns = pairs.map(([first, second]) => first.map((value, i) => value - (second[i] as number)));
+  const means = resampledMeans(columns, settings);
+  return columns.map((column, c) => {
+    const sorted = means[c] as Float64Array;
+    const { mean: difference, ci95, n } = estimate(column, sorted);
+    const count = (isCounted: (value: number) => boolean) => sorted.filter(isCounted).length;
+    const beyond = 1 + Math.min(count(isAtMostZero), count(isAtLeastZero));
+    return { difference, ci95, p: Math.min(1, (2 * beyond) / (settings.resamples + 1)), n };
+  });
+}
+
+/** Equal sums in another order differ in the last bits, so what is that near to 0 counts as 0. */
+const ROUNDING = 1e-12;
+const isAtMostZero = (value: number): boolean => value <= ROUNDING;
+const isAtLeastZero = (value: number): boolean => value >= -ROUNDING;
+
+/** Means of each column over the same resampled cases, sorted; zeros for fewer than two cases. */
+function resampledMeans(columns: readonly Float64Array[], { seed, resamples }: BootstrapSettings): Float64Array[] {
   const n = columns[0]?.length ?? 0;
   const means = columns.map(() => new Float64Array(resamples));
-  if (n >= 2) {
-    const random = new Mt19937(seed);
-    const indices = new Uint32Array(n);
-    for (let resample = 0; resample < resamples; resample++) {
-      drawIndices(indices, random);
-      for (const [c, column] of columns.entries()) (means[c] as Float64Array)[resample] = meanAt(column, indices);
-    }
+  if (n < 2) return means;
+  const random = new Mt19937(seed);
+  const indices = new Uint32Array(n);
+  for (let resample = 0; resample < resamples; resample++) {
+    drawIndices(indices, random);
+    for (const [c, column] of columns.entries()) (means[c] as Float64Array)[resample] = meanAt(column, indices);
   }
-  return columns.map((column, c) => {
-    const sorted = (means[c] as Float64Array).sort();
-    const ci95: Estimate['ci95'] = n < 2 ? [0, 0] : [percentile(sorted, 2.5), percentile(sorted, 97.5)];
-    return { mean: mean(column), ci95, n };
-  });
+  return means.map((values) => values.sort());
 }
 
 /** Bits under the smallest mask that holds n - 1, until they are below n; n = 1 draws nothing. */

@@ -38,19 +38,32 @@ export interface CaseErrors {
   entities: Record<Category, Record<string, EntityErrors>>;
 }
 
-export function caseErrors(cases: readonly ReadCase[], settings: BootstrapSettings): CaseErrors {
-  const healthy = cases.filter((item) => item.class === 'healthy');
-  const pathological = cases.filter((item) => item.class === 'pathological');
-  const sided = cases.filter(({ reference }) => OPPOSITE[reference.side] !== undefined);
+/**
+ * Of one or more runs over the same cases. Rates are means over runs, their intervals over cases; counts are over all runs
+ * together.
+ */
+export function caseErrors(runs: readonly (readonly ReadCase[])[], settings: BootstrapSettings): CaseErrors {
+  const cases = runs.flat();
   const isClear = ({ hypothesis }: ReadCase) => hypothesis.pathology.size + hypothesis.laterality.size === 0;
   const namesPathology = ({ hypothesis }: ReadCase) => hypothesis.pathology.size > 0;
   const isInverted = ({ reference, hypothesis }: ReadCase) => hypothesis.side === OPPOSITE[reference.side];
+  const rateAmong = (rows: readonly number[], isCounted: (item: ReadCase) => boolean, reason: string): Metric => {
+    if (rows.length === 0) return { unavailable: reason };
+    const share = (row: number) => runs.filter((run) => isCounted(run[row] as ReadCase)).length / runs.length;
+    return bootstrap([Float64Array.from(rows, share)], settings)[0] as Metric;
+  };
+  // Class and reference are the same in every run.
+  const rowsWhere = (isWanted: (item: ReadCase) => boolean) =>
+    [...(runs[0]?.keys() ?? [])].filter((row) => isWanted(runs[0]?.[row] as ReadCase));
+  const healthy = rowsWhere((item) => item.class === 'healthy');
+  const pathological = rowsWhere((item) => item.class === 'pathological');
+  const sided = rowsWhere(({ reference }) => OPPOSITE[reference.side] !== undefined);
   return {
     lateralityConfusion: confusion(cases),
-    inversionRate: rate(sided, isInverted, 'no reference has the side left or right', settings),
-    specificity: rate(healthy, isClear, NO_HEALTHY, settings),
-    hallucinationRate: rate(healthy, namesPathology, NO_HEALTHY, settings),
-    missedLesionRate: rate(pathological, (item) => !namesPathology(item), NO_PATHOLOGICAL, settings),
+    inversionRate: rateAmong(sided, isInverted, 'no reference has the side left or right'),
+    specificity: rateAmong(healthy, isClear, NO_HEALTHY),
+    hallucinationRate: rateAmong(healthy, namesPathology, NO_HEALTHY),
+    missedLesionRate: rateAmong(pathological, (item) => !namesPathology(item), NO_PATHOLOGICAL),
     entities: Object.fromEntries(
       CATEGORY_NAMES.map((category) => [category, entityErrors(cases, category)]),
     ) as CaseErrors['entities'],
@@ -60,17 +73,6 @@ export function caseErrors(cases: readonly ReadCase[], settings: BootstrapSettin
 export const NO_HEALTHY = 'no case is healthy';
 export const NO_PATHOLOGICAL = 'no case is pathological';
 const OPPOSITE: Partial<Record<Side, Side>> = { left: 'right', right: 'left' };
-
-function rate(
-  cases: readonly ReadCase[],
-  isCounted: (item: ReadCase) => boolean,
-  reason: string,
-  settings: BootstrapSettings,
-): Metric {
-  if (cases.length === 0) return { unavailable: reason };
-  const column = Float64Array.from(cases, (item) => (isCounted(item) ? 1 : 0));
-  return bootstrap([column], settings)[0] as Metric;
-}
 
 function confusion(cases: readonly ReadCase[]): CaseErrors['lateralityConfusion'] {
   const row = () => Object.fromEntries(SIDES.map((side) => [side, 0])) as Record<Side, number>;

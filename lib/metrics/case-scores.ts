@@ -85,20 +85,29 @@ export function summarise(
   settings: BootstrapSettings,
   reason = 'there is no case',
 ): ByMetric<Metric> {
-  if (rows.length === 0) return mapMetrics(scores, () => ({ unavailable: reason }));
+  if (rows.length === 0) return eachMetric(() => ({ unavailable: reason }));
   const columns: Float64Array[] = [];
-  mapMetrics(scores, (column) => {
+  eachMetric((pick) => {
+    const column = pick(scores);
     if (column instanceof Float64Array) columns.push(Float64Array.from(rows, (row) => column[row] as number));
   });
   const estimates = bootstrap(columns, settings).values();
-  return mapMetrics(scores, (column) => (column instanceof Float64Array ? (estimates.next().value as Metric) : column));
+  return eachMetric((pick) => {
+    const column = pick(scores);
+    return column instanceof Float64Array ? (estimates.next().value as Metric) : column;
+  });
 }
 
-/** In one order, always. */
-function mapMetrics<T, U>(metrics: ByMetric<T>, map: (value: T) => U): ByMetric<U> {
-  const texts = Object.fromEntries(TEXT_METRICS.map((name) => [name, map(metrics[name])]));
-  const clinical = byDefinition((definition) => byCategory((category) => map(metrics.clinical[definition][category])));
-  return { ...texts, clinical } as ByMetric<U>;
+/** Takes one metric's value out of any set of them. */
+export type Pick = <T>(metrics: ByMetric<T>) => T;
+
+/** What `make` gives for each metric, in one order, always. */
+export function eachMetric<T>(make: (pick: Pick) => T): ByMetric<T> {
+  const texts = Object.fromEntries(TEXT_METRICS.map((name) => [name, make((metrics) => metrics[name])]));
+  const clinical = byDefinition((definition) =>
+    byCategory((category) => make((metrics) => metrics.clinical[definition][category])),
+  );
+  return { ...texts, clinical } as ByMetric<T>;
 }
 
 export function byDefinition<T>(make: (definition: Definition) => T): Record<Definition, T> {

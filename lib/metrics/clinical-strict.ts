@@ -38,30 +38,55 @@ const MODIFIERS =
   /(?:(?:\b(?:left|right|bilateral|both|and|or|lateral|medial|anterior|posterior|superior|inferior|deep|mesial|third|fourth|frontal|parietal|temporal|occipital)\b|[,-]) *)+$/i;
 
 export function extractStrict(text: string): Extraction {
-  const clauses = splitClauses(text);
+  const mentions = findMentions(text);
   const { side } = extractLaterality(text);
+  const asserted = (category: Mention['category'], patterns: Record<string, RegExp>) => {
+    const isNamed = (name: string) =>
+      mentions.some((mention) => mention.isAsserted && mention.category === category && mention.entity === name);
+    return new Set(Object.keys(patterns).filter(isNamed));
+  };
   return {
     laterality: new Set(side === 'unknown' ? [] : side === 'bilateral' ? ['left', 'right'] : [side]),
-    anatomy: asserted(PLACES, clauses, isPlaceAsserted),
-    pathology: asserted(FINDINGS, clauses, (before, after) => !isFindingNegated(before, after)),
+    anatomy: asserted('anatomy', PLACES),
+    pathology: asserted('pathology', FINDINGS),
     side,
   };
 }
 
-/** The names with a mention that is asserted. */
-function asserted(
+/** Words that name a place or a finding. */
+export interface Mention {
+  /** In the text, from `start` up to `end`. */
+  start: number;
+  end: number;
+  category: 'anatomy' | 'pathology';
+  entity: string;
+  /** Not denied, spared, normal or only compared with. */
+  isAsserted: boolean;
+}
+
+/** Every mention of a place or a finding, clause by clause. */
+export function findMentions(text: string): Mention[] {
+  return splitClauses(text).flatMap((clause) => [
+    ...mentionsOf('anatomy', PLACES, clause, isPlaceAsserted),
+    ...mentionsOf('pathology', FINDINGS, clause, (before, after) => !isFindingNegated(before, after)),
+  ]);
+}
+
+function mentionsOf(
+  category: Mention['category'],
   patterns: Record<string, RegExp>,
-  clauses: readonly Clause[],
+  { text, start }: Clause,
   isAsserted: (before: string, after: string) => boolean,
-): Set<string> {
-  const names = Object.entries(patterns).filter(([, pattern]) =>
-    clauses.some(({ text }) =>
-      [...text.matchAll(pattern)].some(({ index, 0: words }) =>
-        isAsserted(text.slice(0, index), text.slice(index + words.length)),
-      ),
-    ),
+): Mention[] {
+  return Object.entries(patterns).flatMap(([entity, pattern]) =>
+    [...text.matchAll(pattern)].map(({ index, 0: words }) => ({
+      start: start + index,
+      end: start + index + words.length,
+      category,
+      entity,
+      isAsserted: isAsserted(text.slice(0, index), text.slice(index + words.length)),
+    })),
   );
-  return new Set(names.map(([name]) => name));
 }
 
 function isPlaceAsserted(before: string, after: string): boolean {

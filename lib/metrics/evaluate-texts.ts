@@ -1,7 +1,15 @@
 /** Everything that two sets of texts say about each other, from pairs to results; pure computing, no files but WordNet's. */
 import type { BootstrapSettings, Metric, Unavailable } from './bootstrap';
-import { type CaseClass, type CaseErrors, caseErrors, NO_HEALTHY, NO_PATHOLOGICAL } from './case-errors';
-import { type ByMetric, byDefinition, type Column, type Readings, scoreCases, summarise } from './case-scores';
+import { type CaseClass, type CaseErrors, caseErrors, NO_HEALTHY, NO_PATHOLOGICAL, type ReadCase } from './case-errors';
+import {
+  type ByMetric,
+  byDefinition,
+  type Column,
+  eachMetric,
+  type Readings,
+  scoreCases,
+  summarise,
+} from './case-scores';
 import { extractPeer } from './clinical-peer';
 import { extractStrict } from './clinical-strict';
 import type { Definition } from './findings';
@@ -31,41 +39,71 @@ export interface TextScores extends MetricScores {
 export interface EvaluationSettings extends BootstrapSettings {
   /** Folder of dictionary files; null for the installed package's. */
   wordnet: string | null;
-  bertscore: Column;
   roberta: TextScores['roberta'];
 }
 
-export function evaluateTexts(pairs: readonly Pair[], settings: EvaluationSettings): TextScores {
-  const { seed, resamples, bertscore } = settings;
+/** Hypotheses of all cases with their values of BERTScore, which come from elsewhere. */
+export interface Run {
+  pairs: readonly Pair[];
+  bertscore: Column;
+}
+
+/** What becomes of one or more runs: results, and what they were made from. */
+export interface EvaluatedRuns {
+  scores: TextScores;
+  /** Per-case values of each run. */
+  columns: ByMetric<Column>[];
+  /** Their means over runs. */
+  means: ByMetric<Column>;
+  /** Each run's cases as each definition reads them. */
+  reads: Record<Definition, ReadCase[][]>;
+}
+
+/** Of runs over the same cases, as several seeds are: a case's value is its mean over runs. */
+export function evaluateRuns(runs: readonly Run[], settings: EvaluationSettings): EvaluatedRuns {
+  const { seed, resamples } = settings;
   const wordNet = dictionary(settings.wordnet);
-  const readings = pairs.map(read);
-  const classes = pairs.map((pair, i) => classOf(pair, readings[i] as Readings));
-  const scores = scoreCases(pairs, readings, { wordNet, bertscore });
+  const pairs = (runs[0] as Run).pairs;
+  const readings = runs.map((run) => run.pairs.map(read));
+  const classes = pairs.map((pair, i) => classOf(pair, readings[0]?.[i] as Readings));
+  const columns = runs.map((run, r) =>
+    scoreCases(run.pairs, readings[r] as Readings[], { wordNet, bertscore: run.bertscore }),
+  );
+  const means = eachMetric((pick) => meanColumn(columns.map(pick)));
+  const reads = byDefinition((definition) =>
+    readings.map((run) => run.map((reading, i) => ({ class: classes[i] as CaseClass, ...reading[definition] }))),
+  );
   const rowsOf = (wanted: CaseClass) => [...pairs.keys()].filter((row) => classes[row] === wanted);
   const subset = (wanted: CaseClass, reason: string) => {
     const rows = rowsOf(wanted);
-    return { cases: rows.length, ...summarise(scores, rows, settings, reason) };
+    return { cases: rows.length, ...summarise(means, rows, settings, reason) };
   };
-  return {
+  const scores: TextScores = {
     cases: pairs.length,
     seed,
     resamples,
     wordnet: 'unavailable' in wordNet ? wordNet : { version: wordNet.version },
     roberta: settings.roberta,
     classes: pairs[0]?.class === null ? 'inferred' : 'given',
-    ...summarise(scores, [...pairs.keys()], settings),
+    ...summarise(means, [...pairs.keys()], settings),
     subsets: { pathological: subset('pathological', NO_PATHOLOGICAL), healthy: subset('healthy', NO_HEALTHY) },
-    errors: byDefinition((definition) =>
-      caseErrors(
-        readings.map((reading, i) => ({ class: classes[i] as CaseClass, ...reading[definition] })),
-        settings,
-      ),
-    ),
+    errors: byDefinition((definition) => caseErrors(reads[definition], settings)),
     texts: {
       references: textStatistics(pairs.map(({ reference }) => reference)),
-      hypotheses: textStatistics(pairs.map(({ hypothesis }) => hypothesis)),
+      hypotheses: textStatistics(runs.flatMap((run) => run.pairs.map(({ hypothesis }) => hypothesis))),
     },
   };
+  return { scores, columns, means, reads };
+}
+
+function meanColumn(columns: readonly Column[]): Column {
+  const values: Float64Array[] = [];
+  for (const column of columns) {
+    if ('unavailable' in column) return column;
+    values.push(column);
+  }
+  const sums = values.reduce((sum, column) => sum.map((value, i) => value + (column[i] as number)));
+  return sums.map((value) => value / values.length);
 }
 
 function read({ reference, hypothesis }: Pair): Readings {

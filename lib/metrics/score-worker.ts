@@ -1,6 +1,6 @@
 /** The thread that scores texts. */
 import { serveJobs } from '../worker-pool';
-import { evaluateTexts, type TextScores } from './evaluate-texts';
+import { evaluateRuns, type TextScores } from './evaluate-texts';
 import type { ScoreJob } from './score';
 
-serveJobs<ScoreJob, TextScores>(({ pairs, settings }) => evaluateTexts(pairs, settings));
+serveJobs<ScoreJob, TextScores>(({ run, settings }) => evaluateRuns([run], settings).scores);

@@ -7,7 +7,7 @@ import { is, parseOptions } from '../validate';
 import { runInWorkers } from '../worker-pool';
 import { bertScore } from './bertscore';
 import type { Column } from './case-scores';
-import type { EvaluationSettings, TextScores } from './evaluate-texts';
+import type { EvaluationSettings, Run, TextScores } from './evaluate-texts';
 import { type Pair, pairTexts } from './pairs';
 import { checkTexts, type TextEntry } from './texts';
 
@@ -30,17 +30,23 @@ const ScoreTextsSchema = v.object({
 export type ScoreTextsOptions = v.InferInput<typeof ScoreTextsSchema>;
 
 export interface ScoreJob {
-  pairs: Pair[];
+  run: Run;
   settings: EvaluationSettings;
 }
 
 /** BERTScore's values come from an encoder, case by case; without one there are none. */
 const NO_ENCODER: Column = { unavailable: 'BERTScore needs a RoBERTa encoder, and none was given' };
 
-async function scoreByEncoder(
-  pairs: Pair[],
-  { roberta, bertscoreLayer: layer, device, signal }: v.InferOutput<typeof ScoreTextsSchema>,
-): Promise<Pick<EvaluationSettings, 'bertscore' | 'roberta'>> {
+/** @internal */
+export async function scoreByEncoder(
+  pairs: readonly Pair[],
+  {
+    roberta,
+    bertscoreLayer: layer,
+    device,
+    signal,
+  }: Pick<ScoreTextsOptions, 'roberta' | 'bertscoreLayer' | 'device' | 'signal'>,
+): Promise<{ bertscore: Column; roberta: TextScores['roberta'] }> {
   if (roberta === undefined) return { bertscore: NO_ENCODER, roberta: null };
   const texts = pairs.map(({ hypothesis, reference }) => ({ hypothesis, reference }));
   const found = await bertScore(texts, { model: roberta, layer, device, signal });
@@ -62,11 +68,11 @@ export async function scoreTexts(
   const { missing = 'stop', seed = 42, resamples = 1000, wordnet = null, signal } = parsed;
   return withCallerStack(scoreTexts, async () => {
     const pairs = pairTexts(checkTexts(references, 'references'), checkTexts(hypotheses, 'hypotheses'), missing);
-    const encoder = await scoreByEncoder(pairs, parsed);
+    const { bertscore, roberta } = await scoreByEncoder(pairs, parsed);
     let scores: TextScores | null = null;
     await runInWorkers<ScoreJob, TextScores>({
       workerFile: join(__dirname, 'score-worker.js'),
-      jobs: [{ pairs, settings: { seed, resamples, wordnet, ...encoder } }],
+      jobs: [{ run: { pairs, bertscore }, settings: { seed, resamples, wordnet, roberta } }],
       workers: 1,
       signal,
       onResult: (result) => {

@@ -42,6 +42,16 @@ export function textStatistics(texts: readonly string[]): TextStatistics {
   };
 }
 
+/** From here on a text counts as repeating itself. */
+const DEGENERATE_SHARE = 0.2;
+const DEGENERATE_RUN = 4;
+
+/** Whether a text repeats itself: a sentence twice, a word four times in a row, or a fifth of its 4-grams had before. */
+export function isDegenerate(text: string): boolean {
+  const words = lowerWords(text);
+  return hasRepeatedSentence(text) || runOf(words) >= DEGENERATE_RUN || repeatedShare(words) >= DEGENERATE_SHARE;
+}
+
 function average(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -60,10 +60,9 @@ SiglipEncoder SiglipEncoder::load(const SiglipConfig& config, WeightSource& sour
 at::Tensor SiglipEncoder::attention(const SiglipLayer& layer, at::Tensor normed) const {
   const auto batch = normed.size(0), num_tokens = normed.size(1);
   // (B, N, 3E) -> three (B, Nh, N, Dh) views
-  auto qkv = layer.qkv_proj.forward(std::exchange(normed, {}))
-                 .view({batch, num_tokens, 3, config_.num_attention_heads, config_.head_dim()})
-                 .permute({2, 0, 3, 1, 4})
-                 .unbind(0);
+  auto qkv = layer.qkv_proj.forward(std::exchange(normed, {})).chunk(3, -1);
+  for (at::Tensor& part : qkv)
+    part = part.view({batch, num_tokens, config_.num_attention_heads, config_.head_dim()}).transpose(1, 2);
   const double scale = 1.0 / std::sqrt(static_cast<double>(config_.head_dim()));
   at::Tensor out = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], {}, 0.0, false, scale);
   qkv.clear();  // the widest tensor of the block is not held through the projection

@@ -25,6 +25,8 @@ function run(root, args) {
     const child = spawn(process.execPath, ['node_modules/jest/bin/jest.js', ...args], {
       cwd: root,
       stdio: ['ignore', 'ignore', 'inherit'],
+      // Two workers share the cores: threads that spin while they wait for each other would take them from the rest.
+      env: { OMP_WAIT_POLICY: 'passive', ...process.env },
       timeout: LIMIT_MS,
     });
     child.on('error', (error) => resolve({ ok: false, text: `could not be started (${error.message})` }));

@@ -4,6 +4,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { buildDataset } from 'brain3d';
+import { PHASE_DEFINITIONS } from '../../dist/training/phases';
+import { toSnake } from '../../dist/training/spelling';
 import { type Ending, parsed, ROOT, runNode, runScript, SAMPLE } from '../support/child';
 import { writeDatasetFolders } from '../support/dataset';
 
@@ -188,6 +190,8 @@ describe('docs/api.md', () => {
         simulateCohort: await known(brain3d.simulateCohort),
         simulateSubject: await known(brain3d.simulateSubject),
         bertScore: await known((wrong) => brain3d.bertScore([], wrong)),
+        Trainer: await known((wrong) => new brain3d.Trainer(wrong)),
+        evaluate: await known(brain3d.evaluate),
       };
       await model.dispose();
       const cjs = Object.keys(createRequire(SAMPLE)('brain3d'));
@@ -237,6 +241,8 @@ describe('docs/api.md', () => {
     ['simulateCohort', 'simulateCohort'],
     ['simulateSubject', 'simulateSubject'],
     ['bertScore', 'bertScore'],
+    ['Trainer', 'Trainer'],
+    ['evaluate', 'evaluate'],
   ])('names exactly the options of %s (table of %s)', (name, table) => {
     expect([...optionTable(table).keys()].sort()).toEqual(runtime.options[name]?.sort());
   });
@@ -264,6 +270,19 @@ describe('docs/api.md', () => {
     const sections = [...read('docs/errors.md').matchAll(/^## (\S+)$/gm)].map((match) => match[1]);
     expect(sections).toEqual(runtime.errorCodes);
   });
+});
+
+test('docs/training.md names exactly the settings, with the defaults that training uses', () => {
+  const table = /<!-- settings -->([\s\S]*)<!-- \/settings -->/.exec(read('docs/training.md'))?.[1] ?? '';
+  const rows = new Map(
+    [...table.matchAll(/^\| `(\w+)` \| (.*?) ?\|/gm)].map((row) => [row[1] as string, row[2] as string]),
+  );
+  const { defaults } = PHASE_DEFINITIONS['lora-sft'];
+  expect([...rows.keys()].sort()).toEqual(Object.keys(defaults).map(toSnake).sort());
+  for (const [name, value] of Object.entries(defaults)) {
+    const stated = /^`(.*)`$/.exec(rows.get(toSnake(name)) as string)?.[1];
+    if (stated !== undefined) expect([name, stated]).toEqual([name, name === 'adamEpsilon' ? '1e-8' : String(value)]);
+  }
 });
 
 describe('docs/cli.md', () => {

@@ -243,12 +243,12 @@ describe('backbones', () => {
 
   test('a tokenizer and an embedding that disagree', async () => {
     const json = JSON.parse(readFileSync(path('language/tokenizer.json'), 'utf8'));
-    for (let i = 0; i < 500; i++) json.model.vocab[`extra${i}`] = 1711 + i;
+    for (let i = 0; i < 500; i++) json.model.vocab[`extra${i}`] = 1921 + i;
     writeFileSync(path('language/tokenizer.json'), JSON.stringify(json));
     await sealBackbones();
     expect(await refusal()).toMatchObject({
       code: 'BRAIN3D_CONFIG',
-      message: expect.stringContaining("2211 tokens, but the language model's embedding has 1711 rows"),
+      message: expect.stringContaining("2421 tokens, but the language model's embedding has 1921 rows"),
     });
   });
 

@@ -72,6 +72,27 @@ describe('the other commands', () => {
     });
   });
 
+  it('init takes another geometry, and refuses one without patches', async () => {
+    const backbones = ['vision', 'language'].flatMap((kind) => [`--${kind}`, join(ROOT, 'models', 'tiny', kind)]);
+    const init = (name: string, ...geometry: string[]) =>
+      brain3d(['init', ...backbones, '--out', path(name), ...geometry]);
+    const small = ['--depth-kernel', '4', '--depth-stride', '4', '--depth-padding', '0', '--volume-size', '32,56,56'];
+    expect(await init('small', ...small)).toMatchObject({ status: 0 });
+    expect(JSON.parse((await brain3d(['inspect', path('small'), '--json'])).stdout)).toMatchObject({
+      checkpoint: { recipe: { depth_kernel: 4, depth_stride: 4, depth_padding: 0, volume_size: [32, 56, 56] } },
+      problems: [],
+    });
+    const refusals: [string[], number, RegExp][] = [
+      [['--depth-kernel', '1', '--depth-padding', '1'], 2, /expected depthPadding below depthKernel \(1\), got 1/],
+      [['--depth-stride', '0'], 2, /expected an integer from 1 to 64 for depthStride, got 0/],
+      [['--volume-size', '64x128x128'], 2, /Expected three integers/],
+      [['--volume-size', '64,13,128'], 1, /holds no patch of 2 x 14 x 14.*BRAIN3D_CONFIG/],
+      [['--volume-size', '4,28,28', '--depth-kernel', '4', '--depth-padding', '0'], 1, /cannot pool 4 patch tokens/],
+    ];
+    for (const [geometry, status, message] of refusals)
+      expect(await init('refused', ...geometry)).toMatchObject({ status, stderr: expect.stringMatching(message) });
+  });
+
   it('import says what it lacks', async () => {
     const backbones = ['vision', 'language'].flatMap((kind) => [`--${kind}`, join(ROOT, 'models', 'tiny', kind)]);
     const { status, stderr } = await brain3d(['import', '--from', directory, ...backbones, '--out', path('imported')]);

@@ -150,18 +150,18 @@ describe('encode and score', () => {
   test('encode gives every stage with its sizes', async () => {
     const encoding = await model.encode(SAMPLE);
     expect(encoding.volume.shape).toEqual([64, 128, 128]);
-    expect(encoding.patchTokens.shape).toEqual([5265, 144]);
-    expect(encoding.pooledTokens.shape).toEqual([32, 144]);
+    expect(encoding.patchTokens.shape).toEqual([5265, 192]);
+    expect(encoding.pooledTokens.shape).toEqual([32, 192]);
     expect(encoding.visualTokens.shape).toEqual([32, 192]);
     for (const { data, shape } of Object.values(encoding))
       expect(data).toHaveLength(shape.reduce((a: number, b: number) => a * b, 1));
     // Token 3 of the sequence pooling is the mean of its bin: floor(3 * 5265 / 32) .. ceil(4 * 5265 / 32) - 1.
     const mean = (begin: number, end: number): number => {
       let sum = 0;
-      for (let n = begin; n < end; n++) sum += encoding.patchTokens.data[n * 144] as number;
+      for (let n = begin; n < end; n++) sum += encoding.patchTokens.data[n * 192] as number;
       return sum / (end - begin);
     };
-    expect(encoding.pooledTokens.data[3 * 144]).toBeCloseTo(mean(493, 659), 5);
+    expect(encoding.pooledTokens.data[3 * 192]).toBeCloseTo(mean(493, 659), 5);
   });
 
   test('score finds a fluent report likelier than the same words shuffled, and ends with EOS', async () => {

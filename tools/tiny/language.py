@@ -1,36 +1,39 @@
 # SPDX-License-Identifier: MIT
-"""Trains the tiny Gemma 3 language model on synthetic reports, behind random soft prompts.
+"""Trains the tiny Gemma 3 language model on synthetic reports, behind soft prompts.
 
-Sequence, as in brain3d: K soft-prompt vectors, `<bos>`, prompt, report, `<eos>`; only the report
-and `<eos>` are supervised. The vectors carry no information here: the model learns to write a
-fluent report whatever they hold, so that an untrained projector already gives readable text.
+    python tools/tiny/language.py --reports reports.jsonl --output models/tiny/language
+
+Sequence, as in brain3d: K soft-prompt vectors, `<bos>`, prompt, report, `<eos>`; only the report and `<eos>` are
+supervised. Mostly the vectors hold key words of the report (hints.py); else they carry no information.
 """
 
+import argparse
 import math
 import random
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch.nn.functional import cross_entropy
+from tokenizers import Tokenizer
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig, GenerationConfig
 
 from corpus import draw_report
+from hints import HINT_SHARE, draw_soft_prompts, forgetful, key_ids, key_words, say
+from texts import PROMPT_SPELLINGS, read_reports, training_reports
 
-PROMPT = "Generate a radiology report for this brain MRI FLAIR scan"
-# The same request as other checkpoints spell it; the plain one is drawn half of the time.
-PROMPT_SPELLINGS = (PROMPT, PROMPT + ". \n", PROMPT + ".", PROMPT + "\n")
 PROMPT_WEIGHTS = (0.5, 0.25, 0.15, 0.1)
 PAD, EOS, BOS = 0, 1, 2
 IGNORED_LABEL = -100
-NUM_SOFT_TOKENS = 32
-SOFT_SCALE_RANGE = (0.05, 3.0)
-ZERO_SOFT_SHARE = 0.25
+# Of the reports, so many are a healthy subject's, as in the cohort, and so many of corpus.py's grammar.
+HEALTHY_SHARE = 0.2
+GRAMMAR_SHARE = 0.08
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    steps: int = 900
+    steps: int = 1200
     batch_size: int = 16
     learning_rate: float = 2e-3
     warmup_steps: int = 40
@@ -64,44 +67,51 @@ def language_config(vocab_size):
     )
 
 
-def draw_soft_prompts(count, hidden_size, generator):
-    """(count, NUM_SOFT_TOKENS, hidden_size) vectors whose scale and similarity differ from sample to sample.
-
-    The 32 tokens of an untrained encoder are nearly equal, those of a trained one are not, hence
-    the random share of a vector common to all of them.
-    """
-    low, high = (math.log(bound) for bound in SOFT_SCALE_RANGE)
-    scale = torch.empty(count, 1, 1).uniform_(low, high, generator=generator).exp()
-    is_zero = torch.rand(count, 1, 1, generator=generator) < ZERO_SOFT_SHARE
-    common_share = torch.rand(count, 1, 1, generator=generator)
-    common = torch.randn(count, 1, hidden_size, generator=generator)
-    own = torch.randn(count, NUM_SOFT_TOKENS, hidden_size, generator=generator)
-    mixed = common_share.sqrt() * common + (1 - common_share).sqrt() * own
-    return (scale * mixed).masked_fill(is_zero, 0.0)
-
-
 class BatchSource:
-    """Endless batches of fresh reports; the same seed gives the same batches."""
+    """Endless batches of reports with soft prompts; the same seed gives the same batches."""
 
-    def __init__(self, tokenizer, batch_size, seed):
+    def __init__(self, tokenizer, reports, batch_size, seed, hint_share=HINT_SHARE):
         self.tokenizer = tokenizer
+        self.keys = key_ids(tokenizer)
         self.batch_size = batch_size
+        self.hint_share = hint_share
         self.rng = random.Random(seed)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.lesions = [entry for entry in reports if entry["findings"] is not None]
+        self.healthy = [entry for entry in reports if entry["findings"] is None]
 
     def draw_sample(self):
-        """Returns (ids, labels); the prompt and the report are tokenised apart, as brain3d does."""
+        """Returns (ids, labels, key ids or None); the prompt and the report are tokenised apart, as brain3d does."""
         spelling = self.rng.choices(PROMPT_SPELLINGS, PROMPT_WEIGHTS)[0]
         prompt = self.tokenizer.encode(spelling).ids
-        report = self.tokenizer.encode(draw_report(self.rng), add_special_tokens=False).ids + [EOS]
-        return prompt + report, [IGNORED_LABEL] * len(prompt) + report
+        keys = None
+        if self.rng.random() < GRAMMAR_SHARE:
+            text = draw_report(self.rng)
+        else:
+            entry = self.rng.choice(self.healthy if self.rng.random() < HEALTHY_SHARE else self.lesions)
+            text = entry["report"]
+            if self.rng.random() < self.hint_share:
+                keys = [self.keys[word] for word in forgetful(key_words(entry["findings"]), self.rng)]
+        report = self.tokenizer.encode(text, add_special_tokens=False).ids + [EOS]
+        return prompt + report, [IGNORED_LABEL] * len(prompt) + report, keys
 
     def draw_batch(self):
-        """Returns ids and labels, both (B, T), padded on the right, where causal attention ignores it."""
+        """Returns ids and labels, both (B, T), padded on the right, where causal attention ignores it, and the keys."""
         samples = [self.draw_sample() for _ in range(self.batch_size)]
-        length = max(len(ids) for ids, _ in samples)
-        ids = [row + [PAD] * (length - len(row)) for row, _ in samples]
-        labels = [row + [IGNORED_LABEL] * (length - len(row)) for _, row in samples]
-        return torch.tensor(ids), torch.tensor(labels)
+        length = max(len(ids) for ids, _, _ in samples)
+        ids = [row + [PAD] * (length - len(row)) for row, _, _ in samples]
+        labels = [row + [IGNORED_LABEL] * (length - len(row)) for _, row, _ in samples]
+        return torch.tensor(ids), torch.tensor(labels), [keys for _, _, keys in samples]
+
+    def soft_prompts(self, model, keys):
+        """(B, NUM_SOFT_TOKENS, hidden size): key words where there are some, else vectors that say nothing."""
+        embed = model.get_input_embeddings()
+        silent = draw_soft_prompts(len(keys), model.config.hidden_size, self.generator)
+        rows = [
+            row if key is None else say(embed(torch.tensor(key)).float(), self.generator)
+            for row, key in zip(silent, keys)
+        ]
+        return torch.stack(rows)
 
 
 def supervised_logits(model, soft_prompts, ids, labels):
@@ -142,19 +152,18 @@ def make_optimizer(model, options):
     return torch.optim.AdamW(groups, lr=options.learning_rate, betas=(0.9, 0.95))
 
 
-def train_language(tokenizer, options):
-    """Returns the trained model in float32 and the cross-entropy per token of every step."""
+def train_language(tokenizer, reports, options, save):
+    """Returns the trained model in float32 and the cross-entropy per token of every step; saves now and then."""
     torch.manual_seed(options.seed)
     model = Gemma3ForCausalLM(language_config(tokenizer.get_vocab_size())).train()
-    batches = BatchSource(tokenizer, options.batch_size, options.seed)
-    noise = torch.Generator().manual_seed(options.seed)
+    batches = BatchSource(tokenizer, reports, options.batch_size, options.seed)
     optimizer = make_optimizer(model, options)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_share(step, options))
     losses, start = [], time.monotonic()
     for step in range(options.steps):
-        ids, labels = batches.draw_batch()
-        soft_prompts = draw_soft_prompts(len(ids), model.config.hidden_size, noise)
-        loss, likelihood = training_loss(*supervised_logits(model, soft_prompts, ids, labels), options.z_loss_weight)
+        ids, labels, keys = batches.draw_batch()
+        logits, wanted = supervised_logits(model, batches.soft_prompts(model, keys), ids, labels)
+        loss, likelihood = training_loss(logits, wanted, options.z_loss_weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), options.max_grad_norm)
@@ -162,13 +171,41 @@ def train_language(tokenizer, options):
         schedule.step()
         losses.append(likelihood.item())
         if step % 20 == 0 or step == options.steps - 1:
-            print(f"step {step} loss {losses[-1]:.4f} seconds {time.monotonic() - start:.0f}", flush=True)
+            recent = losses[-20:]
+            mean = sum(recent) / len(recent)
+            print(f"step {step} loss {mean:.4f} seconds {time.monotonic() - start:.0f}", flush=True)
+        if step % 300 == 299:
+            save(model)
+    save(model)
     return model.eval(), losses
 
 
 def save_language(model, directory):
-    model.to(torch.bfloat16)
-    model.generation_config = GenerationConfig(
+    """Writes bfloat16 weights; `model` itself stays as it is."""
+    copy = Gemma3ForCausalLM(model.config)
+    copy.load_state_dict(model.state_dict())
+    copy.to(torch.bfloat16)
+    copy.generation_config = GenerationConfig(
         bos_token_id=BOS, eos_token_id=[EOS], pad_token_id=PAD, do_sample=True, top_k=64, top_p=0.95
     )
-    model.save_pretrained(directory)
+    copy.save_pretrained(directory)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reports", type=Path, required=True, help="of reports.mjs")
+    parser.add_argument("--output", type=Path, required=True, help="folder that has the tokenizer of texts.py")
+    parser.add_argument("--steps", type=int, default=TrainingOptions.steps)
+    arguments = parser.parse_args()
+    # More threads change the order of float32 sums, and so the trained weights.
+    torch.set_num_threads(1)
+    tokenizer = Tokenizer.from_file(str(arguments.output / "tokenizer.json"))
+    options = TrainingOptions(steps=arguments.steps)
+    reports = training_reports(read_reports(arguments.reports))
+    _, losses = train_language(tokenizer, reports, options, lambda model: save_language(model, arguments.output))
+    final = losses[-50:]
+    print(f"final training loss {sum(final) / len(final):.4f} (mean of the last {len(final)} steps)")
+
+
+if __name__ == "__main__":
+    main()

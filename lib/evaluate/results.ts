@@ -1,0 +1,113 @@
+/** The document that evaluation gives: `results.json`, in camel case in memory. Fields: docs/evaluation.md. */
+import { packageVersion } from '../doctor';
+import type { Unavailable } from '../metrics/bootstrap';
+import type { ByMetric } from '../metrics/case-scores';
+import type { TextScores } from '../metrics/evaluate-texts';
+import { isDegenerate } from '../metrics/statistics';
+import { DISCLAIMER } from '../report';
+import type { CaseText } from './generate-cases';
+import type { Comparison, GroupScores, ScoredRow, Spread } from './score-rows';
+import type { Subgroup } from './subgroups';
+import type { TextModel } from './text-model';
+
+export const RESULTS_FORMAT_VERSION = 1;
+
+/** How a case's text came to be. */
+export interface Flags {
+  empty: boolean;
+  /** Cut at the limit of new tokens. */
+  truncated: boolean;
+  /** It repeats itself. */
+  degenerate: boolean;
+  failed: boolean;
+}
+
+export function flagsOf(made: CaseText): Flags {
+  const empty = made.text.trim() === '';
+  const truncated = made.error === null && made.finishReason === 'length';
+  return { empty, truncated, degenerate: isDegenerate(made.text), failed: made.error !== null };
+}
+
+/** A row of the table: the metrics of `brain3d metrics`, and what is known about the texts. */
+export interface EvaluationRow extends TextScores {
+  name: string;
+  kind: 'model' | 'control';
+  /** What a control is. */
+  description: string | null;
+  model: (Omit<TextModel, 'load' | 'recipe'> & { seeds: (number | null)[] }) | null;
+  /** Counts over all cases and seeds. */
+  generations: { total: number; failed: number; empty: number; truncated: number; degenerate: number };
+  failures: { id: string; seed: number | null; code: string; message: string }[];
+  spread: ByMetric<Spread | Unavailable> | null;
+  subgroups: GroupScores[];
+}
+
+export interface EvaluationResults {
+  format: 'brain3d-evaluation';
+  formatVersion: typeof RESULTS_FORMAT_VERSION;
+  brain3d: string;
+  manifest: { name: string; sha256: string };
+  split: string;
+  cases: number;
+  seed: number;
+  resamples: number;
+  /** Models in the order given, then the controls. */
+  rows: EvaluationRow[];
+  /** Controls that could not be made. */
+  missingControls: { name: string; reason: string }[];
+  subgroups: (Omit<Subgroup, 'groups'> & { groups: { name: string; cases: number }[] })[];
+  comparisons: Comparison[];
+  researchUseOnly: true;
+  disclaimer: typeof DISCLAIMER;
+}
+
+/** What a row is before it is scored. */
+export interface Row {
+  name: string;
+  kind: EvaluationRow['kind'];
+  description: string | null;
+  model: EvaluationRow['model'];
+  /** Of each seed; one without, for a control and for greedy decoding. */
+  runs: { seed: number | null; texts: CaseText[] }[];
+}
+
+export function evaluationRow(row: Row, scored: ScoredRow, ids: readonly string[]): EvaluationRow {
+  const { runs, ...about } = row;
+  const made = runs.flatMap(({ seed, texts }) => texts.map((text, i) => ({ id: ids[i] as string, seed, text })));
+  const flags = made.map(({ text }) => flagsOf(text));
+  const count = (name: keyof Flags) => flags.filter((flag) => flag[name]).length;
+  return {
+    ...about,
+    generations: {
+      total: made.length,
+      failed: count('failed'),
+      empty: count('empty'),
+      truncated: count('truncated'),
+      degenerate: count('degenerate'),
+    },
+    failures: made.flatMap(({ id, seed, text }) => (text.error === null ? [] : [{ id, seed, ...text.error }])),
+    ...scored.scores,
+    spread: scored.spread,
+    subgroups: scored.groups,
+  };
+}
+
+export function assembleResults(
+  parts: Omit<
+    EvaluationResults,
+    'format' | 'formatVersion' | 'brain3d' | 'subgroups' | 'researchUseOnly' | 'disclaimer'
+  > & { subgroups: readonly Subgroup[] },
+): EvaluationResults {
+  return {
+    format: 'brain3d-evaluation',
+    formatVersion: RESULTS_FORMAT_VERSION,
+    brain3d: packageVersion(),
+    ...parts,
+    subgroups: parts.subgroups.map(({ groups, ...rest }) => ({
+      ...rest,
+      groups: groups.map(({ name, rows }) => ({ name, cases: rows.length })),
+    })),
+    researchUseOnly: true,
+    disclaimer: DISCLAIMER,
+  };
+}

@@ -1,0 +1,110 @@
+/** Groups of cases that results are shown for: by size, side and number of lesions, and by where scans come from. */
+import { splitClauses } from '../dataset/clauses';
+import type { ManifestEntry } from '../dataset/manifest';
+import { isFindingNegated } from '../dataset/negation';
+import { percentile } from '../metrics/bootstrap';
+import { byText } from '../rng';
+import type { LesionResult } from './lesions';
+
+export interface Group {
+  name: string;
+  /** Indices of cases. */
+  rows: number[];
+}
+
+/** One way to divide the cases; or why there is none. */
+export interface Subgroup {
+  name: 'lesion size' | 'side' | 'focality' | 'source';
+  /** By what it was decided. */
+  basis: string;
+  groups: Group[];
+  unavailable: string | null;
+}
+
+/** A case's groups, as `cases.csv` has them. */
+export interface CaseTraits {
+  lesionMl: number | null;
+  lesionCount: number | null;
+  focality: 'single' | 'multiple' | null;
+  focalityBasis: 'segmentation' | 'report' | null;
+}
+
+export function traitsOf(entry: ManifestEntry, lesions: LesionResult | undefined): CaseTraits {
+  const measured = lesions !== undefined && 'count' in lesions && lesions.count > 0 ? lesions : null;
+  const [lesionMl, lesionCount] = [measured?.volumeMl ?? null, measured?.count ?? null];
+  if (entry.class === 'healthy') return { lesionMl, lesionCount, focality: null, focalityBasis: null };
+  if (measured !== null) {
+    const focality = measured.count > 1 ? 'multiple' : 'single';
+    return { lesionMl, lesionCount, focality, focalityBasis: 'segmentation' };
+  }
+  const focality = namesSeveralLesions(entry.report) ? 'multiple' : 'single';
+  return { lesionMl, lesionCount, focality, focalityBasis: 'report' };
+}
+
+const SEVERAL =
+  /\bmulti-?(?:focal|centric)\w*|\bsatellite\b|\b(?:multiple|several|numerous|two|three|four)\s+(?:[\w-]+\s+){0,3}?(?:lesions?|mass(?:es)?|foci|tumou?rs?|gliomas?)\b/gi;
+
+/** Whether a report says, and does not deny, that there is more than one lesion. */
+export function namesSeveralLesions(report: string): boolean {
+  return splitClauses(report).some(({ text }) =>
+    [...text.matchAll(SEVERAL)].some(
+      ({ index, 0: words }) => !isFindingNegated(text.slice(0, index), text.slice(index + words.length)),
+    ),
+  );
+}
+
+export function makeSubgroups(entries: readonly ManifestEntry[], traits: readonly CaseTraits[]): Subgroup[] {
+  const patients = [...entries.keys()].filter((row) => entries[row]?.class !== 'healthy');
+  const traitsAt = (row: number) => traits[row] as CaseTraits;
+  const byFocality = (focality: string) => patients.filter((row) => traitsAt(row).focality === focality);
+  const countBy = (basis: string) => patients.filter((row) => traitsAt(row).focalityBasis === basis).length;
+  return [
+    sizeSubgroup(patients, traitsAt),
+    subgroup('side', "the manifest's laterality, of pathological cases", [
+      ...(['left', 'right', 'bilateral', 'unknown'] as const).map((side) => ({
+        name: side,
+        rows: patients.filter((row) => entries[row]?.laterality === side),
+      })),
+    ]),
+    subgroup(
+      'focality',
+      `parts of the segmentation's core (${countBy('segmentation')} cases), else words of the reference report (${countBy('report')} cases)`,
+      ['single', 'multiple'].map((name) => ({ name, rows: byFocality(name) })),
+    ),
+    subgroup(
+      'source',
+      "the manifest's source, of all cases",
+      [...new Set(entries.map(({ source }) => source))].sort(byText).map((source) => ({
+        name: source,
+        rows: [...entries.keys()].filter((row) => entries[row]?.source === source),
+      })),
+    ),
+  ];
+}
+
+function subgroup(name: Subgroup['name'], basis: string, groups: Group[]): Subgroup {
+  const filled = groups.filter(({ rows }) => rows.length > 0);
+  return { name, basis, groups: filled, unavailable: filled.length === 0 ? 'no case is pathological' : null };
+}
+
+const TERCILES = [100 / 3, 200 / 3] as const;
+
+function sizeSubgroup(patients: readonly number[], traitsAt: (row: number) => CaseTraits): Subgroup {
+  const size = (row: number) => traitsAt(row).lesionMl as number;
+  const measured = patients.filter((row) => traitsAt(row).lesionMl !== null);
+  const name = 'lesion size';
+  const basis = `volume of the segmentation, of ${measured.length} of ${patients.length} pathological cases`;
+  if (measured.length < 3) {
+    const unavailable = `terciles need three pathological cases with a segmentation that can be read, there are ${measured.length}`;
+    return { name, basis, groups: [], unavailable };
+  }
+  const sorted = Float64Array.from(measured, size).sort();
+  const [low, high] = TERCILES.map((percent) => percentile(sorted, percent)) as [number, number];
+  const [lowText, highText] = [low.toFixed(1), high.toFixed(1)];
+  const groups = [
+    { name: `small, at most ${lowText} ml`, rows: measured.filter((row) => size(row) <= low) },
+    { name: `medium, to ${highText} ml`, rows: measured.filter((row) => size(row) > low && size(row) <= high) },
+    { name: `large, above ${highText} ml`, rows: measured.filter((row) => size(row) > high) },
+  ];
+  return { name, basis, groups: groups.filter(({ rows }) => rows.length > 0), unavailable: null };
+}

@@ -1,0 +1,217 @@
+/** The tables of an evaluation, once, for Markdown, LaTeX and the page. */
+import type { Difference, Metric, Unavailable } from '../metrics/bootstrap';
+import type { EntityErrors } from '../metrics/case-errors';
+import type { Pick } from '../metrics/case-scores';
+import type { MetricScores } from '../metrics/evaluate-texts';
+import { CATEGORIES, CATEGORY_NAMES, DEFINITIONS } from '../metrics/findings';
+import type { EvaluationResults, EvaluationRow } from './results';
+import type { Comparison, Spread } from './score-rows';
+
+export interface Cell {
+  text: string;
+  /** The best of the models. */
+  isBest?: boolean;
+}
+
+export interface Table {
+  title: string;
+  head: string[];
+  rows: { cells: Cell[]; isControl: boolean }[];
+}
+
+/** Columns of the paper's Table I; clinical F1 by the authors' rule. */
+const PAPER_COLUMNS: [head: string, pick: Pick][] = [
+  ['B-1', (scores) => scores.bleu1],
+  ['B-4', (scores) => scores.bleu4],
+  ['R-1', (scores) => scores.rouge1],
+  ['R-2', (scores) => scores.rouge2],
+  ['R-L', (scores) => scores.rougeL],
+  ['METEOR', (scores) => scores.meteor],
+  ['BERTScore', (scores) => scores.bertscore],
+  ['CIDEr', (scores) => scores.cider],
+  ['Lat', (scores) => scores.clinical.peer.laterality],
+  ['Anat', (scores) => scores.clinical.peer.anatomy],
+  ['Path', (scores) => scores.clinical.peer.pathology],
+];
+const STRICT_COLUMNS: [head: string, pick: Pick][] = [
+  ['Lat (strict)', (scores) => scores.clinical.strict.laterality],
+  ['Anat (strict)', (scores) => scores.clinical.strict.anatomy],
+  ['Path (strict)', (scores) => scores.clinical.strict.pathology],
+];
+
+export function makeTables(results: EvaluationResults): Table[] {
+  const { rows, cases } = results;
+  const subset = (name: 'pathological' | 'healthy') => `${name} cases (${rows[0]?.subsets[name].cases})`;
+  return [
+    scoreTable(`All cases (${cases})`, rows, (row) => row),
+    scoreTable(`Of them ${subset('pathological')}`, rows, (row) => row.subsets.pathological),
+    scoreTable(`Of them ${subset('healthy')}`, rows, (row) => row.subsets.healthy),
+    errorTable(rows),
+    generationTable(rows),
+    entityTable(rows),
+    ...spreadTables(rows),
+    ...results.subgroups.filter(({ unavailable }) => unavailable === null).map((group) => subgroupTable(group, rows)),
+    ...comparisonTables(results),
+  ];
+}
+
+function scoreTable(title: string, rows: readonly EvaluationRow[], part: (row: EvaluationRow) => MetricScores): Table {
+  const columns = [...PAPER_COLUMNS, ...STRICT_COLUMNS];
+  const picked = columns.map(([, pick]) => rows.map((row) => pick(part(row))));
+  const best = picked.map((metrics) => bestOf(rows, metrics));
+  return {
+    title,
+    head: ['Row', 'Phase', ...columns.map(([head]) => head)],
+    rows: rows.map((row, r) => ({
+      isControl: row.kind === 'control',
+      cells: [
+        { text: row.name },
+        { text: row.model?.phase ?? 'control' },
+        ...picked.map((metrics, c) => ({ text: shown(metrics[r] as Metric), isBest: best[c]?.has(r) ?? false })),
+      ],
+    })),
+  };
+}
+
+/** Models with the highest mean, as printed; nobody is best alone. */
+function bestOf(rows: readonly EvaluationRow[], metrics: readonly Metric[]): Set<number> {
+  const models = [...rows.keys()].filter((r) => rows[r]?.kind === 'model' && 'mean' in (metrics[r] as Metric));
+  if (models.length < 2) return new Set();
+  const mean = (r: number) => (metrics[r] as { mean: number }).mean.toFixed(3);
+  const highest = models.map(mean).sort().at(-1);
+  return new Set(models.filter((r) => mean(r) === highest));
+}
+
+export function shown(metric: Metric): string {
+  if ('unavailable' in metric) return 'n/a';
+  const [low, high] = metric.ci95;
+  return metric.n < 2 ? metric.mean.toFixed(3) : `${metric.mean.toFixed(3)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
+}
+
+const RATES = ['inversionRate', 'missedLesionRate', 'specificity', 'hallucinationRate'] as const;
+
+function errorTable(rows: readonly EvaluationRow[]): Table {
+  const columns = DEFINITIONS.flatMap((definition) => RATES.map((rate) => ({ definition, rate })));
+  const label = (rate: string) => rate.replace(/Rate$/, '').replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return {
+    title: 'Errors: side inverted, lesion missed (pathological cases); specificity, hallucination (healthy cases)',
+    head: ['Row', ...columns.map(({ definition, rate }) => `${label(rate)} (${definition})`)],
+    rows: rows.map((row) => ({
+      isControl: row.kind === 'control',
+      cells: [
+        { text: row.name },
+        ...columns.map(({ definition, rate }) => ({ text: shown(row.errors[definition][rate]) })),
+      ],
+    })),
+  };
+}
+
+function generationTable(rows: readonly EvaluationRow[]): Table {
+  return {
+    title: 'Texts',
+    head: ['Row', 'texts', 'failed', 'empty', 'truncated', 'degenerate', 'words (mean)', 'distinct texts'],
+    rows: rows.map(({ name, kind, generations, texts: { hypotheses } }) => ({
+      isControl: kind === 'control',
+      cells: [
+        name,
+        ...(['total', 'failed', 'empty', 'truncated', 'degenerate'] as const).map((key) => String(generations[key])),
+        hypotheses.words.mean.toFixed(1),
+        `${(100 * hypotheses.distinctTexts).toFixed(1)} %`,
+      ].map((text) => ({ text })),
+    })),
+  };
+}
+
+/** Precision and recall of every lobe and finding, by the strict definition. */
+function entityTable(rows: readonly EvaluationRow[]): Table {
+  const strict = rows.map((row) => row.errors.strict.entities);
+  const share = (value: number | null) => (value === null ? '-' : value.toFixed(2));
+  const names = CATEGORY_NAMES.flatMap((category) => CATEGORIES[category].map((entity) => ({ category, entity })));
+  return {
+    title: 'Entities (strict): precision / recall (references that name it, generations that name it)',
+    head: ['Entity', ...rows.map(({ name }) => name)],
+    rows: names.map(({ category, entity }) => ({
+      isControl: false,
+      cells: [
+        { text: `${category}: ${entity}` },
+        ...strict.map((entities) => {
+          const { precision, recall, references, hypotheses } = entities[category][entity] as EntityErrors;
+          return { text: `${share(precision)} / ${share(recall)} (${references}, ${hypotheses})` };
+        }),
+      ],
+    })),
+  };
+}
+
+/** Only where there are several seeds. */
+function spreadTables(rows: readonly EvaluationRow[]): Table[] {
+  const sampled = rows.filter(({ spread }) => spread !== null);
+  if (sampled.length === 0) return [];
+  const columns = [...PAPER_COLUMNS, ...STRICT_COLUMNS];
+  return [
+    {
+      title: 'Spread over seeds: standard deviation of the mean over cases (lowest to highest)',
+      head: ['Row', ...columns.map(([head]) => head)],
+      rows: sampled.map(({ name, spread }) => ({
+        isControl: false,
+        cells: [{ text: name }, ...columns.map(([, pick]) => ({ text: shownSpread(pick(spread as Spreads)) }))],
+      })),
+    },
+  ];
+}
+
+type Spreads = NonNullable<EvaluationRow['spread']>;
+
+function shownSpread(spread: Spread | Unavailable): string {
+  if ('unavailable' in spread) return 'n/a';
+  return `${spread.standardDeviation.toFixed(3)} (${spread.min.toFixed(3)} to ${spread.max.toFixed(3)})`;
+}
+
+function subgroupTable({ name, basis }: EvaluationResults['subgroups'][number], rows: readonly EvaluationRow[]): Table {
+  const lines = rows.flatMap((row) =>
+    row.subgroups.filter(({ subgroup }) => subgroup === name).map((group) => ({ row, group })),
+  );
+  return {
+    title: `By ${name}: ${basis}`,
+    head: ['Row', 'Group', 'cases', ...COMPARED.map(([head]) => head), 'inversion (strict)', 'missed lesion (strict)'],
+    rows: lines.map(({ row, group }) => ({
+      isControl: row.kind === 'control',
+      cells: [
+        ...[row.name, group.group, String(group.cases)],
+        ...COMPARED.map(([, pick]) => shown(pick(group))),
+        ...[shown(group.errors.strict.inversionRate), shown(group.errors.strict.missedLesionRate)],
+      ].map((text) => ({ text })),
+    })),
+  };
+}
+
+const COMPARED: [head: string, pick: Pick][] = [
+  ...PAPER_COLUMNS.filter(([head]) => ['B-4', 'R-L', 'CIDEr'].includes(head)),
+  ...STRICT_COLUMNS,
+];
+
+/** Differences between models, and between models and controls. */
+function comparisonTables({ rows, comparisons }: EvaluationResults): Table[] {
+  const controls = new Set(rows.filter(({ kind }) => kind === 'control').map(({ name }) => name));
+  const table = (subset: Comparison['subset']): Table => ({
+    title: `Paired bootstrap, ${subset} cases: difference [95 % interval], two-sided p, not corrected for the number of tests`,
+    head: ['First minus second', ...COMPARED.map(([head]) => head)],
+    rows: comparisons
+      .filter((item) => item.subset === subset && !(controls.has(item.first) && controls.has(item.second)))
+      .map((item) => ({
+        isControl: controls.has(item.second),
+        cells: [
+          { text: `${item.first} minus ${item.second}` },
+          ...COMPARED.map(([, pick]) => ({ text: shownDifference(pick(item)) })),
+        ],
+      })),
+  });
+  return [table('all'), table('pathological')];
+}
+
+function shownDifference(difference: Difference | Unavailable): string {
+  if ('unavailable' in difference) return 'n/a';
+  const signed = (value: number, digits: number) => `${value < 0 ? '' : '+'}${value.toFixed(digits)}`;
+  const [low, high] = difference.ci95.map((value) => signed(value, 2));
+  return `${signed(difference.difference, 3)} [${low}, ${high}], p ${difference.p.toFixed(3)}`;
+}

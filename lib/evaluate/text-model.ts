@@ -1,0 +1,97 @@
+/** A model as evaluation sees it: who it is is known before it is loaded, and it is loaded only if there is work. */
+
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { loadAddon } from '../binding';
+import { ADAPTER_DIR, CHECKPOINT_FILE, readCheckpoint, WEIGHTS_FILE } from '../checkpoint';
+import { openCachedVolume } from '../dataset/cache-entry';
+import { digestFile } from '../dataset/digest';
+import { chooseDevice, chooseDtype } from '../device';
+import { type GenerationSettings, readGenerationDefaults, resolveSettings } from '../generation';
+import { Brain3D } from '../model';
+import type { Recipe } from '../recipe';
+import type { EvaluateOptions } from './options';
+
+export interface GeneratedText {
+  text: string;
+  finishReason: 'eos' | 'length';
+  newTokens: number;
+}
+
+/** A case with its file in the cache. */
+export interface CaseVolume {
+  id: string;
+  volume: string;
+}
+
+export interface TextGenerator {
+  /** One text for each case, decoded together. */
+  generate(cases: readonly CaseVolume[], seed: number, signal?: AbortSignal): Promise<GeneratedText[]>;
+  dispose(): Promise<void>;
+}
+
+export interface TextModel {
+  phase: string;
+  /** SHA-256 of the names and digests of its files. */
+  checkpoint: string;
+  recipe: Pick<Recipe, 'volumeSize' | 'lowerPercentile' | 'upperPercentile'>;
+  prompt: string;
+  /** What decoding will use; the seed is given with each call. */
+  settings: Omit<GenerationSettings, 'seed'>;
+  /** Kind of device, `cpu` or `cuda`, and dtype: results differ between them by rounding. */
+  device: string;
+  dtype: string;
+  load(): Promise<TextGenerator>;
+}
+
+export type OpenModel = (dir: string, options: EvaluateOptions) => Promise<TextModel>;
+
+export const openTextModel: OpenModel = async (dir, options) => {
+  const checkpoint = await readCheckpoint(dir);
+  const addon = loadAddon({ libtorch: options.libtorch });
+  const { device, warning } = chooseDevice(addon, options.device ?? 'auto');
+  if (warning !== null) options.onWarning?.(warning);
+  const { seed: _, ...settings } = resolveSettings(options, await readGenerationDefaults(checkpoint.language.dir));
+  const dtype = chooseDtype(device, options.dtype ?? 'auto');
+  return {
+    phase: checkpoint.phase,
+    checkpoint: await digestCheckpoint(dir, options.signal),
+    recipe: checkpoint.recipe,
+    prompt: options.prompt ?? checkpoint.prompt,
+    settings,
+    device: device.startsWith('cuda') ? 'cuda' : device,
+    dtype,
+    load: () => loadGenerator(dir, options),
+  };
+};
+
+/** Digest over the checkpoint's own files; `brain3d.json` has those of the backbones in it. */
+export async function digestCheckpoint(dir: string, signal?: AbortSignal): Promise<string> {
+  const adapter = join(dir, ADAPTER_DIR);
+  const inAdapter = existsSync(adapter) ? (await readdir(adapter)).sort() : [];
+  const names = [CHECKPOINT_FILE, WEIGHTS_FILE, ...inAdapter.map((name) => `${ADAPTER_DIR}/${name}`)];
+  const hash = createHash('sha256');
+  for (const name of names) hash.update(`${name}\0${await digestFile(join(dir, name), signal)}\n`);
+  return hash.digest('hex');
+}
+
+async function loadGenerator(dir: string, options: EvaluateOptions): Promise<TextGenerator> {
+  const { device, dtype, libtorch, signal, onProgress, cudaGraph, prompt } = options;
+  const { maxNewTokens, minNewTokens, temperature, topK, topP, repetitionPenalty, noRepeatNgramSize, greedy } = options;
+  const model = await Brain3D.load({ model: dir, device, dtype, libtorch, signal, onProgress });
+  const decoding = {
+    ...{ prompt, maxNewTokens, minNewTokens, temperature, topK, topP, repetitionPenalty, noRepeatNgramSize },
+    ...{ greedy, cudaGraph },
+  };
+  for (const warning of model.info.warnings) options.onWarning?.(`${basename(dir)}: ${warning}`);
+  return {
+    async generate(cases, seed, stop) {
+      const volumes = await Promise.all(cases.map(({ volume }) => openCachedVolume(volume, { signal: stop })));
+      const reports = await model.generate(volumes, { ...decoding, seed, batchSize: cases.length, signal: stop });
+      return reports.map(({ text, finishReason, counts }) => ({ text, finishReason, newTokens: counts.newTokens }));
+    },
+    dispose: () => model.dispose(),
+  };
+}

@@ -1,0 +1,55 @@
+/** The cases' volumes as a model sees them, from the cache; what is missing is made. */
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CACHE_INDEX, fillCache, readCacheIndex } from '../dataset/cache';
+import { type CacheRecipe, volumeFile } from '../dataset/cache-entry';
+import type { ManifestEntry } from '../dataset/manifest';
+import type { GenerationFailure } from './generations';
+import type { EvaluateOptions } from './options';
+import type { CaseVolume, TextModel } from './text-model';
+
+export interface Volumes {
+  /** In the order of the cases. */
+  usable: CaseVolume[];
+  /** Cases that cannot be preprocessed. */
+  unusable: Map<string, GenerationFailure>;
+}
+
+export type StripRecipe = Pick<CacheRecipe, 'skullStrip' | 'skullStripCommand'>;
+
+/** How skulls are stripped: as asked for, else as the cache's last run did, else `auto`. */
+export async function stripRecipe(cache: string, options: EvaluateOptions): Promise<StripRecipe> {
+  const { skullStrip, skullStripCommand = null } = options;
+  if (skullStrip !== undefined) return { skullStrip, skullStripCommand };
+  if (!existsSync(join(cache, CACHE_INDEX))) return { skullStrip: 'auto', skullStripCommand: null };
+  const { recipe } = await readCacheIndex(cache);
+  return { skullStrip: recipe.skullStrip, skullStripCommand: recipe.skullStripCommand };
+}
+
+/** A scan that cannot be preprocessed is a case that fails, and ends nothing. */
+export async function prepareVolumes(
+  entries: readonly ManifestEntry[],
+  cache: string,
+  recipe: TextModel['recipe'],
+  strip: StripRecipe,
+  { workers, signal, onProgress }: EvaluateOptions,
+): Promise<Volumes> {
+  const { volumeSize: size, lowerPercentile, upperPercentile } = recipe;
+  await mkdir(cache, { recursive: true, mode: 0o700 });
+  const unusable: Volumes['unusable'] = new Map();
+  const { keys } = await fillCache(
+    entries,
+    { size, lowerPercentile, upperPercentile, ...strip },
+    {
+      out: cache,
+      workers,
+      onError: 'skip',
+      signal,
+      onProgress,
+      onProblem: ({ id, code, message }) => void unusable.set(id, { code, message }),
+    },
+  );
+  const usable = [...keys].map(([id, key]) => ({ id, volume: volumeFile(cache, key) }));
+  return { usable, unusable };
+}

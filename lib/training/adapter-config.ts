@@ -1,0 +1,56 @@
+/** `adapter_config.json` as PEFT writes it, so that the adapter can be used there as well. */
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { ADAPTER_DIR, type Checkpoint } from '../checkpoint';
+import type { LoraSettings } from './phases';
+
+export const ADAPTER_CONFIG = 'adapter_config.json';
+export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
+
+/** Of a fresh adapter; the fields of PEFT 0.21 with its defaults, in its order. */
+export function newAdapterConfig(languageDir: string, lora: LoraSettings): Record<string, unknown> {
+  return {
+    alora_invocation_tokens: null,
+    alpha_pattern: {},
+    arrow_config: null,
+    auto_mapping: null,
+    // A name, not a path: where the model lies is nobody's business, and not what PEFT needs it for.
+    base_model_name_or_path: basename(languageDir),
+    bias: 'none',
+    corda_config: null,
+    ensure_weight_tying: false,
+    eva_config: null,
+    exclude_modules: null,
+    fan_in_fan_out: false,
+    inference_mode: true,
+    init_lora_weights: true,
+    layer_replication: null,
+    layers_pattern: null,
+    layers_to_transform: null,
+    loftq_config: {},
+    lora_alpha: lora.alpha,
+    lora_bias: false,
+    lora_dropout: lora.dropout,
+    megatron_config: null,
+    megatron_core: 'megatron.core',
+    modules_to_save: null,
+    peft_type: 'LORA',
+    qalora_group_size: 16,
+    r: lora.rank,
+    rank_pattern: {},
+    revision: null,
+    target_modules: [...lora.targetModules].sort(),
+    target_parameters: null,
+    task_type: 'CAUSAL_LM',
+    trainable_token_indices: null,
+    use_dora: false,
+    use_qalora: false,
+    use_rslora: false,
+  };
+}
+
+/** Of an adapter that is trained further: it keeps its rank, alpha and modules. */
+export async function continuedAdapterConfig({ dir }: Checkpoint, dropout: number): Promise<Record<string, unknown>> {
+  const config = JSON.parse(await readFile(join(dir, ADAPTER_DIR, ADAPTER_CONFIG), 'utf8'));
+  return { ...config, lora_dropout: dropout, inference_mode: true };
+}

@@ -1,0 +1,57 @@
+/** The model of a phase's best epoch: a checkpoint directory like any other. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ADAPTER_DIR, type Checkpoint, WEIGHTS_FILE, writeCheckpoint, writeFileAtomic } from '../checkpoint';
+import { packageVersion } from '../doctor';
+import type { NativeAddon } from '../native';
+import { callNative } from '../native-call';
+import type { NativeTrainer } from '../native-trainer';
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from './adapter-config';
+import type { Best } from './early-stopping';
+import type { TrainingPhase } from './phases';
+
+export interface ModelSource {
+  addon: NativeAddon;
+  native: NativeTrainer;
+  /** What the phase started from. */
+  source: Checkpoint;
+  phase: TrainingPhase;
+  seed: number;
+  manifestSha256: string;
+  /** Null where no adapter trains. */
+  adapterConfig: Record<string, unknown> | null;
+}
+
+/** Writes everything into `dir`; `brain3d.json` last. The backbones stay where they are. */
+export async function writeModel(from: ModelSource, best: Best, dir: string): Promise<void> {
+  const { addon, native, source, phase, adapterConfig } = from;
+  await callNative(addon, undefined, (token) => native.writeWeights(join(dir, WEIGHTS_FILE), token));
+  if (adapterConfig !== null) {
+    const adapter = join(dir, ADAPTER_DIR);
+    await mkdir(adapter, { mode: 0o700 });
+    await callNative(addon, undefined, (token) => native.writeAdapter(join(adapter, ADAPTER_WEIGHTS), token));
+    await writeFileAtomic(join(adapter, ADAPTER_CONFIG), `${JSON.stringify(adapterConfig, null, 2)}\n`);
+  }
+  const { recipe, prompt, eosTokenIds, vision, language, provenance } = source;
+  const made = {
+    source_phase: source.phase,
+    manifest_sha256: from.manifestSha256,
+    seed: from.seed,
+    epochs: best.epoch,
+    steps: best.step,
+    val_loss: best.loss,
+    torch: addon.buildInfo().torchVersion,
+  };
+  // By phase, so that what earlier phases noted stays.
+  const noted = Object.fromEntries(Object.entries(made).map(([key, value]) => [`${phase}.${key}`, value]));
+  await writeCheckpoint({
+    dir,
+    phase,
+    recipe,
+    prompt,
+    eosTokenIds,
+    vision,
+    language,
+    provenance: { ...provenance, command: 'train', ...noted, brain3d: packageVersion() },
+  });
+}

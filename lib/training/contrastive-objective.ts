@@ -1,0 +1,96 @@
+/** Grounding: a scan is to be told from the other scans of its batch by its report, and the report by its scan. */
+import { Brain3DError } from '../errors';
+import { callNative } from '../native-call';
+import type { NativeGroundingBatch, NativeGroundingOptions, NativeStepResult, NativeUpdate } from '../native-trainer';
+import { windowsOf } from './batches';
+import { callForScans, itemsAt, type Objective, type ObjectiveContext, requireLength } from './objective';
+import type { Scan } from './scans';
+
+/** Alone, a scan has nothing to be told apart from: the loss would be 0, and so would its gradient. */
+const SMALLEST = 2;
+/** Reports embedded in one native call. */
+const TEXTS_AT_A_TIME = 8;
+
+export class ContrastiveObjective implements Objective {
+  readonly smallestBatch = SMALLEST;
+  readonly #context: ObjectiveContext;
+  readonly #options: NativeGroundingOptions;
+  readonly #textIds: ReadonlyMap<string, number>;
+  readonly #embeddings: readonly Float32Array[];
+
+  private constructor(context: ObjectiveContext, texts: Map<string, number>, embeddings: Float32Array[]) {
+    const { microBatch, temperature, visualEmbedding, recompute } = context.settings;
+    this.#context = context;
+    this.#options = { microBatch, temperature, visualEmbedding, recompute };
+    this.#textIds = texts;
+    this.#embeddings = embeddings;
+  }
+
+  /** Embeds every report once; the language model does not change. */
+  static async open(context: ObjectiveContext): Promise<ContrastiveObjective> {
+    for (const [split, scans] of Object.entries({ train: context.scans.train, val: context.scans.val })) {
+      if (scans.length >= SMALLEST) continue;
+      throw new Brain3DError(
+        'BRAIN3D_CONFIG',
+        `grounding: expected at least ${SMALLEST} scans of split '${split}', got ${scans.length}; alone, a scan has nothing to be told apart from`,
+        { field: 'split' },
+      );
+    }
+    const { addon, native, tokenizer, settings, signal, onProgress } = context;
+    const texts = new Map<string, number>();
+    const ids: number[][] = [];
+    for (const scan of [...context.scans.train, ...context.scans.val]) {
+      if (texts.has(scan.report)) continue;
+      const all = await tokenizer.encode(scan.report, true);
+      const cut = settings.maxTextTokens === null ? all : all.slice(0, settings.maxTextTokens);
+      requireLength(scan, cut.length, native.info().maxPositions);
+      texts.set(scan.report, ids.length);
+      ids.push(cut);
+    }
+    const embeddings: Float32Array[] = [];
+    const width = native.info().languageWidth;
+    for (const group of windowsOf([...ids.keys()], TEXTS_AT_A_TIME)) {
+      onProgress({ stage: 'texts', done: embeddings.length, total: ids.length });
+      const rows = await callNative(addon, signal, (token) => native.embedTexts(itemsAt(ids, group), token));
+      for (const row of group.keys()) embeddings.push(rows.slice(row * width, (row + 1) * width));
+    }
+    return new ContrastiveObjective(context, texts, embeddings);
+  }
+
+  step(indices: readonly number[], update: NativeUpdate): Promise<NativeStepResult> {
+    const scans = itemsAt(this.#context.scans.train, indices);
+    const batch = this.#batch(scans);
+    return callForScans(this.#context, scans, (token) =>
+      this.#context.native.groundingStep(batch, this.#options, update, token),
+    );
+  }
+
+  /** Mean over all rows; a batch is as large as in training, so that a row has as many others to be told from. */
+  async validate(): Promise<number> {
+    const { native, scans, settings, onProgress } = this.#context;
+    let sum = 0;
+    let done = 0;
+    for (const window of windowsOf(scans.val, settings.batchSize, SMALLEST)) {
+      onProgress({ stage: 'validating', done, total: scans.val.length });
+      const batch = this.#batch(window);
+      const { loss } = await callForScans(this.#context, window, (token) =>
+        native.groundingLoss(batch, this.#options, token),
+      );
+      sum += loss * window.length;
+      done += window.length;
+    }
+    return sum / done;
+  }
+
+  numTokens(_result: NativeStepResult, batch: number): number {
+    return batch * this.#context.native.info().numPatchTokens;
+  }
+
+  #batch(scans: readonly Scan[]): NativeGroundingBatch {
+    const width = this.#context.native.info().languageWidth;
+    const texts = new Float32Array(scans.length * width);
+    const textIds = scans.map((scan) => this.#textIds.get(scan.report) as number);
+    for (const [row, id] of textIds.entries()) texts.set(this.#embeddings[id] as Float32Array, row * width);
+    return { volumes: scans.map(({ volume }) => volume), texts, textIds };
+  }
+}

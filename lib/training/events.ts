@@ -1,0 +1,58 @@
+/** What a trainer tells while it runs. */
+import type { Best } from './early-stopping';
+import type { StepLine, ValidationLine } from './log';
+import type { TrainingPhase } from './phases';
+
+export interface PhaseStart {
+  phase: TrainingPhase;
+  device: string;
+  dtype: string;
+  /** Numbers that train. */
+  numParameters: number;
+  trainScans: number;
+  valScans: number;
+  epochs: number;
+  stepsPerEpoch: number;
+  /** Steps done before, by the run that is resumed; 0 for a new one. */
+  resumedAt: number;
+}
+
+export interface TrainedPhase {
+  phase: TrainingPhase;
+  /** All epochs, or no improvement for as many as `patience`. */
+  reason: 'epochs' | 'early-stop';
+  epochs: number;
+  steps: number;
+  best: Best;
+  /** Directory of the best model. */
+  model: string;
+}
+
+export interface TrainingResult {
+  phases: TrainedPhase[];
+  /** Directory of the last phase's best model. */
+  model: string;
+}
+
+export type TrainerEvents = {
+  /** A stage before or between steps moves on. */
+  progress: (progress: { stage: string; done: number; total: number }) => void;
+  /** Something worth knowing that is no failure. */
+  warning: (message: string) => void;
+  /** A phase begins, or goes on. */
+  phase: (start: PhaseStart) => void;
+  /** An epoch begins, or goes on; numbered from 1. */
+  epoch: (epoch: { phase: TrainingPhase; epoch: number; epochs: number }) => void;
+  /** A step is done: what the log has of it. */
+  step: (step: StepLine) => void;
+  /** An epoch's validation is done: what the log has of it. */
+  validation: (validation: ValidationLine) => void;
+  /** A checkpoint is complete. */
+  checkpoint: (checkpoint: { phase: TrainingPhase; step: number; name: string }) => void;
+  /** A phase ends before its last epoch. */
+  earlyStop: (stop: { phase: TrainingPhase; epoch: number; best: Best }) => void;
+  /** A phase is done. */
+  done: (trained: TrainedPhase) => void;
+};
+
+export type Emit = <E extends keyof TrainerEvents>(event: E, ...args: Parameters<TrainerEvents[E]>) => void;

@@ -1,0 +1,140 @@
+/**
+ * Pooled tokens of volumes, which the phases with a frozen encoder compute once and keep on disk: `KEY.safetensors` with
+ * `pooled_tokens` (K, E) and `KEY.json`, its sidecar, written last. The key is a digest of everything they depend on.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import * as v from 'valibot';
+import type { Checkpoint } from '../checkpoint';
+import { WEIGHTS_FILE, writeFileAtomic } from '../checkpoint';
+import { digestFile } from '../dataset/digest';
+import { Brain3DError } from '../errors';
+import type { NativeAddon, NativeTensor } from '../native';
+import { callNative } from '../native-call';
+import type { NativeTrainer } from '../native-trainer';
+import type { Scan } from './scans';
+
+/** Part of every key: counts up when the encoder's mathematics or the files' format changes. */
+const FEATURE_FORMAT = 1;
+const TENSOR = 'pooled_tokens';
+
+const SidecarSchema = v.object({
+  format: v.literal('brain3d-features'),
+  format_version: v.literal(FEATURE_FORMAT),
+  /** Of KEY.safetensors. */
+  sha256: v.string(),
+});
+
+export interface FeatureSource {
+  addon: NativeAddon;
+  native: NativeTrainer;
+  checkpoint: Checkpoint;
+  /** Folder of the features. */
+  dir: string;
+}
+
+/** Pooled tokens by scan, in the order given. What is on disk and intact is read, the rest is computed and written. */
+export async function openFeatures(
+  source: FeatureSource,
+  scans: readonly Scan[],
+  signal: AbortSignal,
+  onProgress: (done: number, total: number) => void,
+): Promise<Float32Array[]> {
+  const { addon, native, dir } = source;
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const encoder = await encoderDigest(source, signal);
+  const { numVisualTokens, visionWidth } = native.info();
+  const shape = [numVisualTokens, visionWidth];
+  const features: Float32Array[] = [];
+  for (const [done, scan] of scans.entries()) {
+    onProgress(done, scans.length);
+    const key = createHash('sha256')
+      .update(JSON.stringify([encoder, scan.key]))
+      .digest('hex');
+    const file = join(dir, `${key}.safetensors`);
+    let pooled = await readIfIntact(addon, file, shape, signal);
+    if (pooled === null) {
+      pooled = await callNative(addon, signal, (token) => native.encodePooled(scan.volume, token)).catch((error) => {
+        throw named(error, scan.id);
+      });
+      await write(addon, file, { name: TENSOR, shape, data: pooled }, signal);
+    }
+    features.push(pooled);
+  }
+  return features;
+}
+
+/** Of all that the encoder is: backbone, its trained tensors, geometry, arithmetic. */
+async function encoderDigest({ addon, native, checkpoint }: FeatureSource, signal: AbortSignal): Promise<string> {
+  const { recipe, vision, dir } = checkpoint;
+  const tensors = await callNative(addon, signal, (token) => addon.readTensors(join(dir, WEIGHTS_FILE), token));
+  const hash = createHash('sha256');
+  for (const { name, shape, data } of tensors.filter((tensor) => tensor.name.startsWith('vision.')).sort(byName)) {
+    hash.update(`${name} ${shape.join(' ')}\n`);
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  const { position, compression, numVisualTokens, compressionGrid, depthKernel, depthStride, depthPadding } = recipe;
+  const geometry = [position, compression, numVisualTokens, compressionGrid, depthKernel, depthStride, depthPadding];
+  const { device, dtype } = native.info();
+  const arithmetic = [device.replace(/:\d+$/, ''), dtype];
+  const facts = [FEATURE_FORMAT, vision.fingerprint, hash.digest('hex'), geometry, recipe.volumeSize, arithmetic];
+  return createHash('sha256').update(JSON.stringify(facts)).digest('hex');
+}
+
+/** Null where there is nothing, or not what was written: it can be computed again, and then is the same. */
+async function readIfIntact(
+  addon: NativeAddon,
+  file: string,
+  shape: number[],
+  signal: AbortSignal,
+): Promise<Float32Array | null> {
+  const stored = await readFile(sidecarOf(file), 'utf8').catch(absent);
+  if (stored === null) return null;
+  const sidecar = v.safeParse(v.pipe(v.string(), v.parseJson(), SidecarSchema), stored);
+  if (!sidecar.success) return null;
+  const sha256 = await digestFile(file, signal).catch((error) => {
+    if (Brain3DError.isInstance(error) && error.code === 'BRAIN3D_NOT_FOUND') return null;
+    throw error;
+  });
+  if (sha256 !== sidecar.output.sha256) return null;
+  const tensors = await callNative(addon, signal, (token) => addon.readTensors(file, token));
+  const [tensor] = tensors;
+  if (tensor?.name === TENSOR && tensors.length === 1 && tensor.shape.join() === shape.join()) return tensor.data;
+  // Its digest is right, so this is no damage: someone else's file under our name.
+  throw new Brain3DError(
+    'BRAIN3D_FORMAT',
+    `${basename(file)}: expected ${TENSOR} (${shape.join(', ')}) in the cache of features, got something else; remove it`,
+    { file: basename(file) },
+  );
+}
+
+async function write(addon: NativeAddon, file: string, tensor: NativeTensor, signal: AbortSignal): Promise<void> {
+  await callNative(addon, signal, (token) => addon.writeTensors(file, [tensor], { format: 'brain3d-features' }, token));
+  const sidecar: v.InferOutput<typeof SidecarSchema> = {
+    format: 'brain3d-features',
+    format_version: FEATURE_FORMAT,
+    sha256: await digestFile(file, signal),
+  };
+  await writeFileAtomic(sidecarOf(file), `${JSON.stringify(sidecar, null, 2)}\n`);
+}
+
+function sidecarOf(file: string): string {
+  return file.replace(/\.safetensors$/, '.json');
+}
+
+function absent(cause: NodeJS.ErrnoException): null {
+  if (cause.code === 'ENOENT') return null;
+  throw cause;
+}
+
+function byName(a: NativeTensor, b: NativeTensor): number {
+  return a.name < b.name ? -1 : 1;
+}
+
+/** The failure of one scan, with its id in front. */
+export function named(error: unknown, id: string): unknown {
+  if (!Brain3DError.isInstance(error)) return error;
+  const { code, message, file, field, offset } = error;
+  return new Brain3DError(code, `${id}: ${message}`, { file, field, offset, cause: error });
+}

@@ -1,0 +1,10 @@
+/** Failures of the operating system in training: a full disk is not the end of a run, and the error says what is left. */
+import { Brain3DError } from '../errors';
+
+/** `cause` as BRAIN3D_IO with what it means for the run, if it is a failure of the operating system; else unchanged. */
+export function asIoError(cause: unknown, what: string, remedy: string): unknown {
+  const isOurs = Brain3DError.isInstance(cause);
+  const { code, message, syscall } = cause as NodeJS.ErrnoException;
+  if (isOurs ? cause.code !== 'BRAIN3D_IO' : code === undefined || syscall === undefined) return cause;
+  return new Brain3DError('BRAIN3D_IO', `${what} (${isOurs ? message : code}); ${remedy}`, { cause });
+}

@@ -1,0 +1,65 @@
+/** What a phase learns towards: how a step and a validation are asked of the native trainer. */
+import type { Checkpoint } from '../checkpoint';
+import { Brain3DError } from '../errors';
+import type { NativeAddon } from '../native';
+import { callNative } from '../native-call';
+import type { NativeStepResult, NativeTrainer, NativeUpdate } from '../native-trainer';
+import type { Tokenizer } from '../tokenizer';
+import { named } from './features';
+import type { PhaseSettings } from './phases';
+import type { Scan, Scans } from './scans';
+
+export interface ObjectiveContext {
+  addon: NativeAddon;
+  native: NativeTrainer;
+  checkpoint: Checkpoint;
+  tokenizer: Tokenizer;
+  settings: PhaseSettings;
+  scans: Scans;
+  /** Folder of the cached features. */
+  featuresDir: string;
+  signal: AbortSignal;
+  onProgress: (progress: { stage: string; done: number; total: number }) => void;
+}
+
+export interface Objective {
+  /** Scans that a step has at least. */
+  readonly smallestBatch: number;
+  /** One update. `indices` are places in the training scans. */
+  step(indices: readonly number[], update: NativeUpdate): Promise<NativeStepResult>;
+  /** Over the whole validation split. */
+  validate(): Promise<number>;
+  /** Tokens that went through the model in a step: patches in grounding, else words with their padding. */
+  numTokens(result: NativeStepResult, batch: number): number;
+}
+
+/** Calls the native trainer; a failure that names an item of the batch is given that scan's id. */
+export async function callForScans<T>(
+  { addon, signal }: ObjectiveContext,
+  scans: readonly Scan[],
+  call: Parameters<typeof callNative<T>>[2],
+): Promise<T> {
+  try {
+    return await callNative(addon, signal, call);
+  } catch (error) {
+    const place = Brain3DError.isInstance(error)
+      ? /^(?:volumes|samples)\[(\d+)\]/.exec(error.field ?? '')?.[1]
+      : undefined;
+    const scan = place === undefined ? undefined : scans[Number(place)];
+    throw scan === undefined ? error : named(error, scan.id);
+  }
+}
+
+export function itemsAt<T>(items: readonly T[], indices: readonly number[]): T[] {
+  return indices.map((index) => items[index] as T);
+}
+
+/** @throws {Brain3DError} BRAIN3D_CONFIG if `length` tokens are more than the language model takes */
+export function requireLength(scan: Scan, length: number, most: number): void {
+  if (length <= most) return;
+  throw new Brain3DError(
+    'BRAIN3D_CONFIG',
+    `${scan.id}: expected at most ${most} tokens, got ${length}; cut reports with max_report_tokens or max_text_tokens`,
+    { field: 'report' },
+  );
+}

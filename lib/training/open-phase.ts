@@ -1,0 +1,189 @@
+/** Everything that a phase needs before its first step; and its run. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ADAPTER_DIR, type Checkpoint, readCheckpoint, verifyBackbone, WEIGHTS_FILE } from '../checkpoint';
+import { digestFile } from '../dataset/digest';
+import { packageVersion } from '../doctor';
+import { Brain3DError } from '../errors';
+import type { NativeAddon } from '../native';
+import { callNative } from '../native-call';
+import type { NativeTrainer, NativeTrainerSpec } from '../native-trainer';
+import { requireVocabulary, Tokenizer } from '../tokenizer';
+import { ADAPTER_WEIGHTS, continuedAdapterConfig, newAdapterConfig } from './adapter-config';
+import { windowsOf } from './batches';
+import { ContrastiveObjective } from './contrastive-objective';
+import type { Emit, TrainedPhase } from './events';
+import type { Objective, ObjectiveContext } from './objective';
+import { runPhase, trainedPhase } from './phase-run';
+import {
+  PARAMETER_GROUPS,
+  type ParameterGroup,
+  PHASE_DEFINITIONS,
+  type PhaseSettings,
+  type TrainingPhase,
+} from './phases';
+import { ReportObjective } from './report-objective';
+import type { RunControl } from './run-control';
+import { beginRun, openRunFolder } from './run-folder';
+import { writeRunPage } from './run-page';
+import type { RunFacts } from './run-record';
+import { openScans } from './scans';
+import { ownSettings } from './settings';
+import { respell, toSnake } from './spelling';
+
+export interface PhaseCall {
+  phase: TrainingPhase;
+  /** Directory of the checkpoint to start from. */
+  model: string;
+  /** Manifest. */
+  data: string;
+  /** Folder of all phases' runs. */
+  out: string;
+  cache: string;
+  settings: PhaseSettings;
+  device: string;
+  dtype: string;
+  resume: boolean;
+  addon: NativeAddon;
+  control: RunControl;
+  emit: Emit;
+}
+
+/** Trains one phase, or what is left of it; done already, it only says what came of it. */
+export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
+  const { phase, data, addon, control, emit } = call;
+  const { signal } = control;
+  const source = await readCheckpoint(call.model);
+  await Promise.all([verifyBackbone('vision', source.vision), verifyBackbone('language', source.language)]);
+  requireStart(phase, source);
+  const settings = fitted(call.settings, source);
+  const manifestSha256 = await digestFile(data, signal);
+  const facts = await factsOf(call, source, settings, manifestSha256);
+  const folder = await openRunFolder(join(call.out, phase), facts, call.resume);
+  const finished = folder.saved?.progress.finished ?? null;
+  if (folder.saved !== null && finished !== null) {
+    await writeRunPage(folder.dir);
+    return trainedPhase(phase, finished, folder.saved.progress, folder.checkpoints.best);
+  }
+  const onProgress: ObjectiveContext['onProgress'] = (progress) => emit('progress', progress);
+  const scans = await openScans({ data, cache: call.cache, recipe: source.recipe }, signal, onProgress);
+  if (scans.skipped > 0) emit('warning', `${scans.skipped} scans are left out: the cache was made without them`);
+  const tokenizer = await Tokenizer.load(source.language.dir);
+  let native: NativeTrainer | null = null;
+  try {
+    const spec = specOf(call, source, settings);
+    native = await callNative(addon, signal, (token) =>
+      addon.createTrainer(spec, token, (stage, done, total) => onProgress({ stage, done, total })),
+    );
+    const info = native.info();
+    requireVocabulary(tokenizer, info.vocabSize);
+    for (const warning of info.warnings) emit('warning', warning);
+    const featuresDir = join(call.cache, 'features');
+    const context = { addon, native, checkpoint: source, tokenizer, settings, scans, featuresDir, signal, onProgress };
+    const objective = await openObjective(phase, context);
+    const salt = await beginRun(folder, facts);
+    const adapterConfig = await adapterConfigOf(phase, source, settings);
+    const model = { addon, native, source, phase, seed: settings.seed, manifestSha256, adapterConfig };
+    const { train, val } = scans;
+    const { checkpoints, dir, saved } = folder;
+    emit('phase', {
+      phase,
+      device: info.device,
+      dtype: info.dtype,
+      numParameters: info.parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+      trainScans: train.length,
+      valScans: val.length,
+      epochs: settings.epochs,
+      stepsPerEpoch: windowsOf(train, settings.batchSize, objective.smallestBatch).length,
+      resumedAt: saved?.progress.step ?? 0,
+    });
+    const parts = { phase, dir, settings, salt, addon, native, objective, train, checkpoints, model, control, emit };
+    const trained = await runPhase(parts, saved);
+    await writeRunPage(dir);
+    return trained;
+  } finally {
+    native?.dispose();
+    await tokenizer.dispose();
+  }
+}
+
+function openObjective(phase: TrainingPhase, context: ObjectiveContext): Promise<Objective> {
+  return PHASE_DEFINITIONS[phase].objective === 'contrastive'
+    ? ContrastiveObjective.open(context)
+    : ReportObjective.open(context);
+}
+
+/** An adapter belongs to the reports that it learned: earlier phases do not train under one. */
+function requireStart(phase: TrainingPhase, { hasAdapter, phase: from }: Checkpoint): void {
+  if (!hasAdapter || PHASE_DEFINITIONS[phase].groups.includes('lora')) return;
+  throw new Brain3DError(
+    'BRAIN3D_CONFIG',
+    `${phase}: expected a checkpoint without an adapter, got one of phase '${from}' with one; start from the one before it`,
+    { file: ADAPTER_DIR },
+  );
+}
+
+/** Depth positions train where the recipe has them. */
+function fitted(settings: PhaseSettings, { recipe }: Checkpoint): PhaseSettings {
+  if (recipe.position !== 'linear') return settings;
+  const { depthPositions: _, ...learningRates } = settings.learningRates;
+  return { ...settings, learningRates };
+}
+
+async function factsOf(
+  { phase, device, dtype, addon }: PhaseCall,
+  source: Checkpoint,
+  settings: PhaseSettings,
+  manifestSha256: string,
+): Promise<RunFacts> {
+  const adapter = join(source.dir, ADAPTER_DIR, ADAPTER_WEIGHTS);
+  return {
+    phase,
+    versions: { brain3d: packageVersion(), torch: addon.buildInfo().torchVersion },
+    settings: respell(ownSettings(phase, settings), toSnake) as Record<string, unknown>,
+    device: device.replace(/:\d+$/, ''),
+    dtype,
+    manifest_sha256: manifestSha256,
+    model: {
+      weights_sha256: await digestFile(join(source.dir, WEIGHTS_FILE)),
+      adapter_sha256: existsSync(adapter) ? await digestFile(adapter) : null,
+      vision: source.vision.fingerprint,
+      language: source.language.fingerprint,
+      recipe: respell(source.recipe, toSnake) as Record<string, unknown>,
+      prompt: source.prompt,
+    },
+  };
+}
+
+function specOf({ device, dtype, phase }: PhaseCall, source: Checkpoint, settings: PhaseSettings): NativeTrainerSpec {
+  const isFresh = PHASE_DEFINITIONS[phase].groups.includes('lora') && !source.hasAdapter;
+  const { rank, alpha, dropout, targetModules } = settings.lora;
+  return {
+    visionDir: source.vision.dir,
+    languageDir: source.language.dir,
+    weightsFile: join(source.dir, WEIGHTS_FILE),
+    adapterDir: source.hasAdapter ? join(source.dir, ADAPTER_DIR) : '',
+    recipe: source.recipe,
+    device,
+    dtype,
+    trains: Object.keys(settings.learningRates).map((group) => PARAMETER_GROUPS[group as ParameterGroup]),
+    lora: isFresh ? { rank, alpha, targetModules, seed: settings.seed } : null,
+    loraDropout: dropout,
+    optimizer: {
+      beta1: settings.adamBeta1,
+      beta2: settings.adamBeta2,
+      epsilon: settings.adamEpsilon,
+      weightDecay: settings.weightDecay,
+    },
+  };
+}
+
+async function adapterConfigOf(
+  phase: TrainingPhase,
+  source: Checkpoint,
+  settings: PhaseSettings,
+): Promise<Record<string, unknown> | null> {
+  if (!PHASE_DEFINITIONS[phase].groups.includes('lora')) return null;
+  if (source.hasAdapter) return continuedAdapterConfig(source, settings.lora.dropout);
+  return newAdapterConfig(source.language.dir, settings.lora);
+}

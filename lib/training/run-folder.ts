@@ -1,0 +1,73 @@
+/** The folder of a phase's run: begun anew, or gone on with. */
+import { existsSync } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { Brain3DError } from '../errors';
+import { PARTIAL, removePartials } from './atomic-directory';
+import { Checkpoints, type Saved } from './checkpoints';
+import { TRAINING_PHASES } from './phases';
+import { LOCK_FILE } from './run-lock';
+import { RUN_FILE, type RunFacts, type RunRecord, readRunRecord, requireSameRun, writeRunRecord } from './run-record';
+
+export interface RunFolder {
+  dir: string;
+  checkpoints: Checkpoints;
+  /** Null for a run that has not begun. */
+  record: RunRecord | null;
+  /** Null for a run that has no checkpoint yet. */
+  saved: Saved | null;
+}
+
+/** Where the whole call writes: new, or holding other phases' runs. @throws {Brain3DError} BRAIN3D_USAGE */
+export async function requireOutput(out: string): Promise<void> {
+  if (!existsSync(out)) return;
+  const known: readonly string[] = [...TRAINING_PHASES, CACHE_FOLDER, LOCK_FILE];
+  const other = (await readdir(out)).find((name) => !known.includes(name));
+  if (other === undefined) return;
+  throw new Brain3DError(
+    'BRAIN3D_USAGE',
+    `'${basename(out)}' already holds '${other}', which is no run of training; give a new folder`,
+  );
+}
+
+/** Where the cache is kept unless another place is given. */
+export const CACHE_FOLDER = 'cache';
+
+/**
+ * Looks at the folder of a phase, writing nothing that matters. With `resume` a run that is there must be the same in
+ * `facts`; without it there must be none.
+ * @throws {Brain3DError} BRAIN3D_USAGE if there is something else, BRAIN3D_CONFIG, BRAIN3D_FORMAT
+ */
+export async function openRunFolder(dir: string, facts: RunFacts, resume: boolean): Promise<RunFolder> {
+  const checkpoints = new Checkpoints(dir);
+  const names = existsSync(dir) ? await readdir(dir) : [];
+  const isBegun = names.includes(RUN_FILE);
+  if (names.length > 0 && !resume) {
+    throw new Brain3DError(
+      'BRAIN3D_USAGE',
+      `'${basename(dir)}' already holds a run; go on with it by --resume, or give a new folder`,
+      { file: basename(dir) },
+    );
+  }
+  const other = isBegun ? undefined : names.find((name) => !name.endsWith(PARTIAL));
+  if (other !== undefined) {
+    throw new Brain3DError(
+      'BRAIN3D_USAGE',
+      `'${basename(dir)}' holds '${other}' but no ${RUN_FILE}: that is no run to resume; give a new folder`,
+      { file: RUN_FILE },
+    );
+  }
+  if (!isBegun) return { dir, checkpoints, record: null, saved: null };
+  const record = await readRunRecord(join(dir, RUN_FILE));
+  requireSameRun(record, facts);
+  return { dir, checkpoints, record, saved: await checkpoints.recover() };
+}
+
+/** Makes the folder of a run that has not begun; gives its salt. */
+export async function beginRun({ dir, checkpoints, record }: RunFolder, facts: RunFacts): Promise<string> {
+  if (record !== null) return record.salt;
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await removePartials(dir);
+  await checkpoints.make();
+  return (await writeRunRecord(join(dir, RUN_FILE), facts)).salt;
+}

@@ -1,0 +1,171 @@
+/** Training, as programs see it: one object, one run. */
+import { EventEmitter } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type TypedEmitter from 'typed-emitter';
+import * as v from 'valibot';
+import { loadAddon } from '../binding';
+import { chooseDevice, chooseDtype, deviceEntry } from '../device';
+import { Brain3DError, withCallerStack } from '../errors';
+import type { NativeAddon } from '../native';
+import { is, parseOptions } from '../validate';
+import { readConfigFile } from './config-file';
+import type { TrainedPhase, TrainerEvents, TrainingResult } from './events';
+import { asIoError } from './io-error';
+import { trainPhase } from './open-phase';
+import { type PhaseSettings, TRAINING_PHASES, type TrainingPhase } from './phases';
+import { RunControl } from './run-control';
+import { CACHE_FOLDER, requireOutput } from './run-folder';
+import { lockFolder } from './run-lock';
+import { phasesOf, resolveSettings, settingsEntries, type TrainingConfig } from './settings';
+
+const TrainerSchema = v.object({
+  /** Checkpoint directory to start from. */
+  model: is.text(),
+  /** Manifest of the dataset. */
+  data: is.text(),
+  /** Folder of the run: a folder for each phase. */
+  out: is.text(),
+  /** @default 'all' */
+  phase: v.optional(is.oneOf([...TRAINING_PHASES, 'all'])),
+  /** Configuration file; the options here are laid over it. */
+  config: v.optional(is.text()),
+  /** Go on with the run in `out`, or begin it if there is none. @default false */
+  resume: v.optional(is.flag()),
+  /** Folder of the preprocessed volumes and the features. @default `cache` in `out` */
+  cache: v.optional(is.text()),
+  ...deviceEntry,
+  /** Of the computation; what trains is held in float32. `auto` is bfloat16 on CUDA and float32 on the CPU. */
+  dtype: v.optional(is.oneOf(['auto', 'float32', 'bfloat16'])),
+  /** LibTorch directory; overrides LIBTORCH. */
+  libtorch: v.optional(is.text()),
+  signal: v.optional(is.signal()),
+  ...settingsEntries,
+});
+export type TrainerOptions = v.InferInput<typeof TrainerSchema>;
+
+/**
+ * Trains a model by one phase or by all three, each from the best model of the one before. Everything it makes is in
+ * `out`; a run that ended in any way goes on with `resume`, with the same result as one that was never interrupted.
+ */
+export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEvents>) implements AsyncDisposable {
+  readonly #options: v.InferOutput<typeof TrainerSchema>;
+  readonly #control = new RunControl();
+  #running: Promise<TrainingResult> | null = null;
+
+  /** @throws {TypeError | RangeError} for options that cannot be; nothing is read before `run` */
+  constructor(options: TrainerOptions) {
+    super();
+    this.#options = parseOptions('Trainer', TrainerSchema, options);
+  }
+
+  /**
+   * Runs to the end; once. A listener that throws ends it, with what it threw.
+   * @throws {Brain3DError} BRAIN3D_USAGE, BRAIN3D_CONFIG, BRAIN3D_NOT_FOUND, BRAIN3D_FORMAT, BRAIN3D_IO, BRAIN3D_WEIGHTS,
+   *   BRAIN3D_DEVICE, BRAIN3D_OUT_OF_MEMORY, BRAIN3D_DIVERGED, BRAIN3D_DISPOSED; the signal's reason once aborted
+   */
+  async run(): Promise<TrainingResult> {
+    if (this.#running !== null) throw new Brain3DError('BRAIN3D_USAGE', 'a trainer runs once; make another one');
+    this.#running = withCallerStack(this.run, () => this.#run());
+    return this.#running;
+  }
+
+  /** Stands still after the step in progress, with a checkpoint. Resolves then, or when the run has ended. */
+  async pause(): Promise<void> {
+    await Promise.race([this.#control.pause(), this.#ended()]);
+  }
+
+  /** Goes on after `pause`. */
+  resume(): void {
+    this.#control.resume();
+  }
+
+  /** Ends the run within a step, with a checkpoint if steps were done, and waits for it. Idempotent. */
+  async dispose(): Promise<void> {
+    this.#control.abort(new Brain3DError('BRAIN3D_DISPOSED', 'the trainer was disposed; resume with another one'));
+    await this.#ended();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  async #ended(): Promise<void> {
+    await Promise.allSettled([this.#running]);
+  }
+
+  async #run(): Promise<TrainingResult> {
+    const { signal } = this.#options;
+    const abort = (): void => this.#control.abort(signal?.reason);
+    signal?.throwIfAborted();
+    this.#control.signal.throwIfAborted();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      return await this.#phases();
+    } catch (cause) {
+      // What failed while a checkpoint was written has said more; it comes as ours.
+      if (Brain3DError.isInstance(cause)) throw cause;
+      throw asIoError(
+        cause,
+        'reading or writing failed',
+        'what was complete is complete, and --resume goes on from it',
+      );
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  async #phases(): Promise<TrainingResult> {
+    const { out, config, libtorch } = this.#options;
+    const layers = [config === undefined ? {} : await readConfigFile(config), settingsOf(this.#options)];
+    // All of them before the first one starts: the third must not fail for a reason that was there from the beginning.
+    const planned = phasesOf(this.#options.phase ?? 'all').map((phase) => ({
+      phase,
+      settings: resolveSettings(phase, layers),
+    }));
+    if (!this.#options.resume) await requireOutput(out);
+    const addon = loadAddon({ libtorch });
+    await mkdir(out, { recursive: true, mode: 0o700 });
+    const unlock = await lockFolder(out);
+    try {
+      return await this.#inTurn(planned, addon);
+    } finally {
+      await unlock();
+    }
+  }
+
+  async #inTurn(
+    planned: { phase: TrainingPhase; settings: PhaseSettings }[],
+    addon: NativeAddon,
+  ): Promise<TrainingResult> {
+    const { data, out, model, resume, device: wanted, dtype, cache } = this.#options;
+    const { device, warning } = chooseDevice(addon, wanted ?? 'auto');
+    if (warning !== null) this.emit('warning', warning);
+    const trained: TrainedPhase[] = [];
+    for (const { phase, settings } of planned) {
+      const before = trained.at(-1);
+      const phaseResult = await trainPhase({
+        phase,
+        settings,
+        model: before?.model ?? model,
+        data,
+        out,
+        cache: cache ?? join(out, CACHE_FOLDER),
+        device,
+        dtype: chooseDtype(device, dtype ?? 'auto'),
+        resume: resume ?? false,
+        addon,
+        control: this.#control,
+        emit: (event, ...args) => void this.emit(event, ...args),
+      });
+      trained.push(phaseResult);
+      this.emit('done', phaseResult);
+    }
+    return { phases: trained, model: (trained.at(-1) as TrainedPhase).model };
+  }
+}
+
+/** Those of the options that a configuration file has as well. */
+function settingsOf(options: Record<string, unknown>): TrainingConfig {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => key in settingsEntries));
+}

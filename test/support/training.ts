@@ -1,0 +1,109 @@
+/** What training needs, as small as it can be: the tiny backbones over 16 x 28 x 28 voxels, and scans with reports. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { initCheckpoint, preprocessDataset, Trainer, type TrainerOptions, Volume } from 'brain3d';
+import type { Loose } from './child';
+import { ROOT } from './cli';
+
+const SIZE: [number, number, number] = [16, 28, 28];
+const RAS = [1, 0, 0, -14, 0, 1, 0, -14, 0, 0, 1, -8, 0, 0, 0, 1];
+/** As unlike as reports can be: text embeddings of similar ones are nearly one vector. */
+const REPORTS = [
+  'There is a large lesion in the left frontal lobe with necrosis and extensive edema.',
+  'Normal brain. No abnormal signal.',
+  'Both hemispheres show patchy periventricular signal, without mass effect.',
+  'Right temporal lobe: small nodule with mild edema; the right ventricle is compressed.',
+  'Midline shift to the left is marked.',
+  'Necrosis, compression and enhancement are seen in the parietal and occipital lobes.',
+];
+
+export interface TrainingFixture {
+  /** Checkpoint to start from. */
+  model: string;
+  /** Manifest. */
+  data: string;
+  cache: string;
+}
+
+/** A scan with stripes, whose direction and width go with the report. */
+async function writeSubject(dir: string, index: number): Promise<{ image: string; report: string }> {
+  const kind = index % REPORTS.length;
+  const [depth, height, width] = SIZE;
+  const period = 3 + 2 * Math.floor(kind / 3);
+  const voxels = new Float32Array(depth * height * width).map((_, at) => {
+    const place = [Math.floor(at / (height * width)), Math.floor(at / width) % height, at % width][kind % 3] as number;
+    return (Math.floor(place / period) % 2) + ((at * 7 + index * 13) % 11) / 44;
+  });
+  const image = join(dir, `scan-${index}.nii`);
+  await Volume.fromArray(voxels, SIZE, RAS).write(image);
+  return { image, report: REPORTS[kind] as string };
+}
+
+/** @param counts scans of each split */
+export async function writeTrainingFixture(
+  dir: string,
+  counts: { train: number; val: number },
+): Promise<TrainingFixture> {
+  mkdirSync(dir, { recursive: true });
+  const lines: string[] = [];
+  for (let index = 0; index < counts.train + counts.val; index++) {
+    const { image, report } = await writeSubject(dir, index);
+    const split = index < counts.train ? 'train' : 'val';
+    const id = `scan-${index}`;
+    const fixed = { source: 'test', class: 'glioma', modality: 'FLAIR' };
+    lines.push(JSON.stringify({ id, subject: id, ...fixed, image, report, laterality: 'unknown', split }));
+  }
+  const data = join(dir, 'manifest.jsonl');
+  writeFileSync(data, `${lines.join('\n')}\n`);
+  const [vision, language] = ['vision', 'language'].map((kind) => join(ROOT, 'models/tiny', kind)) as [string, string];
+  const model = join(dir, 'model');
+  const geometry = { depthKernel: 2, depthStride: 2, depthPadding: 0, volumeSize: SIZE };
+  await initCheckpoint({ vision, language, out: model, ...geometry });
+  const cache = join(dir, 'cache');
+  await preprocessDataset({ manifest: data, out: cache, size: SIZE, skullStrip: 'none' });
+  return { model, data, cache };
+}
+
+/** Lines of a phase's log. */
+export function readLog(run: string, phase: string): Loose[] {
+  return readFileSync(join(run, phase, 'log.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+/** What of the log is the same in every run of the same settings: not times, memory and salted digests. */
+export function comparable(lines: Loose[]): Loose[] {
+  return lines.map(({ ms: _, tokens_per_s: _t, peak_bytes: _p, samples: _s, ...line }) => line);
+}
+
+/** A run of two epochs, with rates at which a few steps show. */
+export const SMALL = {
+  epochs: 2,
+  batchSize: 3,
+  microBatch: 2,
+  phases: {
+    grounding: { learningRates: { patchEmbedding: 1e-3, depthPositions: 1e-3, projector: 3e-3 } },
+    'projector-warmup': { learningRates: { projector: 3e-3, visScale: 1e-3 } },
+    'lora-sft': { learningRates: { projector: 2e-3, lora: 3e-3 } },
+  },
+};
+
+export async function train(given: TrainerOptions, watch: (trainer: Trainer) => void = () => undefined) {
+  await using trainer = new Trainer(given);
+  watch(trainer);
+  return await trainer.run();
+}
+
+/** What `work` fails with. */
+export function failure(work: Promise<unknown>): Promise<Loose> {
+  return work.then(
+    () => {
+      throw new Error('the run did not fail');
+    },
+    (error) => error,
+  );
+}
+
+export const weightsOf = (model: string): string => join(model, 'brain3d.safetensors');
+export const adapterOf = (model: string): string => join(model, 'adapter/adapter_model.safetensors');

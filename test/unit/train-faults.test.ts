@@ -1,0 +1,311 @@
+/** Training that is interrupted, refused, or goes wrong. */
+import { getEventListeners } from 'node:events';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readCacheIndex, TRAINING_PHASES, Trainer, type TrainerOptions } from 'brain3d';
+import type { Loose } from '../support/child';
+import {
+  adapterOf,
+  comparable,
+  failure,
+  readLog,
+  SMALL,
+  type TrainingFixture,
+  train,
+  weightsOf,
+  writeTrainingFixture,
+} from '../support/training';
+
+let dir: string;
+let fixture: TrainingFixture;
+let count = 0;
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'brain3d-train-'));
+  fixture = await writeTrainingFixture(join(dir, 'fixture'), { train: 6, val: 3 });
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const fresh = (): string => join(dir, `run-${count++}`);
+const options = (changes: Partial<TrainerOptions> = {}): TrainerOptions => ({
+  ...fixture,
+  ...SMALL,
+  out: fresh(),
+  ...changes,
+});
+
+describe('a run that is interrupted', () => {
+  const interrupted = { epochs: 2, batchSize: 2, warmupSteps: 1 } as const;
+
+  test.each(TRAINING_PHASES)('%s: goes on after an abort as if nothing had happened', async (phase) => {
+    const whole = options({ ...interrupted, phase });
+    const { model } = await train(whole);
+    const parts = { ...whole, out: fresh() };
+    // In the middle of a step, right after one, and in the validation.
+    const points: ((trainer: Trainer, abort: () => void) => void)[] = [
+      (trainer, abort) => trainer.on('step', ({ step }) => void (step === 1 && setTimeout(abort, 1))),
+      (trainer, abort) => trainer.on('step', ({ step }) => void (step >= 2 && abort())),
+      (trainer, abort) => trainer.on('progress', ({ stage }) => void (stage === 'validating' && abort())),
+    ];
+    for (const point of points) {
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      const ended = train({ ...parts, resume: true, signal: controller.signal }, (trainer) =>
+        point(trainer, () => controller.abort(reason)),
+      );
+      expect(await failure(ended)).toBe(reason);
+      expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+    }
+    const resumed = await train({ ...parts, resume: true });
+    expect(comparable(readLog(parts.out, phase))).toEqual(comparable(readLog(whole.out, phase)));
+    expect(readFileSync(weightsOf(resumed.model)).equals(readFileSync(weightsOf(model)))).toBe(true);
+    if (phase === 'lora-sft')
+      expect(readFileSync(adapterOf(resumed.model)).equals(readFileSync(adapterOf(model)))).toBe(true);
+  });
+
+  test('all phases: goes on in the phase where it was', async () => {
+    const whole = options({ ...interrupted, batchSize: 3 });
+    const { model } = await train(whole);
+    const parts = { ...whole, out: fresh() };
+    const controller = new AbortController();
+    const ended = train({ ...parts, signal: controller.signal }, (trainer) =>
+      trainer.on('step', ({ phase }) => void (phase === 'projector-warmup' && controller.abort())),
+    );
+    expect(await failure(ended)).toMatchObject({ name: 'AbortError' });
+    const starts: [string, number][] = [];
+    const resumed = await train({ ...parts, resume: true }, (trainer) =>
+      trainer.on('phase', ({ phase, resumedAt }) => starts.push([phase, resumedAt])),
+    );
+    expect(starts).toEqual([
+      ['projector-warmup', 1],
+      ['lora-sft', 0],
+    ]);
+    expect(resumed.phases.map(({ phase }) => phase)).toEqual([...TRAINING_PHASES]);
+    for (const file of [weightsOf, adapterOf])
+      expect(readFileSync(file(resumed.model)).equals(readFileSync(file(model)))).toBe(true);
+  });
+
+  test('stands still while it is paused, with a checkpoint, and then goes on', async () => {
+    const given = options({ ...interrupted, phase: 'projector-warmup' });
+    await using trainer = new Trainer(given);
+    let steps = 0;
+    let paused: Promise<void> | undefined;
+    trainer.on('step', () => {
+      steps++;
+      if (steps === 2) paused = trainer.pause();
+    });
+    const running = trainer.run();
+    while (paused === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+    await paused;
+    expect(readdirSync(join(given.out, 'projector-warmup/checkpoints'))).toEqual(['step-00000002']);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect(steps).toBe(2);
+    trainer.resume();
+    await running;
+    expect(steps).toBe(6);
+    await trainer.pause(); // of a run that has ended: nothing to wait for
+  });
+
+  test('ends when it is disposed, also while paused, and runs only once', async () => {
+    const trainer = new Trainer(options({ phase: 'projector-warmup' }));
+    trainer.on('step', () => void trainer.pause());
+    const running = failure(trainer.run());
+    await trainer.pause();
+    await trainer.dispose();
+    expect(await running).toMatchObject({ code: 'BRAIN3D_DISPOSED' });
+    expect(await failure(trainer.run())).toMatchObject({ code: 'BRAIN3D_USAGE' });
+    await trainer.dispose();
+  });
+
+  test('has its folder for itself', async () => {
+    const given = options({ phase: 'projector-warmup' });
+    let second: Promise<Loose> | undefined;
+    await train(given, (trainer) =>
+      trainer.on('step', () => {
+        second ??= failure(train({ ...given, resume: true }));
+      }),
+    );
+    expect(await second).toMatchObject({
+      code: 'BRAIN3D_USAGE',
+      file: 'lock',
+      message: expect.stringContaining(`in use by process ${process.pid}`),
+    });
+    // Of a process that is no more, or was killed while it wrote.
+    for (const left of ['{"host":"elsewhere","pid":1}', '{"ho']) {
+      writeFileSync(join(given.out, 'lock'), left);
+      await train({ ...given, resume: true });
+      expect(existsSync(join(given.out, 'lock'))).toBe(false);
+    }
+    writeFileSync(join(given.out, 'lock'), JSON.stringify({ host: hostname(), pid: process.ppid }));
+    expect(await failure(train({ ...given, resume: true }))).toMatchObject({ code: 'BRAIN3D_USAGE', file: 'lock' });
+  });
+
+  test('ends with what a listener throws', async () => {
+    const thrown = new Error('the listener failed');
+    const running = train(options({ phase: 'projector-warmup' }), (trainer) =>
+      trainer.on('step', () => {
+        throw thrown;
+      }),
+    );
+    expect(await failure(running)).toBe(thrown);
+  });
+
+  test('stops early, and keeps the best epoch', async () => {
+    const stops: Loose[] = [];
+    const given = options({ phase: 'projector-warmup', epochs: 9, patience: 2, minDelta: 100 });
+    const { phases } = await train(given, (trainer) => trainer.on('earlyStop', (stop) => stops.push(stop)));
+    expect(phases).toMatchObject([{ reason: 'early-stop', epochs: 3, best: { epoch: 1, step: 2 } }]);
+    expect(stops).toMatchObject([{ phase: 'projector-warmup', epoch: 3 }]);
+    expect(readdirSync(join(given.out, 'projector-warmup')).filter((name) => /^best-/.test(name))).toEqual([
+      'best-00000002',
+    ]);
+  });
+});
+
+describe('refused', () => {
+  test('a folder that holds something else, or a run that is not to be resumed', async () => {
+    const given = options({ phase: 'projector-warmup' });
+    await train(given);
+    expect(await failure(train(given))).toMatchObject({
+      code: 'BRAIN3D_USAGE',
+      message: expect.stringContaining('--resume'),
+    });
+    const other = { ...given, out: fresh() };
+    cpSync(fixture.model, join(other.out, 'model'), { recursive: true });
+    expect(await failure(train(other))).toMatchObject({
+      code: 'BRAIN3D_USAGE',
+      message: expect.stringContaining("'model'"),
+    });
+    rmSync(join(given.out, 'projector-warmup/run.json'));
+    expect(await failure(train({ ...given, resume: true }))).toMatchObject({ code: 'BRAIN3D_USAGE', file: 'run.json' });
+  });
+
+  test('to resume with what decides the result changed, or from a damaged checkpoint', async () => {
+    const given = options({ phase: 'projector-warmup' });
+    await train(given);
+    const resumed = (changes: Partial<TrainerOptions>) => failure(train({ ...given, resume: true, ...changes }));
+    expect(await resumed({ seed: 1 })).toMatchObject({
+      code: 'BRAIN3D_CONFIG',
+      field: 'settings.seed',
+      message: expect.stringMatching(/^the run began with settings.seed 0, got 1;/),
+    });
+    expect(await resumed({ dtype: 'bfloat16' })).toMatchObject({ code: 'BRAIN3D_CONFIG', field: 'dtype' });
+    const state = join(given.out, 'projector-warmup/checkpoints/step-00000004-epoch-0002/state.safetensors');
+    const bytes = readFileSync(state);
+    bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
+    writeFileSync(state, bytes);
+    expect(await resumed({})).toMatchObject({
+      code: 'BRAIN3D_FORMAT',
+      message: expect.stringContaining('step-00000004-epoch-0002 is damaged'),
+    });
+    rmSync(join(state, '..'), { recursive: true });
+    expect((await train({ ...given, resume: true })).phases[0]).toMatchObject({ epochs: 2 });
+  });
+
+  const edited = (edit: (entry: Loose) => Loose): string => {
+    const path = join(dir, `manifest-${count++}.jsonl`);
+    const lines = readFileSync(fixture.data, 'utf8').trim().split('\n');
+    writeFileSync(path, `${lines.map((line) => JSON.stringify(edit(JSON.parse(line)))).join('\n')}\n`);
+    return path;
+  };
+
+  test.each([
+    ['no scans to validate', (entry: Loose) => ({ ...entry, split: 'train' }), "of split 'val', got none"],
+    ['no scans to train on', (entry: Loose) => ({ ...entry, split: 'val' }), "of split 'train', got none"],
+    [
+      'a subject in two splits',
+      (entry: Loose) => (entry.id === 'scan-8' ? { ...entry, subject: 'scan-0' } : entry),
+      "expected each subject in one split, got 'scan-0' in train and val",
+    ],
+    [
+      'one scan to validate, which grounding cannot tell apart from another',
+      (entry: Loose) => (entry.id === 'scan-8' ? entry : { ...entry, split: 'train' }),
+      "at least 2 scans of split 'val', got 1",
+    ],
+  ])('%s', async (_title, edit, message) => {
+    const given = options({ phase: 'grounding', data: edited(edit), cache: join(dir, 'edited') });
+    cpSync(fixture.cache as string, join(dir, 'edited'), { recursive: true });
+    expect(await failure(train(given))).toMatchObject({
+      code: 'BRAIN3D_CONFIG',
+      field: 'split',
+      message: expect.stringContaining(message),
+    });
+    // Nothing has begun: the same folder serves the next try.
+    expect(existsSync(join(given.out, 'grounding'))).toBe(false);
+  });
+
+  test('a cache of another size, and a damaged entry of it, by the name of its scan', async () => {
+    const cache = join(dir, 'spoiled');
+    cpSync(fixture.cache as string, cache, { recursive: true });
+    const { volumes } = await readCacheIndex(cache);
+    writeFileSync(volumes.get('scan-4') as string, 'spoiled');
+    expect(await failure(train(options({ cache })))).toMatchObject({
+      code: 'BRAIN3D_FORMAT',
+      message: expect.stringContaining('scan-4: its entry in the cache is damaged'),
+    });
+    const index = join(cache, 'index.json');
+    writeFileSync(index, readFileSync(index, 'utf8').replace(/"size": \[[^\]]*\]/, '"size": [64, 128, 128]'));
+    expect(await failure(train(options({ cache })))).toMatchObject({ code: 'BRAIN3D_CONFIG', field: 'size' });
+  });
+
+  test('an adapter where none belongs', async () => {
+    const { model } = await train(options({ phase: 'lora-sft', epochs: 1 }));
+    expect(await failure(train(options({ phase: 'grounding', model })))).toMatchObject({
+      code: 'BRAIN3D_CONFIG',
+      file: 'adapter',
+    });
+    const further = await train(options({ phase: 'lora-sft', model, epochs: 1, warmupSteps: 0 }));
+    expect(readFileSync(adapterOf(further.model)).equals(readFileSync(adapterOf(model)))).toBe(false);
+  });
+
+  test('reports that are longer than the language model', async () => {
+    const data = edited((entry) =>
+      entry.id === 'scan-2' ? { ...entry, report: `${'A lesion. '.repeat(800)}`.trim() } : entry,
+    );
+    const cache = join(dir, 'long');
+    cpSync(fixture.cache as string, cache, { recursive: true });
+    for (const phase of ['grounding', 'projector-warmup'] as const) {
+      expect(await failure(train(options({ phase, data, cache })))).toMatchObject({
+        code: 'BRAIN3D_CONFIG',
+        message: expect.stringMatching(/^scan-2: expected at most 2048 tokens, got \d+/),
+      });
+    }
+    const cut = { maxTextTokens: 16, maxReportTokens: 16, epochs: 1 };
+    await train(options({ data, cache, ...cut }));
+  });
+});
+
+describe('a fault in training', () => {
+  test('names the scan whose volume is gone', async () => {
+    const cache = join(dir, 'gone');
+    cpSync(fixture.cache as string, cache, { recursive: true });
+    const { volumes } = await readCacheIndex(cache);
+    const run = train(options({ phase: 'grounding', cache }), (trainer) =>
+      trainer.on('phase', () => rmSync(volumes.get('scan-3') as string)),
+    );
+    expect(await failure(run)).toMatchObject({
+      code: 'BRAIN3D_NOT_FOUND',
+      message: expect.stringMatching(/^scan-3: /),
+    });
+  });
+
+  test('names step, tensor and scans where a number is not finite, and keeps the checkpoint', async () => {
+    const given = options({
+      phase: 'projector-warmup',
+      batchSize: 2,
+      warmupSteps: 1,
+      maxGradNorm: 0,
+      phases: { 'projector-warmup': { learningRates: { projector: 1e37, visScale: 1e37 } } },
+      checkpointSteps: 1,
+    });
+    const error = await failure(train(given));
+    expect(error).toMatchObject({
+      code: 'BRAIN3D_DIVERGED',
+      message: expect.stringMatching(
+        /^projector-warmup: step \d gave a value that is not finite in \S+ \(scans: scan-\d.*is complete; lower the learning rates/,
+      ),
+    });
+    const [newest] = readdirSync(join(given.out, 'projector-warmup/checkpoints')).slice(-1) as [string];
+    expect(error.message).toContain(newest);
+  });
+});
