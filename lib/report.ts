@@ -120,6 +120,8 @@ function warnings({ checkpoint, info }: ModelContext, ofVolume: string[], finish
   const found = [...new Set(ofVolume), ...info.warnings]; // a preprocessed volume has those of its skull strip already
   if (checkpoint.phase === 'initialised')
     found.push('the checkpoint is untrained: its text does not depend on the image in any meaningful way');
+  else if (checkpoint.provenance['training_data'] === 'simulated')
+    found.push('the checkpoint was trained on simulated data: what it learned holds for simulated scans');
   if (finishReason === 'length') found.push('the text was cut at the limit of new tokens');
   return found;
 }

@@ -28,10 +28,10 @@ Examples:
   brain3d report *.nii.gz --model checkpoint --json > reports.json
   brain3d report dicom-folder --model checkpoint --greedy --device cuda:1
 
-Without --model the demo model is used: it shows that everything works, not what is in the image.
+Without --model the demo model is used: tiny, trained on simulated scans, of no use for real ones.
 ${DISCLAIMER}`;
 
-/** Real but tiny, its visual conditioning untrained. */
+/** Tiny, and trained on simulated scans alone. */
 const DEMO_MODEL = join(__dirname, '..', '..', 'models', 'tiny', 'checkpoint');
 
 const GENERATE_FLAGS = ['prompt', ...DECODING_FLAGS, 'seed', 'batchSize', 'skullStrip', 'skullStripCommand'] as const;
@@ -94,7 +94,7 @@ async function run(paths: string[], flags: ReportFlags, signal: AbortSignal): Pr
 function demoModel(): string {
   if (!existsSync(DEMO_MODEL))
     throw new TypeError('report: this installation has no demo model; give a checkpoint with --model DIR');
-  note('no --model given: using the demo model, which knows nothing about images');
+  note('no --model given: using the demo model, which is tiny and was trained on simulated scans');
   return DEMO_MODEL;
 }
 

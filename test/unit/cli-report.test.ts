@@ -24,7 +24,7 @@ describe('report', () => {
     expect(stdout).toMatch(/^\S.*\n\n/);
     expect(stdout).toBe(`${stdout.split('\n')[0]}\n\n${DISCLAIMER}\n`);
     expect(stderr).toMatch(/demo model/);
-    expect(stderr).toMatch(/warning: the checkpoint is untrained/);
+    expect(stderr).toMatch(/warning: the checkpoint was trained on simulated data/);
   });
 
   it('prints one JSON object for one volume', async () => {
@@ -38,7 +38,7 @@ describe('report', () => {
       dtype: 'float32',
       seed: 7,
       settings: { max_new_tokens: 8, repetition_penalty: 1.2, no_repeat_ngram_size: 3, greedy: false },
-      model: { name: 'checkpoint', recipe: 'paper', has_adapter: false },
+      model: { name: 'checkpoint', recipe: 'paper', has_adapter: true },
       volume: { shape: [90, 108, 90], spacing_mm: [2, 2, 2], affine_source: 'sform' },
       research_use_only: true,
       disclaimer: DISCLAIMER,

@@ -46,7 +46,7 @@ describe('inspect', () => {
     const inspection = await inspect(TINY_MODEL);
     expect(inspection).toMatchObject({
       kind: 'checkpoint',
-      checkpoint: { recipe: { name: 'paper', numVisualTokens: 32 }, hasAdapter: false },
+      checkpoint: { recipe: { name: 'paper', numVisualTokens: 32 }, hasAdapter: true },
       problems: [],
     });
   });

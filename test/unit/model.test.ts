@@ -1,5 +1,8 @@
 /** The API on the demo model: what a caller gets, and what is refused. */
-import { Brain3D, Brain3DError, DISCLAIMER, loadVolume, preprocess, type Report, Volume } from 'brain3d';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Brain3D, Brain3DError, DISCLAIMER, initCheckpoint, loadVolume, preprocess, type Report, Volume } from 'brain3d';
 import { MODEL, SAMPLE } from '../support/child';
 
 let model: Brain3D;
@@ -38,15 +41,30 @@ describe('generate', () => {
       greedy: false,
       seed: 1,
     });
-    expect(report.model).toMatchObject({ recipe: 'paper', compression: 'sequence', phase: 'initialised' });
+    expect(report.model).toMatchObject({ recipe: 'paper', compression: 'sequence', phase: 'lora-sft', hasAdapter: true });
     expect(report.volume).toMatchObject({ shape: [90, 108, 90], orientation: 'LPS', affineSource: 'sform' });
     expect(Object.values(report.timingsMs).every((ms) => ms >= 0)).toBe(true);
   });
 
-  test('says that it is for research and that the demo checkpoint is untrained', () => {
+  test('says that it is for research and what the demo checkpoint was trained on', () => {
     expect(report.researchUseOnly).toBe(true);
     expect(report.disclaimer).toBe(DISCLAIMER);
-    expect(report.warnings).toContainEqual(expect.stringContaining('untrained'));
+    expect(report.warnings).toContainEqual(expect.stringContaining('trained on simulated data'));
+  });
+
+  test('says that a checkpoint is untrained', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'test-model-'));
+    try {
+      const { vision, language } = model.checkpoint;
+      const geometry = { depthKernel: 4, depthStride: 4, depthPadding: 0 };
+      const out = join(directory, 'fresh');
+      await initCheckpoint({ vision: vision.dir, language: language.dir, out, ...geometry });
+      await using fresh = await Brain3D.load({ model: out });
+      const { warnings } = await fresh.generate(input, { maxNewTokens: 4 });
+      expect(warnings).toContainEqual(expect.stringContaining('untrained'));
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   test('never repeats a trigram', () => {
@@ -150,18 +168,18 @@ describe('encode and score', () => {
   test('encode gives every stage with its sizes', async () => {
     const encoding = await model.encode(SAMPLE);
     expect(encoding.volume.shape).toEqual([64, 128, 128]);
-    expect(encoding.patchTokens.shape).toEqual([5265, 192]);
+    expect(encoding.patchTokens.shape).toEqual([1296, 192]);
     expect(encoding.pooledTokens.shape).toEqual([32, 192]);
     expect(encoding.visualTokens.shape).toEqual([32, 192]);
     for (const { data, shape } of Object.values(encoding))
       expect(data).toHaveLength(shape.reduce((a: number, b: number) => a * b, 1));
-    // Token 3 of the sequence pooling is the mean of its bin: floor(3 * 5265 / 32) .. ceil(4 * 5265 / 32) - 1.
+    // Token 3 of the sequence pooling is the mean of its bin: floor(3 * 1296 / 32) .. ceil(4 * 1296 / 32) - 1.
     const mean = (begin: number, end: number): number => {
       let sum = 0;
       for (let n = begin; n < end; n++) sum += encoding.patchTokens.data[n * 192] as number;
       return sum / (end - begin);
     };
-    expect(encoding.pooledTokens.data[3 * 192]).toBeCloseTo(mean(493, 659), 5);
+    expect(encoding.pooledTokens.data[3 * 192]).toBeCloseTo(mean(121, 162), 5);
   });
 
   test('score finds a fluent report likelier than the same words shuffled, and ends with EOS', async () => {
