@@ -2,7 +2,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Brain3D, Brain3DError, DISCLAIMER, initCheckpoint, loadVolume, preprocess, type Report, Volume } from 'brain3d';
+import {
+  Brain3D,
+  Brain3DError,
+  DISCLAIMER,
+  initCheckpoint,
+  loadVolume,
+  preprocess,
+  type Report,
+  Volume,
+} from 'brain3d';
 import { MODEL, SAMPLE } from '../support/child';
 
 let model: Brain3D;
@@ -41,7 +50,12 @@ describe('generate', () => {
       greedy: false,
       seed: 1,
     });
-    expect(report.model).toMatchObject({ recipe: 'paper', compression: 'sequence', phase: 'lora-sft', hasAdapter: true });
+    expect(report.model).toMatchObject({
+      recipe: 'paper',
+      compression: 'sequence',
+      phase: 'lora-sft',
+      hasAdapter: true,
+    });
     expect(report.volume).toMatchObject({ shape: [90, 108, 90], orientation: 'LPS', affineSource: 'sform' });
     expect(Object.values(report.timingsMs).every((ms) => ms >= 0)).toBe(true);
   });

@@ -27,7 +27,10 @@ test("the report has the side, the lobe, the edema's grade and the necrosis of t
   expect(extractLaterality(truth).side).toBe('left');
   expect(extractLaterality(text).side).toBe('left');
   // What the truth says, by the clauses that a reader would compare.
-  for (const finding of [/left temporal lobe/, /moderate (swelling|edema)|edema .*moderate/i, /necrosis is (seen|observed)/i])
+  for (const finding of [
+    /left temporal lobe/,
+    /moderate (swelling|edema)|edema .*moderate/i,
+    /necrosis is (seen|observed)/i,
+  ])
     for (const report of [truth, text]) expect(report).toMatch(finding);
-});
 });

@@ -127,6 +127,28 @@ TEST_CASE("phase 1 in micro-batches has the gradient of the whole batch") {
   check_grounding("grounding", train::VisualEmbedding::Inference, 1, true);
 }
 
+TEST_CASE("phase 1's gradient in micro-batches equals the whole batch's to 1e-5") {
+  const CachedVolumes volumes;
+  const train::GroundingBatch batch = grounding_batch("grounding", volumes);
+  const auto gradients_of = [&](std::int64_t micro_batch, bool recompute) {
+    const train::TrainableModel model = training_model(kGrounding, false);
+    const train::GroundingOptions options{micro_batch, 0.07, train::VisualEmbedding::Inference, recompute};
+    train::grounding_objective(model, batch, options, train::Pass::Gradients, kNeverCancelled);
+    std::vector<at::Tensor> gradients;
+    for (const train::Parameter& parameter : model.parameters()) gradients.push_back(parameter.value.grad());
+    return gradients;
+  };
+  const auto whole = gradients_of(6, false);
+  for (const std::int64_t micro_batch : {1, 2, 4})
+    for (const bool recompute : {false, true}) {
+      const auto parts = gradients_of(micro_batch, recompute);
+      for (std::size_t i = 0; i < whole.size(); ++i) {
+        const double scale = whole[i].abs().max().item<double>();
+        check_close(parts[i] / scale, whole[i] / scale, 1e-5);
+      }
+    }
+}
+
 TEST_CASE("phase 1 trains as the reference with the authors' pooling") {
   check_grounding("grounding_peer", train::VisualEmbedding::Peer, 6, false);
 }
