@@ -13,8 +13,12 @@ constexpr const char* kTensor = "volume";
 constexpr const char* kFormatKey = "format";
 constexpr const char* kFormat = "brain3d-cached-volume-1";
 
-/// False for NaN as well.
-bool is_normalised(const at::Tensor& voxels) { return at::logical_and(voxels.ge(0), voxels.le(1)).all().item<bool>(); }
+/// False for NaN as well, and for no voxels. One pass: training reads a volume in every step.
+bool is_normalised(const at::Tensor& voxels) {
+  if (voxels.numel() == 0) return false;
+  const auto [lowest, highest] = at::aminmax(voxels);
+  return lowest.item<float>() >= 0 && highest.item<float>() <= 1;
+}
 
 }  // namespace
 
