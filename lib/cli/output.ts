@@ -1,6 +1,6 @@
 /** What goes where: results to stdout, everything else to stderr. */
 import { styleText } from 'node:util';
-import { snakeCase } from '../snake-case';
+import { snakeCase } from '../spelling';
 
 type Style = Parameters<typeof styleText>[0];
 

@@ -6,7 +6,7 @@ import type { GenerateOptions } from '../generation';
 import type { Brain3D } from '../model';
 import { montage } from '../montage';
 import type { Report } from '../report';
-import { snakeCase } from '../snake-case';
+import { snakeCase } from '../spelling';
 import { type Finished, preprocessFor } from './report-runs';
 
 const MAX_NAME = 100;

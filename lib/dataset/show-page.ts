@@ -1,4 +1,5 @@
 /** The page of `showDataset`: no script, style or picture from elsewhere, and every text escaped. */
+import { escapeHtml, htmlPage } from '../html';
 import { DISCLAIMER } from '../report';
 import { type Composition, compositionTable } from './composition';
 import { SIDES } from './laterality';
@@ -45,18 +46,7 @@ show();`;
 
 export function datasetPage(scans: PageScan[], skipped: SkippedEntry[], counts: Composition): string {
   const left = skipped.map(({ id, skipped: { reason } }) => `<li>${escapeHtml(id)}: ${escapeHtml(reason)}</li>`);
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>brain3d dataset</title>
-<style>${STYLE}
-</style>
-</head>
-<body>
-<header>
+  const body = `<header>
 <h1>Dataset: ${counts.scans} scans of ${counts.subjects} subjects</h1>
 <label>Search <input name="words" type="search"></label>
 ${select('split', SPLITS)}
@@ -71,10 +61,9 @@ ${scans.map(article).join('\n')}
 </main>
 ${left.length === 0 ? '' : `<section><h2>Skipped</h2><ul>${left.join('\n')}</ul></section>`}
 <script>${SCRIPT}
-</script>
-</body>
-</html>
-`;
+</script>`;
+  const policy = "img-src 'self' file:; script-src 'unsafe-inline'";
+  return htmlPage({ title: 'brain3d dataset', style: STYLE, policy, body });
 }
 
 function select(name: string, values: readonly string[]): string {
@@ -96,9 +85,4 @@ ${image}
 <p>${escapeHtml(report)}</p>
 ${notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`).join('\n')}
 </article>`;
-}
-
-export function escapeHtml(text: string): string {
-  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-  return text.replace(/[&<>"']/g, (character) => entities[character] as string);
 }

@@ -4,7 +4,7 @@ import { extractLaterality } from '../dataset/laterality';
 import type { ManifestEntry } from '../dataset/manifest';
 import { type ByMetric, type Column, eachMetric, TEXT_METRICS } from '../metrics/case-scores';
 import { CATEGORY_NAMES, DEFINITIONS } from '../metrics/findings';
-import { resultKey } from '../snake-case';
+import { resultKey } from '../spelling';
 import type { CaseText } from './generate-cases';
 import { flagsOf, type Row } from './results';
 import type { CaseTraits } from './subgroups';

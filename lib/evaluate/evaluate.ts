@@ -7,7 +7,7 @@ import { withCallerStack } from '../errors';
 import { defaultLayer } from '../metrics/bertscore';
 import type { Pair } from '../metrics/pairs';
 import { scoreByEncoder } from '../metrics/score';
-import { snakeCase } from '../snake-case';
+import { snakeCase } from '../spelling';
 import { type Cases, selectCases } from './cases';
 import { casesCsv } from './cases-csv';
 import { makeControls } from './controls';

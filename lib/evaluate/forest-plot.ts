@@ -1,5 +1,5 @@
 /** Means with intervals, group by group and row by row, as SVG. */
-import { escapeHtml } from '../dataset/show-page';
+import { escapeHtml } from '../html';
 import type { Metric } from '../metrics/bootstrap';
 
 export interface PlotPanel {

@@ -1,7 +1,7 @@
 /** Every model's texts for every case and seed, on disk in `generations/`. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { toSnake } from '../training/spelling';
+import { toSnake } from '../spelling';
 import type { Cases } from './cases';
 import { collectTexts, generateCases, pendingCases, requireSomeText } from './generate-cases';
 import { GenerationFile, type GenerationKey } from './generations';

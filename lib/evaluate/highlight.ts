@@ -1,6 +1,6 @@
 /** A text as HTML with its entities marked: sides, places and findings, and what of them does not fit the other text. */
 import { extractLaterality } from '../dataset/laterality';
-import { escapeHtml } from '../dataset/show-page';
+import { escapeHtml } from '../html';
 import { extractStrict, findMentions } from '../metrics/clinical-strict';
 
 interface Span {

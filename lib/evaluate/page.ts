@@ -1,6 +1,6 @@
 /** `report.html`: tables, confusion, plots, and every case, worst first. Nothing on it comes from elsewhere. */
 import type { ManifestEntry } from '../dataset/manifest';
-import { escapeHtml } from '../dataset/show-page';
+import { escapeHtml, htmlPage } from '../html';
 import type { CaseErrors } from '../metrics/case-errors';
 import type { ByMetric, Column, Pick } from '../metrics/case-scores';
 import { DISCLAIMER } from '../report';
@@ -45,18 +45,7 @@ mark.wrong { background: #b00020; color: #fff; font-weight: bold; }`;
 
 export function evaluationPage({ results, cases, rows }: PageContent): string {
   const { manifest, split } = results;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>brain3d evaluation</title>
-<style>${STYLE}
-</style>
-</head>
-<body>
-<h1>Evaluation on ${escapeHtml(manifest.name)}, split ${escapeHtml(split)}: ${results.cases} cases</h1>
+  const body = `<h1>Evaluation on ${escapeHtml(manifest.name)}, split ${escapeHtml(split)}: ${results.cases} cases</h1>
 <p class="notice">${escapeHtml(DISCLAIMER)}</p>
 ${makeTables(results).map(tableHtml).join('\n')}
 <ul>${notes(results)
@@ -73,10 +62,8 @@ right is on the image's left. Marks: <mark class="side">side</mark> <mark class=
 <mark class="missed">missed or invented</mark>; what each is stands in its tooltip.</p>
 ${worstFirst(cases, rows)
   .map((i) => caseHtml(i, cases, rows))
-  .join('\n')}
-</body>
-</html>
-`;
+  .join('\n')}`;
+  return htmlPage({ title: 'brain3d evaluation', style: STYLE, policy: 'img-src data:', body });
 }
 
 function tableHtml({ title, head, rows }: Table): string {

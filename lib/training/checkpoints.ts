@@ -9,9 +9,9 @@ import * as v from 'valibot';
 import { writeFileAtomic } from '../checkpoint';
 import { digestFile } from '../dataset/digest';
 import { Brain3DError } from '../errors';
+import { respell, toCamel, toSnake } from '../spelling';
 import { PARTIAL, pointLink, removePartials, writeDirectoryAtomic } from './atomic-directory';
 import type { Stopping } from './early-stopping';
-import { respell, toCamel, toSnake } from './spelling';
 
 const STATE_FILE = 'state.safetensors';
 const TRAINER_FILE = 'trainer.json';

@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError } from '../errors';
+import { respell, toCamel, toSnake } from '../spelling';
 import { findUnknownKey, suggestion } from '../validate';
 import { SettingsSchema, type TrainingConfig } from './settings';
-import { respell, toCamel, toSnake } from './spelling';
 
 /** Strict: an unknown key is refused with the nearest known one. @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_IO, BRAIN3D_CONFIG */
 export async function readConfigFile(path: string): Promise<TrainingConfig> {

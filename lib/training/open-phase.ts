@@ -8,6 +8,7 @@ import { Brain3DError } from '../errors';
 import type { NativeAddon } from '../native';
 import { callNative } from '../native-call';
 import type { NativeTrainer, NativeTrainerSpec } from '../native-trainer';
+import { respell, toSnake } from '../spelling';
 import { requireVocabulary, Tokenizer } from '../tokenizer';
 import { ADAPTER_WEIGHTS, continuedAdapterConfig, newAdapterConfig } from './adapter-config';
 import { windowsOf } from './batches';
@@ -29,7 +30,6 @@ import { writeRunPage } from './run-page';
 import type { RunFacts } from './run-record';
 import { openScans } from './scans';
 import { ownSettings } from './settings';
-import { respell, toSnake } from './spelling';
 
 export interface PhaseCall {
   phase: TrainingPhase;

@@ -2,13 +2,20 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoint';
-import { escapeHtml } from '../dataset/show-page';
+import { escapeHtml, htmlPage } from '../html';
 import { DISCLAIMER } from '../report';
 import { drawCurves, panelsOf } from './curves';
 import type { LogLine, StepLine, ValidationLine } from './log';
 import { LOG_FILE } from './phase-run';
 import { PHASE_DEFINITIONS } from './phases';
 import { RUN_FILE, type RunRecord, readRunRecord } from './run-record';
+
+const STYLE = `
+body { font: 15px/1.5 sans-serif; max-width: 960px; margin: 2em auto; padding: 0 1em; color: #222 }
+table { border-collapse: collapse; margin: 1em 0 }
+td, th { text-align: left; padding: .2em 1em .2em 0; border-bottom: 1px solid #ddd; overflow-wrap: anywhere }
+svg { max-width: 100%; height: auto }
+.notice { border-left: 4px solid #d55e00; padding-left: 1em }`;
 
 export async function writeRunPage(dir: string): Promise<void> {
   const record = await readRunRecord(join(dir, RUN_FILE));
@@ -47,27 +54,15 @@ function drawPage(title: string, svg: string, record: RunRecord, lines: readonly
     waited === 0 ? 'best so far' : '',
   ]);
   const settings = Object.entries(record.settings).map(([key, value]) => [key, JSON.stringify(value)] as const);
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>${escapeHtml(title)}</title>
-<style>
-body { font: 15px/1.5 sans-serif; max-width: 960px; margin: 2em auto; padding: 0 1em; color: #222 }
-table { border-collapse: collapse; margin: 1em 0 }
-td, th { text-align: left; padding: .2em 1em .2em 0; border-bottom: 1px solid #ddd; overflow-wrap: anywhere }
-svg { max-width: 100%; height: auto }
-.notice { border-left: 4px solid #d55e00; padding-left: 1em }
-</style>
-<h1>${escapeHtml(title)}</h1>
+  const body = `<h1>${escapeHtml(title)}</h1>
 <p class="notice">${escapeHtml(DISCLAIMER)}</p>
 ${svg}
 ${table(['', ''], summary)}
 <h2>Epochs</h2>
 ${table(['epoch', 'step', 'validation loss', ''], epochs)}
 <h2>Settings</h2>
-${table(['', ''], settings)}
-</html>
-`;
+${table(['', ''], settings)}`;
+  return htmlPage({ title, style: STYLE, body });
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

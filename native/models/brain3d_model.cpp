@@ -15,11 +15,6 @@ constexpr std::int64_t kLogitRows = 256;
 
 }  // namespace
 
-LoadProgress stage_progress(const StageProgress& progress, const std::string& stage) {
-  if (!progress) return {};
-  return [progress, stage](std::int64_t done, std::int64_t total) { progress(stage, done, total); };
-}
-
 void check_ids(const std::vector<std::int64_t>& ids, std::int64_t vocab_size, const char* what) {
   B3D_CHECK(!ids.empty(), Usage, "expected at least one ", what, " token, got none");
   for (const std::int64_t id : ids)
@@ -34,26 +29,18 @@ at::Tensor ids_tensor(const std::vector<std::int64_t>& ids, at::Device device) {
 Brain3DModel Brain3DModel::load(const ModelFiles& files, at::Device device, at::ScalarType dtype,
                                 const CancelHandle& cancel, const StageProgress& progress) {
   const auto options = at::TensorOptions().device(device).dtype(dtype);
-  const SiglipConfig vision_config = SiglipConfig::read(files.vision_dir);
-  const Gemma3Config language_config = Gemma3Config::read(files.language_dir);
-
-  // Every file is opened and compared with its configuration before the first gigabyte is copied.
-  WeightSource vision_source = open_vision_backbone(files.vision_dir, vision_config);
-  WeightSource language_source = Gemma3::open_backbone(files.language_dir, language_config);
-  CheckpointWeights weights = CheckpointWeights::read(
-      files.weights_file, checkpoint_sizes(vision_config, language_config.hidden_size, files.recipe), options);
+  Backbones backbones = Backbones::open(files.vision_dir, files.language_dir);
+  CheckpointWeights weights =
+      CheckpointWeights::read(files.weights_file, backbones.checkpoint_sizes(files.recipe), options);
   LoraAdapter adapter;
   if (!files.adapter_dir.empty()) adapter = LoraAdapter::read(files.adapter_dir);
-  vision_source.set_cancel(cancel);
-  vision_source.set_progress(stage_progress(progress, "vision"));
-  language_source.set_cancel(cancel);
-  language_source.set_progress(stage_progress(progress, "language"));
+  backbones.watch(cancel, progress);
 
-  SiglipEncoder encoder = SiglipEncoder::load(vision_config, vision_source, options);
-  const SiglipEmbeddings embeddings = SiglipEmbeddings::load(vision_source, options.dtype(at::kFloat));
+  SiglipEncoder encoder = SiglipEncoder::load(backbones.vision_config, backbones.vision, options);
+  const SiglipEmbeddings embeddings = SiglipEmbeddings::load(backbones.vision, options.dtype(at::kFloat));
   VisionEncoder3d vision(std::move(encoder), files.recipe, weights.patch_weight, weights.patch_bias,
                          weights.depth_positions, embeddings.position_table);
-  Gemma3 language = Gemma3::load(language_config, language_source, options,
+  Gemma3 language = Gemma3::load(backbones.language_config, backbones.language, options,
                                  files.adapter_dir.empty() ? nullptr : &adapter, files.merge_adapter);
   Brain3DModel model(std::move(vision), std::move(weights.projector), std::move(language), files.recipe);
   model.num_adapter_parameters_ = adapter.num_parameters();

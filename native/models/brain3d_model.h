@@ -1,11 +1,10 @@
 // The whole of Brain3D: volume and prompt to logits. Composition only; the parts are beside it.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
-#include "models/gemma3.h"
+#include "models/backbones.h"
 #include "models/projector.h"
 #include "models/vision_encoder3d.h"
 
@@ -20,12 +19,6 @@ struct ModelFiles {
   bool merge_adapter = true;
   Recipe recipe;
 };
-
-/// Stage ("vision", "language", "checkpoint"), bytes done, bytes in all.
-using StageProgress = std::function<void(const std::string&, std::int64_t, std::int64_t)>;
-
-/// Progress of one stage; empty where `progress` is.
-LoadProgress stage_progress(const StageProgress& progress, const std::string& stage);
 
 /// A volume's way through the encoder.
 struct Encoding {

@@ -30,10 +30,7 @@ data::Volume to_geometry(const Options& options) {
   std::copy(affine.begin(), affine.end(), volume.affine.begin());
   volume.affine_source = options.text("affineSource");
   volume.datatype = options.text("datatype");
-  const Napi::Value warnings = options.value("warnings");
-  if (!warnings.IsArray()) throw Napi::TypeError::New(warnings.Env(), "expected an array for warnings");
-  const auto list = warnings.As<Napi::Array>();
-  for (std::uint32_t i = 0; i < list.Length(); ++i) volume.warnings.push_back(to_text(list.Get(i), "warnings"));
+  volume.warnings = to_texts(options.value("warnings"), "warnings");
   return volume;
 }
 

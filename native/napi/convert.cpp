@@ -21,11 +21,6 @@ std::int64_t checked_integer(const Napi::Value& value, const std::string& name) 
   return static_cast<std::int64_t>(number);
 }
 
-Napi::Array checked_array(const Napi::Value& value, const std::string& name) {
-  if (!value.IsArray()) wrong_type(value.Env(), name, "an array");
-  return value.As<Napi::Array>();
-}
-
 std::array<std::int64_t, 3> checked_triple(const Options& options, const char* key) {
   const auto values = options.integers(key);
   if (values.size() != 3) wrong_type(options.value(key).Env(), key, "three integers");
@@ -61,15 +56,27 @@ std::string to_text(const Napi::Value& value, const char* name) {
   return value.As<Napi::String>().Utf8Value();
 }
 
+Napi::Array to_list(const Napi::Value& value, const char* name) {
+  if (!value.IsArray()) wrong_type(value.Env(), name, "an array");
+  return value.As<Napi::Array>();
+}
+
+std::vector<std::string> to_texts(const Napi::Value& value, const char* name) {
+  const Napi::Array list = to_list(value, name);
+  std::vector<std::string> out;
+  for (std::uint32_t i = 0; i < list.Length(); ++i) out.push_back(to_text(list.Get(i), name));
+  return out;
+}
+
 std::vector<std::int64_t> to_integers(const Napi::Value& value, const char* name) {
-  const Napi::Array array = checked_array(value, name);
+  const Napi::Array array = to_list(value, name);
   std::vector<std::int64_t> out;
   for (std::uint32_t i = 0; i < array.Length(); ++i) out.push_back(checked_integer(array.Get(i), name));
   return out;
 }
 
 std::vector<double> to_numbers(const Napi::Value& value, const char* name) {
-  const Napi::Array array = checked_array(value, name);
+  const Napi::Array array = to_list(value, name);
   std::vector<double> out;
   for (std::uint32_t i = 0; i < array.Length(); ++i) {
     const Napi::Value item = array.Get(i);

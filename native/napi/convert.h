@@ -31,6 +31,8 @@ class Options {
 };
 
 std::string to_text(const Napi::Value& value, const char* name);
+Napi::Array to_list(const Napi::Value& value, const char* name);
+std::vector<std::string> to_texts(const Napi::Value& value, const char* name);
 std::vector<std::int64_t> to_integers(const Napi::Value& value, const char* name);
 std::vector<double> to_numbers(const Napi::Value& value, const char* name);
 

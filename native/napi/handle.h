@@ -8,6 +8,9 @@
 #include <string>
 #include <utility>
 
+#include "core/cpu_allocator.h"
+#include "core/error.h"
+
 namespace brain3d::napi {
 
 /// Specialised for each type that JavaScript may hold: `tag` (random, once) and `name` for messages.
@@ -45,6 +48,26 @@ std::shared_ptr<T> get_handle(const Napi::Value& value) {
   void* pointer = nullptr;
   if (napi_unwrap(value.Env(), value, &pointer) != napi_ok) throw Napi::Error::New(value.Env());
   return *static_cast<std::shared_ptr<T>*>(pointer);
+}
+
+/// What JavaScript holds of something large. `dispose` empties it; calls in flight have their own share and finish.
+/// Its `HandleTraits` also say, as `disposed`, what a call after that is told.
+template <typename T>
+struct Disposable {
+  std::shared_ptr<T> object;
+
+  std::shared_ptr<T> get() const {
+    B3D_CHECK(object != nullptr, Disposed, HandleTraits<Disposable>::disposed);
+    return object;
+  }
+};
+
+/// The method `dispose`, the same for all of them.
+template <typename T>
+Napi::Value dispose(const std::shared_ptr<Disposable<T>>& handle, const Napi::CallbackInfo& call) {
+  handle->object = nullptr;
+  release_cached_cpu_memory();
+  return call.Env().Undefined();
 }
 
 /// Adds a method whose receiver must be a handle of `T`.

@@ -1,5 +1,4 @@
 // A loaded model: encode, generate, score.
-#include "core/cpu_allocator.h"
 #include "core/device.h"
 #include "core/dtype.h"
 #include "core/stopwatch.h"
@@ -13,21 +12,14 @@ namespace brain3d::napi {
 
 namespace {
 
-/// What JavaScript holds of a model. `dispose` empties it; calls in flight have their own share and finish.
-struct ModelHandle {
-  std::shared_ptr<const models::Brain3DModel> model;
-
-  std::shared_ptr<const models::Brain3DModel> get() const {
-    B3D_CHECK(model != nullptr, Disposed, "the model was disposed; load it again");
-    return model;
-  }
-};
+using ModelHandle = Disposable<const models::Brain3DModel>;
 
 }  // namespace
 
 template <>
 struct HandleTraits<ModelHandle> {
   static constexpr const char* name = "Model";
+  static constexpr const char* disposed = "the model was disposed; load it again";
   static constexpr napi_type_tag tag{0x27b9e0f45d3c41aa, 0x86c4f17be29d3051};
 };
 
@@ -85,8 +77,7 @@ generate::SamplingOptions to_sampling_options(const Napi::Value& value) {
 }
 
 std::vector<at::Tensor> to_voxels(const Napi::Value& value) {
-  if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), "expected an array of volumes");
-  const auto array = value.As<Napi::Array>();
+  const Napi::Array array = to_list(value, "volumes");
   std::vector<at::Tensor> voxels;
   for (std::uint32_t i = 0; i < array.Length(); ++i) voxels.push_back(get_handle<data::Volume>(array.Get(i))->voxels);
   return voxels;
@@ -202,12 +193,6 @@ Napi::Value score(const std::shared_ptr<ModelHandle>& handle, const Napi::Callba
   });
 }
 
-Napi::Value dispose(const std::shared_ptr<ModelHandle>& handle, const Napi::CallbackInfo& call) {
-  handle->model = nullptr;
-  release_cached_cpu_memory();
-  return call.Env().Undefined();
-}
-
 Napi::Object model_handle(Napi::Env env, ModelPtr model) {
   const std::int64_t bytes = model->device().is_cpu() ? weight_bytes(*model) : 0;
   Napi::Object object = make_handle(env, std::make_shared<ModelHandle>(ModelHandle{std::move(model)}), bytes);
@@ -215,7 +200,7 @@ Napi::Object model_handle(Napi::Env env, ModelPtr model) {
   add_method<ModelHandle>(object, "encode", encode);
   add_method<ModelHandle>(object, "generate", generate_reports);
   add_method<ModelHandle>(object, "score", score);
-  add_method<ModelHandle>(object, "dispose", dispose);
+  add_method<ModelHandle>(object, "dispose", dispose<const models::Brain3DModel>);
   return object;
 }
 

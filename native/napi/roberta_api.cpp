@@ -1,5 +1,4 @@
 // A text encoder, and BERTScore with it.
-#include "core/cpu_allocator.h"
 #include "core/device.h"
 #include "models/bertscore.h"
 #include "napi/convert.h"
@@ -12,21 +11,14 @@ namespace {
 
 using EncoderPtr = std::shared_ptr<const models::RobertaEncoder>;
 
-/// What JavaScript holds of an encoder. `dispose` empties it; calls in flight have their own share and finish.
-struct TextEncoderHandle {
-  EncoderPtr encoder;
-
-  EncoderPtr get() const {
-    B3D_CHECK(encoder != nullptr, Disposed, "the text encoder was disposed; load it again");
-    return encoder;
-  }
-};
+using TextEncoderHandle = Disposable<const models::RobertaEncoder>;
 
 }  // namespace
 
 template <>
 struct HandleTraits<TextEncoderHandle> {
   static constexpr const char* name = "TextEncoder";
+  static constexpr const char* disposed = "the text encoder was disposed; load it again";
   static constexpr napi_type_tag tag{0x5d3e8b17c94a20f6, 0xe07a61d2384fb95c};
 };
 
@@ -48,10 +40,9 @@ Napi::Value info(const std::shared_ptr<TextEncoderHandle>& handle, const Napi::C
 }
 
 std::vector<models::TokenIds> to_texts(const Napi::Value& value) {
-  if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), "expected an array for texts");
-  const auto array = value.As<Napi::Array>();
+  const Napi::Array list = to_list(value, "texts");
   std::vector<models::TokenIds> texts;
-  for (std::uint32_t i = 0; i < array.Length(); ++i) texts.push_back(to_integers(array.Get(i), "texts"));
+  for (std::uint32_t i = 0; i < list.Length(); ++i) texts.push_back(to_integers(list.Get(i), "texts"));
   return texts;
 }
 
@@ -96,18 +87,12 @@ Napi::Value score(const std::shared_ptr<TextEncoderHandle>& handle, const Napi::
   });
 }
 
-Napi::Value dispose(const std::shared_ptr<TextEncoderHandle>& handle, const Napi::CallbackInfo& call) {
-  handle->encoder = nullptr;
-  release_cached_cpu_memory();
-  return call.Env().Undefined();
-}
-
 Napi::Object encoder_handle(Napi::Env env, EncoderPtr encoder) {
   const std::int64_t bytes = encoder->device().is_cpu() ? encoder->weight_bytes() : 0;
   Napi::Object object = make_handle(env, std::make_shared<TextEncoderHandle>(TextEncoderHandle{encoder}), bytes);
   add_method<TextEncoderHandle>(object, "info", info);
   add_method<TextEncoderHandle>(object, "score", score);
-  add_method<TextEncoderHandle>(object, "dispose", dispose);
+  add_method<TextEncoderHandle>(object, "dispose", dispose<const models::RobertaEncoder>);
   return object;
 }
 

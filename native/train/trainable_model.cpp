@@ -14,29 +14,24 @@ TrainableModel TrainableModel::load(const TrainableFiles& files, const Parameter
   const at::NoGradGuard no_grad;
   const auto options = at::TensorOptions().device(device).dtype(dtype);
   const auto float32 = options.dtype(at::kFloat);
-  const auto vision = models::SiglipConfig::read(files.vision_dir);
-  const auto language = models::Gemma3Config::read(files.language_dir);
-  models::WeightSource vision_source = models::open_vision_backbone(files.vision_dir, vision);
-  models::WeightSource language_source = models::Gemma3::open_backbone(files.language_dir, language);
-  auto weights = models::CheckpointWeights::read(
-      files.weights_file, models::checkpoint_sizes(vision, language.hidden_size, files.recipe), float32);
+  models::Backbones backbones = models::Backbones::open(files.vision_dir, files.language_dir);
+  auto weights =
+      models::CheckpointWeights::read(files.weights_file, backbones.checkpoint_sizes(files.recipe), float32);
   models::LoraAdapter adapter;
   if (!files.adapter_dir.empty())
     adapter = models::LoraAdapter::read(files.adapter_dir);
   else if (fresh_adapter != nullptr)
-    adapter = models::LoraAdapter::initialise(*fresh_adapter, models::Gemma3::linear_modules(language));
-  for (auto* source : {&vision_source, &language_source}) {
-    source->set_cancel(cancel);
-    source->set_progress(models::stage_progress(progress, source == &vision_source ? "vision" : "language"));
-  }
+    adapter =
+        models::LoraAdapter::initialise(*fresh_adapter, models::Gemma3::linear_modules(backbones.language_config));
+  backbones.watch(cancel, progress);
 
-  auto encoder = models::SiglipEncoder::load(vision, vision_source, options);
-  const auto embeddings = models::SiglipEmbeddings::load(vision_source, float32);
-  auto decoder = models::Gemma3::load(language, language_source, options, adapter.empty() ? nullptr : &adapter,
-                                      /*merge=*/false);
+  auto encoder = models::SiglipEncoder::load(backbones.vision_config, backbones.vision, options);
+  const auto embeddings = models::SiglipEmbeddings::load(backbones.vision, float32);
+  auto decoder = models::Gemma3::load(backbones.language_config, backbones.language, options,
+                                      adapter.empty() ? nullptr : &adapter, /*merge=*/false);
   TrainableModel model(std::move(encoder), std::move(decoder), std::move(weights));
   model.recipe_ = files.recipe;
-  model.grid_ = files.recipe.patch_grid(vision.patch_size);
+  model.grid_ = files.recipe.patch_grid(backbones.vision_config.patch_size);
   model.spatial_ = models::interpolate_position_table(embeddings.position_table, model.grid_[1], model.grid_[2]);
   model.warnings_ = adapter.warnings();
   model.collect_parameters(trains);

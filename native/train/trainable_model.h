@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "models/brain3d_model.h"
-#include "models/checkpoint_weights.h"
 #include "train/parameters.h"
 
 namespace brain3d::train {

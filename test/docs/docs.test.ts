@@ -4,8 +4,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { buildDataset } from 'brain3d';
+import { toSnake } from '../../dist/spelling';
 import { PHASE_DEFINITIONS } from '../../dist/training/phases';
-import { toSnake } from '../../dist/training/spelling';
 import { type Ending, parsed, ROOT, runNode, runScript, SAMPLE } from '../support/child';
 import { writeDatasetFolders } from '../support/dataset';
 

@@ -1,5 +1,6 @@
 /** What training needs, as small as it can be: the tiny backbones over 16 x 28 x 28 voxels, and scans with reports. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { initCheckpoint, preprocessDataset, Trainer, type TrainerOptions, Volume } from 'brain3d';
 import type { Loose } from './child';
@@ -88,6 +89,28 @@ export const SMALL = {
     'lora-sft': { learningRates: { projector: 2e-3, lora: 3e-3 } },
   },
 };
+
+/** For a test file: a folder with a fixture in it, removed at the end, and options of runs in folders of their own. */
+export function trainingWorkbench() {
+  let count = 0;
+  const bench = {
+    dir: '',
+    fixture: { model: '', data: '', cache: '' } satisfies TrainingFixture,
+    fresh: (): string => join(bench.dir, `run-${count++}`),
+    options: (changes: Partial<TrainerOptions> = {}): TrainerOptions => ({
+      ...bench.fixture,
+      ...SMALL,
+      out: bench.fresh(),
+      ...changes,
+    }),
+  };
+  beforeAll(async () => {
+    bench.dir = mkdtempSync(join(tmpdir(), 'brain3d-train-'));
+    bench.fixture = await writeTrainingFixture(join(bench.dir, 'fixture'), { train: 6, val: 3 });
+  });
+  afterAll(() => rmSync(bench.dir, { recursive: true, force: true }));
+  return bench;
+}
 
 export async function train(given: TrainerOptions, watch: (trainer: Trainer) => void = () => undefined) {
   await using trainer = new Trainer(given);

@@ -14,7 +14,7 @@ import { runEvaluation } from '../../dist/evaluate/evaluate';
 import { CONSTANT_REPORT, makeControls } from '../../lib/evaluate/controls';
 import { bootstrap, pairedBootstrap } from '../../lib/metrics/bootstrap';
 import { isDegenerate } from '../../lib/metrics/statistics';
-import { snakeCase } from '../../lib/snake-case';
+import { snakeCase } from '../../lib/spelling';
 import { type Loose, ROOT } from '../support/child';
 import { CASES, type FakeModel, fakeModels, IDS, readResults, writeCases } from '../support/evaluation';
 import { decodePng } from '../support/png';

@@ -1,38 +1,14 @@
 /** Training that is interrupted, refused, or goes wrong. */
 import { getEventListeners } from 'node:events';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { readCacheIndex, TRAINING_PHASES, Trainer, type TrainerOptions } from 'brain3d';
 import type { Loose } from '../support/child';
-import {
-  adapterOf,
-  comparable,
-  failure,
-  readLog,
-  SMALL,
-  type TrainingFixture,
-  train,
-  weightsOf,
-  writeTrainingFixture,
-} from '../support/training';
+import { adapterOf, comparable, failure, readLog, train, trainingWorkbench, weightsOf } from '../support/training';
 
-let dir: string;
-let fixture: TrainingFixture;
-let count = 0;
-beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'brain3d-train-'));
-  fixture = await writeTrainingFixture(join(dir, 'fixture'), { train: 6, val: 3 });
-});
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
-
-const fresh = (): string => join(dir, `run-${count++}`);
-const options = (changes: Partial<TrainerOptions> = {}): TrainerOptions => ({
-  ...fixture,
-  ...SMALL,
-  out: fresh(),
-  ...changes,
-});
+const bench = trainingWorkbench();
+const { fresh, options } = bench;
 
 describe('a run that is interrupted', () => {
   const interrupted = { epochs: 2, batchSize: 2, warmupSteps: 1 } as const;
@@ -171,7 +147,7 @@ describe('refused', () => {
       message: expect.stringContaining('--resume'),
     });
     const other = { ...given, out: fresh() };
-    cpSync(fixture.model, join(other.out, 'model'), { recursive: true });
+    cpSync(bench.fixture.model, join(other.out, 'model'), { recursive: true });
     expect(await failure(train(other))).toMatchObject({
       code: 'BRAIN3D_USAGE',
       message: expect.stringContaining("'model'"),
@@ -203,8 +179,8 @@ describe('refused', () => {
   });
 
   const edited = (edit: (entry: Loose) => Loose): string => {
-    const path = join(dir, `manifest-${count++}.jsonl`);
-    const lines = readFileSync(fixture.data, 'utf8').trim().split('\n');
+    const path = `${fresh()}.jsonl`;
+    const lines = readFileSync(bench.fixture.data, 'utf8').trim().split('\n');
     writeFileSync(path, `${lines.map((line) => JSON.stringify(edit(JSON.parse(line)))).join('\n')}\n`);
     return path;
   };
@@ -223,8 +199,8 @@ describe('refused', () => {
       "at least 2 scans of split 'val', got 1",
     ],
   ])('%s', async (_title, edit, message) => {
-    const given = options({ phase: 'grounding', data: edited(edit), cache: join(dir, 'edited') });
-    cpSync(fixture.cache as string, join(dir, 'edited'), { recursive: true });
+    const given = options({ phase: 'grounding', data: edited(edit), cache: join(bench.dir, 'edited') });
+    cpSync(bench.fixture.cache as string, join(bench.dir, 'edited'), { recursive: true });
     expect(await failure(train(given))).toMatchObject({
       code: 'BRAIN3D_CONFIG',
       field: 'split',
@@ -235,8 +211,8 @@ describe('refused', () => {
   });
 
   test('a cache of another size, and a damaged entry of it, by the name of its scan', async () => {
-    const cache = join(dir, 'spoiled');
-    cpSync(fixture.cache as string, cache, { recursive: true });
+    const cache = join(bench.dir, 'spoiled');
+    cpSync(bench.fixture.cache as string, cache, { recursive: true });
     const { volumes } = await readCacheIndex(cache);
     writeFileSync(volumes.get('scan-4') as string, 'spoiled');
     expect(await failure(train(options({ cache })))).toMatchObject({
@@ -262,8 +238,8 @@ describe('refused', () => {
     const data = edited((entry) =>
       entry.id === 'scan-2' ? { ...entry, report: `${'A lesion. '.repeat(800)}`.trim() } : entry,
     );
-    const cache = join(dir, 'long');
-    cpSync(fixture.cache as string, cache, { recursive: true });
+    const cache = join(bench.dir, 'long');
+    cpSync(bench.fixture.cache as string, cache, { recursive: true });
     for (const phase of ['grounding', 'projector-warmup'] as const) {
       expect(await failure(train(options({ phase, data, cache })))).toMatchObject({
         code: 'BRAIN3D_CONFIG',
@@ -277,8 +253,8 @@ describe('refused', () => {
 
 describe('a fault in training', () => {
   test('names the scan whose volume is gone', async () => {
-    const cache = join(dir, 'gone');
-    cpSync(fixture.cache as string, cache, { recursive: true });
+    const cache = join(bench.dir, 'gone');
+    cpSync(bench.fixture.cache as string, cache, { recursive: true });
     const { volumes } = await readCacheIndex(cache);
     const run = train(options({ phase: 'grounding', cache }), (trainer) =>
       trainer.on('phase', () => rmSync(volumes.get('scan-3') as string)),

@@ -1,6 +1,5 @@
 /** Training from end to end: the tiny backbones over mini-volumes, all three phases, and the command. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   Brain3D,
@@ -15,33 +14,10 @@ import { epochOrder } from '../../dist/training/batches';
 import { hashId } from '../../dist/training/log';
 import type { Loose } from '../support/child';
 import { brain3d } from '../support/cli';
-import {
-  adapterOf,
-  comparable,
-  readLog,
-  SMALL,
-  type TrainingFixture,
-  train,
-  weightsOf,
-  writeTrainingFixture,
-} from '../support/training';
+import { adapterOf, comparable, readLog, train, trainingWorkbench, weightsOf } from '../support/training';
 
-let dir: string;
-let fixture: TrainingFixture;
-let count = 0;
-beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'brain3d-train-'));
-  fixture = await writeTrainingFixture(join(dir, 'fixture'), { train: 6, val: 3 });
-});
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
-
-const fresh = (): string => join(dir, `run-${count++}`);
-const options = (changes: Partial<TrainerOptions> = {}): TrainerOptions => ({
-  ...fixture,
-  ...SMALL,
-  out: fresh(),
-  ...changes,
-});
+const bench = trainingWorkbench();
+const { fresh, options } = bench;
 
 /** Tensors of a safetensors file by name, as bytes. */
 function tensorsOf(file: string): Map<string, string> {
@@ -112,7 +88,7 @@ describe('all phases', () => {
   });
 
   test('change what they train and nothing else', () => {
-    expect(changed(fixture.model, best('grounding'))).toEqual([...PROJECTOR, ...VISION]);
+    expect(changed(bench.fixture.model, best('grounding'))).toEqual([...PROJECTOR, ...VISION]);
     expect(changed(best('grounding'), best('projector-warmup'))).toEqual([...PROJECTOR, 'vis_scale']);
     expect(changed(best('projector-warmup'), best('lora-sft'))).toEqual(PROJECTOR);
     expect(existsSync(join(best('projector-warmup'), 'adapter'))).toBe(false);
@@ -152,8 +128,8 @@ describe('all phases', () => {
   test.each(['projector-warmup', 'lora-sft'])(
     '%s: inference finds the best model as good as validation did',
     async (phase) => {
-      const { entries } = await readManifest(fixture.data);
-      const { volumes } = await readCacheIndex(fixture.cache as string);
+      const { entries } = await readManifest(bench.fixture.data);
+      const { volumes } = await readCacheIndex(bench.fixture.cache as string);
       await using model = await Brain3D.load({ model: best(phase) });
       let [sum, tokens] = [0, 0];
       for (const { id, report } of entries.filter(({ split }) => split === 'val')) {
@@ -228,7 +204,7 @@ describe('all phases', () => {
   });
 
   test('read the features of scans once computed, and compute a damaged one again', async () => {
-    const features = join(fixture.cache as string, 'features');
+    const features = join(bench.fixture.cache as string, 'features');
     const state = (): Map<string, string> =>
       new Map(readdirSync(features).map((name) => [name, `${statSync(join(features, name)).mtimeMs}`]));
     const before = state();
@@ -250,7 +226,16 @@ describe('all phases', () => {
 describe('brain3d train', () => {
   const args = (out: string): string[] => [
     'train',
-    ...['--model', fixture.model, '--data', fixture.data, '--cache', fixture.cache as string, '--out', out],
+    ...[
+      '--model',
+      bench.fixture.model,
+      '--data',
+      bench.fixture.data,
+      '--cache',
+      bench.fixture.cache as string,
+      '--out',
+      out,
+    ],
     ...['--epochs', '1', '--batch-size', '3', '--micro-batch', '2', '--seed', '5'],
   ];
 
@@ -264,7 +249,7 @@ describe('brain3d train', () => {
       research_use_only: true,
     });
     expect(stderr).toMatch(/projector-warmup: epoch 1, validation loss \d\.\d{4} \(best so far\)\n/);
-    const volume = join(dir, 'fixture', 'scan-0.nii');
+    const volume = join(bench.dir, 'fixture', 'scan-0.nii');
     const reported = await brain3d([
       'report',
       volume,
@@ -280,7 +265,7 @@ describe('brain3d train', () => {
 
   test('refuses a configuration by the key that is wrong, and a second run by the option that it needs', async () => {
     const out = fresh();
-    const config = join(dir, 'wrong.json');
+    const config = join(bench.dir, 'wrong.json');
     writeFileSync(config, '{ "bach_size": 4 }');
     expect(await brain3d([...args(out), '--phase', '1', '--config', config])).toMatchObject({
       status: 1,

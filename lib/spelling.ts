@@ -14,3 +14,16 @@ export function respell(value: unknown, spell: (key: string) => string): unknown
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [spell(key), respell(item, spell)]));
 }
+
+/** Names of metrics that are spelled as everywhere. */
+const KEPT = new Set(['rougeL']);
+
+/** A key of results, in files and on stdout. */
+export function resultKey(key: string): string {
+  return KEPT.has(key) ? key : toSnake(key);
+}
+
+/** Results as they are written: keys of plain objects, however deep. */
+export function snakeCase(value: unknown): unknown {
+  return respell(value, resultKey);
+}
