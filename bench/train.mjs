@@ -20,7 +20,7 @@ const whole = { microBatch: MICRO_BATCH, recompute: false };
 const OURS = {
   // `parts` are the settings of configs/paper.json: less memory, more computing.
   grounding: { whole, parts: { microBatch: 4, recompute: true } },
-  'projector-warmup': { whole },
+  'projector-warmup': { whole, recompute: { ...whole, recompute: true } },
   'lora-sft': { whole, recompute: { ...whole, recompute: true } },
 };
 const PEERS = {

@@ -1,4 +1,6 @@
 // The hand-written losses: the specification's numbers, the reference's, and finite differences.
+#include <c10/core/CPUAllocator.h>
+
 #include "train/contrastive.h"
 #include "train/linear_cross_entropy.h"
 #include "train/training_fixture.h"
@@ -29,6 +31,39 @@ void check_finite_differences(const at::Tensor& x, const at::Tensor& gradient, L
     CHECK(difference / scale == doctest::Approx(gradient.flatten()[i].item<double>() / scale).epsilon(5e-3));
   }
 }
+
+/// Stands in for LibTorch's CPU allocator while alive, and knows how many bytes were held at the peak.
+class AllocatedBytes final : public c10::Allocator {
+ public:
+  AllocatedBytes() : inner_(c10::GetCPUAllocator()) { c10::SetCPUAllocator(this, kPriority); }
+  ~AllocatedBytes() override { c10::SetCPUAllocator(inner_, kPriority); }
+  AllocatedBytes(const AllocatedBytes&) = delete;
+
+  c10::DataPtr allocate(std::size_t bytes) override {
+    auto* block = new Block{inner_->allocate(bytes), this, static_cast<std::int64_t>(bytes)};
+    held_ += block->bytes;
+    peak = std::max(peak, held_);
+    return {block->data.get(), block, release, block->data.device()};
+  }
+  void copy_data(void* to, const void* from, std::size_t bytes) const override { default_copy_data(to, from, bytes); }
+
+  std::int64_t peak = 0;
+
+ private:
+  struct Block {
+    c10::DataPtr data;
+    AllocatedBytes* owner;
+    std::int64_t bytes;
+  };
+  static void release(void* context) {
+    const std::unique_ptr<Block> block(static_cast<Block*>(context));
+    block->owner->held_ -= block->bytes;
+  }
+  static constexpr std::uint8_t kPriority = 100;
+
+  c10::Allocator* inner_;
+  std::int64_t held_ = 0;
+};
 
 }  // namespace
 
@@ -99,4 +134,16 @@ TEST_CASE("linear cross-entropy survives logits whose exponential overflows") {
   const at::Tensor hidden = spec_gen(5, {3, 4}, 1.0) * 1e4, weight = spec_gen(6, {5, 4}, 1.0);
   const at::Tensor labels = at::tensor({1, 2, 3}, at::kLong), weights = at::ones({3});
   CHECK(train::linear_cross_entropy(hidden, weight, labels, weights, 2, true).gradient.isfinite().all().item<bool>());
+}
+
+TEST_CASE("linear cross-entropy holds the logits of one chunk, however many rows there are") {
+  // 512 rows of 50,000 logits would be 102 MB; a chunk of 16 rows is 3.2 MB.
+  constexpr std::int64_t kRows = 512, kVocabulary = 50'000, kChunk = 16;
+  const at::Tensor hidden = at::rand({kRows, 8}), weight = at::rand({kVocabulary, 8});
+  const at::Tensor labels = at::arange(kRows), weights = at::ones({kRows});
+  AllocatedBytes allocated;
+  train::linear_cross_entropy(hidden, weight, labels, weights, kChunk, true);
+  constexpr std::int64_t kChunkBytes = kChunk * kVocabulary * 4;
+  CHECK(allocated.peak >= kChunkBytes);
+  CHECK(allocated.peak < 2 * kChunkBytes);
 }
