@@ -15,8 +15,7 @@ TrainableModel TrainableModel::load(const TrainableFiles& files, const Parameter
   const auto options = at::TensorOptions().device(device).dtype(dtype);
   const auto float32 = options.dtype(at::kFloat);
   models::Backbones backbones = models::Backbones::open(files.vision_dir, files.language_dir);
-  auto weights =
-      models::CheckpointWeights::read(files.weights_file, backbones.checkpoint_sizes(files.recipe), float32);
+  auto weights = models::CheckpointWeights::read(files.weights_file, backbones.checkpoint_sizes(files.recipe), float32);
   models::LoraAdapter adapter;
   if (!files.adapter_dir.empty())
     adapter = models::LoraAdapter::read(files.adapter_dir);
