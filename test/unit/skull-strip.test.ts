@@ -24,7 +24,8 @@ function tool(name: string, source: string): string {
 /** What a real tool does, with the answer at hand. */
 const rightTool = () => tool('right', `copyFileSync(${JSON.stringify(SAMPLE)}, output);`);
 
-const leftovers = () => readdirSync(tmpdir()).filter((name) => /^brain3d-[^t]/.test(name));
+/** Temporary folders of this process: test files beside this one have their own. */
+const leftovers = () => readdirSync(tmpdir()).filter((name) => name.startsWith(`brain3d-${process.pid}-`));
 
 function dice(a: Float32Array, b: Float32Array): number {
   let both = 0;
@@ -149,12 +150,11 @@ test('a volume without a brain is refused, whoever says where it is', async () =
 
 describe('a command', () => {
   test('gives the mask, from a stripped image, and leaves nothing behind', async () => {
-    const before = leftovers();
     const head = await loadVolume(HEAD);
     const found = await extractBrain(head, { method: 'command', command: rightTool() });
     expect(found).toMatchObject({ method: 'command', warnings: [expect.stringContaining('stripped with command')] });
     expect(dice(found.mask.data(), (await loadVolume(SAMPLE)).data())).toBe(1);
-    expect(leftovers()).toEqual(before);
+    expect(leftovers()).toEqual([]);
   });
 
   test('reads the volume where the placeholder says, with its own geometry', async () => {
@@ -182,13 +182,12 @@ describe('a command', () => {
     ['writes nothing', `console.log('done');`, 'BRAIN3D_IO', /wrote none.*it said last: done/],
     ['writes no volume', `writeFileSync(output, 'brain');`, 'BRAIN3D_FORMAT', /brain\.nii\.gz/],
   ])('that %s is reported', async (name, source, code, message) => {
-    const before = leftovers();
     const command = tool(name.replace(' ', '-'), source);
     await expect(extractBrain(await loadVolume(HEAD), { method: 'command', command })).rejects.toMatchObject({
       code,
       message: expect.stringMatching(message),
     });
-    expect(leftovers()).toEqual(before);
+    expect(leftovers()).toEqual([]);
   });
 
   test('that writes in another space is refused', async () => {
@@ -219,7 +218,6 @@ describe('a command', () => {
   });
 
   test('ends with what it started when the call is aborted', async () => {
-    const before = leftovers();
     const started = join(dir, 'pids');
     // The tool's own child, as the workers of a real one.
     const source = `
@@ -240,7 +238,7 @@ describe('a command', () => {
       for (let waited = 0; isRunning(pid) && waited < 5000; waited += 20) await sleep(20);
       expect(isRunning(pid)).toBe(false);
     }
-    expect(leftovers()).toEqual(before);
+    expect(leftovers()).toEqual([]);
   });
 
   test('is split into words as written, without a shell', () => {
