@@ -37,7 +37,9 @@ const CheckpointSchema = v.object({
   recipe: v.object({
     name: v.picklist(RECIPES),
     channel_collapse: v.picklist(['sum', 'mean']),
-    position: v.picklist(['learned_depth_pretrained_spatial', 'linear']),
+    position: v.picklist(['learned_depth_pretrained_spatial', 'pretrained_spatial', 'linear']),
+    // Checkpoints from before there was a choice do not say.
+    attention: v.optional(v.picklist(['volume', 'slice']), 'volume'),
     compression: v.picklist(COMPRESSIONS),
     num_visual_tokens: Count,
     compression_grid: Triple,
@@ -192,6 +194,7 @@ function fromStoredRecipe(stored: StoredCheckpoint['recipe']): Recipe {
     name: stored.name,
     channelCollapse: stored.channel_collapse,
     position: stored.position,
+    attention: stored.attention,
     compression: stored.compression,
     numVisualTokens: stored.num_visual_tokens,
     compressionGrid: stored.compression_grid,
@@ -209,6 +212,7 @@ function toStoredRecipe(recipe: Recipe): StoredCheckpoint['recipe'] {
     name: recipe.name,
     channel_collapse: recipe.channelCollapse,
     position: recipe.position,
+    attention: recipe.attention,
     compression: recipe.compression,
     num_visual_tokens: recipe.numVisualTokens,
     compression_grid: recipe.compressionGrid,

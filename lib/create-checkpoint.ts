@@ -18,7 +18,7 @@ import {
 import { Brain3DError, withCallerStack } from './errors';
 import type { NativeAddon } from './native';
 import { callNative } from './native-call';
-import { COMPRESSIONS, makeRecipe, RECIPES, type Recipe, recipePrompt } from './recipe';
+import { COMPRESSIONS, makeRecipe, PATCH_EMBEDDINGS, RECIPES, type Recipe, recipePrompt } from './recipe';
 import { Tokenizer } from './tokenizer';
 import { is, parseOptions } from './validate';
 
@@ -37,13 +37,18 @@ const InitSchema = v.object({
   ...entries,
   /** @default 'paper' */
   recipe: v.optional(is.oneOf(RECIPES)),
-  /** Of the projector's random weights. @default 0 */
+  /**
+   * The backbone's 2D kernel inflated, or drawn at random as one would without inflation; the rest of the encoder is the
+   * backbone's either way. @default 'inflated'
+   */
+  patchEmbedding: v.optional(is.oneOf(PATCH_EMBEDDINGS)),
+  /** Of what is drawn at random. @default 0 */
   seed: v.optional(is.integer(0, Number.MAX_SAFE_INTEGER)),
-  /** Planes of voxels that a patch spans. @default 2 */
+  /** Planes of voxels that a patch spans. @default 2; 1 for `slices` */
   depthKernel: v.optional(is.integer(1, 64)),
   /** Planes from one patch to the next. @default 1 */
   depthStride: v.optional(is.integer(1, 64)),
-  /** Planes of zeros in front and behind; fewer than a patch spans. @default 1 */
+  /** Planes of zeros in front and behind; fewer than a patch spans. @default 1; 0 for `slices` */
   depthPadding: v.optional(is.integer(0, 63)),
   /** (D, H, W) of a preprocessed volume. @default [64, 128, 128] */
   volumeSize: v.optional(v.strictTuple([is.integer(1, 4096), is.integer(1, 4096), is.integer(1, 4096)])),
@@ -67,10 +72,11 @@ export async function initCheckpoint(options: InitOptions): Promise<Checkpoint> 
     throw new RangeError(
       `initCheckpoint: expected depthPadding below depthKernel (${recipe.depthKernel}), got ${recipe.depthPadding}`,
     );
-  const seed = parsed.seed ?? 0;
+  const { seed = 0, patchEmbedding = 'inflated' } = parsed;
+  const provenance = { command: 'init', seed, patch_embedding: `${patchEmbedding}` };
   return withCallerStack(initCheckpoint, () =>
-    create(parsed, recipe, 'initialised', { command: 'init', seed }, (addon, spec, signal) =>
-      callNative(addon, signal, (token) => addon.initCheckpoint({ ...spec, seed }, token)),
+    create(parsed, recipe, 'initialised', provenance, (addon, spec, signal) =>
+      callNative(addon, signal, (token) => addon.initCheckpoint({ ...spec, patchEmbedding, seed }, token)),
     ),
   );
 }
@@ -87,7 +93,7 @@ export async function importCheckpoint(options: ImportOptions): Promise<Checkpoi
   const provenance = {
     command: 'import',
     source: basename(resolve(parsed.from)),
-    patch_embedding: 'inflated backbone',
+    patch_embedding: 'inflated',
   };
   const makeWeights: MakeWeights = async (addon, spec, signal) => {
     await callNative(addon, signal, (token) => addon.importProjector({ ...spec, file }, token));

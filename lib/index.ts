@@ -55,7 +55,7 @@ export {
   type VolumeSource,
 } from './model';
 export { montage } from './montage';
-export { type CompressionName, RECIPES, type Recipe, type RecipeName } from './recipe';
+export { type CompressionName, type PatchEmbedding, RECIPES, type Recipe, type RecipeName } from './recipe';
 export { DISCLAIMER, type Report, type TextChunk, type Timings } from './report';
 export { type SimulateCohortOptions, simulateCohort } from './simulate/cohort';
 export type { Findings } from './simulate/findings';

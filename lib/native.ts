@@ -119,8 +119,10 @@ export interface NativeBrainMask {
 export interface NativeRecipe {
   /** `sum` | `mean` */
   channelCollapse: string;
-  /** `learned_depth_pretrained_spatial` | `linear` */
+  /** `learned_depth_pretrained_spatial` | `pretrained_spatial` | `linear` */
   position: string;
+  /** `volume` | `slice`: what patches attend to. */
+  attention: string;
   /** `sequence` | `grid` */
   compression: string;
   numVisualTokens: number;
@@ -392,7 +394,15 @@ export interface NativeAddon {
   ): Promise<NativeTextEncoder>;
   /** Makes the trainable tensors of a fresh checkpoint and writes `weightsFile`. */
   initCheckpoint(
-    spec: { visionDir: string; languageDir: string; recipe: NativeRecipe; seed: number; weightsFile: string },
+    spec: {
+      visionDir: string;
+      languageDir: string;
+      recipe: NativeRecipe;
+      /** `inflated` | `random` */
+      patchEmbedding: string;
+      seed: number;
+      weightsFile: string;
+    },
     token: NativeCancelToken,
   ): Promise<void>;
   /** The authors' `projector_vis_scale.pt` as our `weightsFile`; the patch embedding comes from the backbone. */

@@ -1,7 +1,7 @@
-/** The named recipes: what distinguishes the paper's model from what its authors' code computes. */
+/** The named recipes: the paper's model, what its authors' code computes, and the 2D baseline it argues against. */
 import type { NativeRecipe } from './native';
 
-export const RECIPES = ['paper', 'braingemma3d'] as const;
+export const RECIPES = ['paper', 'braingemma3d', 'slices'] as const;
 export type RecipeName = (typeof RECIPES)[number];
 
 export const COMPRESSIONS = ['sequence', 'grid'] as const;
@@ -13,7 +13,11 @@ export interface Recipe extends NativeRecipe {
   upperPercentile: number;
 }
 
-/** Geometry both recipes share: 64 x 128 x 128 voxels, depth kernel 2 with zero padding 1, 32 visual tokens. */
+/** What a new checkpoint's patch embedding starts as. */
+export const PATCH_EMBEDDINGS = ['inflated', 'random'] as const;
+export type PatchEmbedding = (typeof PATCH_EMBEDDINGS)[number];
+
+/** Geometry of both 3D recipes: 64 x 128 x 128 voxels, depth kernel 2 with zero padding 1, 32 visual tokens. */
 const GEOMETRY = {
   compression: 'sequence',
   numVisualTokens: 32,
@@ -26,18 +30,32 @@ const GEOMETRY = {
   upperPercentile: 99,
 };
 
-const SETTINGS: Record<RecipeName, { channelCollapse: string; position: string; prompt: string }> = {
-  paper: {
+interface Settings {
+  channelCollapse: string;
+  position: string;
+  attention: string;
+}
+
+const SETTINGS: Record<RecipeName, Settings & Partial<typeof GEOMETRY>> = {
+  paper: { channelCollapse: 'sum', position: 'learned_depth_pretrained_spatial', attention: 'volume' },
+  braingemma3d: { channelCollapse: 'mean', position: 'linear', attention: 'volume' },
+  // A picture is one plane, and its averaged tokens lie in one plane as well.
+  slices: {
     channelCollapse: 'sum',
-    position: 'learned_depth_pretrained_spatial',
-    prompt: 'Generate a radiology report for this brain MRI FLAIR scan',
+    position: 'pretrained_spatial',
+    attention: 'slice',
+    depthKernel: 1,
+    depthPadding: 0,
+    compressionGrid: [1, 8, 4],
   },
-  braingemma3d: {
-    channelCollapse: 'mean',
-    position: 'linear',
-    // Byte for byte what the authors trained with, the trailing space and newline included.
-    prompt: 'Generate a radiology report for this brain MRI FLAIR scan. \n',
-  },
+};
+
+const PAPER_PROMPT = 'Generate a radiology report for this brain MRI FLAIR scan';
+const PROMPTS: Record<RecipeName, string> = {
+  paper: PAPER_PROMPT,
+  // Byte for byte what the authors trained with, the trailing space and newline included.
+  braingemma3d: `${PAPER_PROMPT}. \n`,
+  slices: PAPER_PROMPT,
 };
 
 /** What a new checkpoint may have otherwise than its recipe. */
@@ -52,12 +70,11 @@ export interface RecipeGeometry {
 
 /** The settings behind a recipe's name. */
 export function makeRecipe(name: RecipeName, geometry: RecipeGeometry = {}): Recipe {
-  const { channelCollapse, position } = SETTINGS[name];
   const given = Object.fromEntries(Object.entries(geometry).filter(([, value]) => value !== undefined));
-  return { ...GEOMETRY, ...given, name, channelCollapse, position };
+  return { ...GEOMETRY, ...SETTINGS[name], ...given, name };
 }
 
 /** The prompt a recipe was trained with. */
 export function recipePrompt(name: RecipeName): string {
-  return SETTINGS[name].prompt;
+  return PROMPTS[name];
 }

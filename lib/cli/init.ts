@@ -1,7 +1,14 @@
 /** `brain3d init`: a new checkpoint over two backbones. */
 import { type Command, Option } from 'commander';
 import { initCheckpoint } from '../create-checkpoint';
-import { COMPRESSIONS, type CompressionName, RECIPES, type RecipeName } from '../recipe';
+import {
+  COMPRESSIONS,
+  type CompressionName,
+  PATCH_EMBEDDINGS,
+  type PatchEmbedding,
+  RECIPES,
+  type RecipeName,
+} from '../recipe';
 import { addSeed, integer, triple } from './options';
 import { note } from './output';
 
@@ -11,6 +18,7 @@ interface InitFlags {
   out: string;
   recipe?: RecipeName;
   compression?: CompressionName;
+  patchEmbedding?: PatchEmbedding;
   seed?: number;
   depthKernel?: number;
   depthStride?: number;
@@ -28,11 +36,12 @@ export function addInit(program: Command, signal: AbortSignal): void {
     .requiredOption('--out <dir>', 'directory to make')
     .addOption(new Option('--recipe <name>', 'default: paper').choices(RECIPES))
     .addOption(new Option('--compression <name>', 'of the visual tokens; default: sequence').choices(COMPRESSIONS))
-    .option('--depth-kernel <n>', 'planes of voxels that a patch spans (default: 2)', integer)
+    .addOption(new Option('--patch-embedding <start>', 'default: inflated').choices(PATCH_EMBEDDINGS))
+    .option('--depth-kernel <n>', 'planes of voxels that a patch spans (default: 2; 1 for slices)', integer)
     .option('--depth-stride <n>', 'planes from one patch to the next (default: 1)', integer)
-    .option('--depth-padding <n>', 'planes of zeros in front and behind (default: 1)', integer)
+    .option('--depth-padding <n>', 'planes of zeros in front and behind (default: 1; 0 for slices)', integer)
     .option('--volume-size <d,h,w>', 'of a preprocessed volume (default: 64,128,128)', triple);
-  addSeed(command, "of the projector's weights")
+  addSeed(command, 'of what is drawn at random')
     .addHelpText('after', '\nExample:\n  brain3d init --vision medsiglip --language gemma-3-4b --out checkpoint')
     .action(async (flags: InitFlags) => {
       const { phase } = await initCheckpoint({ ...flags, signal });

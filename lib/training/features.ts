@@ -74,8 +74,10 @@ async function encoderDigest({ addon, native, checkpoint }: FeatureSource, signa
     hash.update(`${name} ${shape.join(' ')}\n`);
     hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
-  const { position, compression, numVisualTokens, compressionGrid, depthKernel, depthStride, depthPadding } = recipe;
-  const geometry = [position, compression, numVisualTokens, compressionGrid, depthKernel, depthStride, depthPadding];
+  const { position, attention, compression, numVisualTokens, compressionGrid } = recipe;
+  const { depthKernel, depthStride, depthPadding } = recipe;
+  const pooling = [compression, numVisualTokens, compressionGrid];
+  const geometry = [position, attention, ...pooling, depthKernel, depthStride, depthPadding];
   const { device, dtype } = native.info();
   const arithmetic = [device.replace(/:\d+$/, ''), dtype];
   const facts = [FEATURE_FORMAT, vision.fingerprint, hash.digest('hex'), geometry, recipe.volumeSize, arithmetic];

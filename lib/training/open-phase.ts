@@ -125,7 +125,7 @@ function requireStart(phase: TrainingPhase, { hasAdapter, phase: from }: Checkpo
 
 /** Depth positions train where the recipe has them. */
 function fitted(settings: PhaseSettings, { recipe }: Checkpoint): PhaseSettings {
-  if (recipe.position !== 'linear') return settings;
+  if (recipe.position === 'learned_depth_pretrained_spatial') return settings;
   const { depthPositions: _, ...learningRates } = settings.learningRates;
   return { ...settings, learningRates };
 }

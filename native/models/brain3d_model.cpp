@@ -51,7 +51,7 @@ Brain3DModel Brain3DModel::load(const ModelFiles& files, at::Device device, at::
 Encoding Brain3DModel::encode(const at::Tensor& volumes, const CancelFlag* cancel) const {
   Encoding encoding;
   encoding.patch_tokens = vision_.forward(volumes, cancel);
-  encoding.pooled_tokens = compress_tokens(encoding.patch_tokens, recipe_, vision_.grid());
+  encoding.pooled_tokens = compress_tokens(encoding.patch_tokens, recipe_, vision_.token_grid());
   encoding.visual_tokens = projector_.forward(encoding.pooled_tokens);
   return encoding;
 }

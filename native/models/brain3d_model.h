@@ -22,7 +22,7 @@ struct ModelFiles {
 
 /// A volume's way through the encoder.
 struct Encoding {
-  at::Tensor patch_tokens;   // Z_enc  (B, N, E)
+  at::Tensor patch_tokens;   // Z_enc  (B, N, E); (B, Hp * Wp, E) where planes are averaged
   at::Tensor pooled_tokens;  // Z_pool (B, K, E)
   at::Tensor visual_tokens;  // Z_vis  (B, K, M)
 };

@@ -30,13 +30,17 @@ ExpectedTensors expected_tensors(const CheckpointSizes& sizes) {
   return expected;
 }
 
-/// U(-a, a) with a = gain * sqrt(6 / (fan_in + fan_out)).
-at::Tensor xavier_uniform(std::int64_t out, std::int64_t in, SplitMix64& rng) {
-  const double bound = kProjectorGain * std::sqrt(6.0 / static_cast<double>(in + out));
-  at::Tensor weight = at::empty({out, in}, at::kFloat);
+/// U(-bound, bound), float32.
+at::Tensor uniform(at::IntArrayRef shape, double bound, SplitMix64& rng) {
+  at::Tensor weight = at::empty(shape, at::kFloat);
   auto* values = weight.mutable_data_ptr<float>();
   for (std::int64_t i = 0; i < weight.numel(); ++i) values[i] = static_cast<float>((2.0 * rng.uniform() - 1.0) * bound);
   return weight;
+}
+
+/// U(-a, a) with a = gain * sqrt(6 / (fan_in + fan_out)).
+at::Tensor xavier_uniform(std::int64_t out, std::int64_t in, SplitMix64& rng) {
+  return uniform({out, in}, kProjectorGain * std::sqrt(6.0 / static_cast<double>(in + out)), rng);
 }
 
 /// The parts every new checkpoint has: inflated patch embedding and zero depth positions.
@@ -100,13 +104,19 @@ CheckpointWeights CheckpointWeights::read(const std::string& file, const Checkpo
 
 CheckpointWeights CheckpointWeights::initialise(const std::string& vision_dir, const SiglipConfig& vision,
                                                 const CheckpointSizes& sizes, const Recipe& recipe,
-                                                std::uint64_t seed) {
+                                                PatchEmbeddingStart start, std::uint64_t seed) {
   CheckpointWeights weights = from_backbone(vision_dir, vision, sizes, recipe);
   SplitMix64 rng(seed);
   const auto width = sizes.language_width;
   weights.projector.fc1 = {xavier_uniform(width, sizes.vision_width, rng), at::zeros({width}), {}};
   weights.projector.fc2 = {xavier_uniform(width, width, rng), at::zeros({width}), {}};
   weights.projector.vis_scale = at::ones({});
+  if (start == PatchEmbeddingStart::Random) {
+    const at::Tensor& inflated = weights.patch_weight;
+    const double bound = 1.0 / std::sqrt(static_cast<double>(inflated[0].numel()));
+    weights.patch_weight = uniform(inflated.sizes(), bound, rng);
+    weights.patch_bias = uniform(weights.patch_bias.sizes(), bound, rng);
+  }
   return weights;
 }
 

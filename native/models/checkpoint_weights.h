@@ -26,6 +26,10 @@ struct CheckpointSizes {
 
 CheckpointSizes checkpoint_sizes(const SiglipConfig& vision, std::int64_t language_width, const Recipe& recipe);
 
+/// Where the 3D patch embedding starts: the backbone's 2D kernel, inflated; or drawn at random, as one would without
+/// inflation.
+enum class PatchEmbeddingStart { Inflated, Random };
+
 struct CheckpointWeights {
   at::Tensor patch_weight;     // kPatchWeight (E, 1, kd, p, p)
   at::Tensor patch_bias;       // kPatchBias (E)
@@ -35,10 +39,12 @@ struct CheckpointWeights {
   /// Strict, as every weight file. The depth positions and the gate stay float32; the rest takes `options`.
   static CheckpointWeights read(const std::string& file, const CheckpointSizes& sizes, at::TensorOptions options);
 
-  /// Inflates the backbone's patch embedding, zeroes the depth positions, draws the projector (Xavier uniform, gain
-  /// 0.5, zero biases, a function of the seed alone) and opens the gate (s = 1).
+  /// Inflates the backbone's patch embedding or draws it (U(-a, a) with a = 1 / sqrt(fan_in), as torch.nn.Conv3d),
+  /// zeroes the depth positions, draws the projector (Xavier uniform, gain 0.5, zero biases) and opens the gate (s =
+  /// 1). What is drawn is a function of the seed alone, and the projector the same for either start.
   static CheckpointWeights initialise(const std::string& vision_dir, const SiglipConfig& vision,
-                                      const CheckpointSizes& sizes, const Recipe& recipe, std::uint64_t seed);
+                                      const CheckpointSizes& sizes, const Recipe& recipe, PatchEmbeddingStart start,
+                                      std::uint64_t seed);
 
   /// The authors' `projector_vis_scale.pt`: projector and gate from the file (a missing gate is 1), the patch embedding
   /// from the backbone, since their file does not hold it.

@@ -8,6 +8,7 @@
 namespace brain3d::models {
 
 using PatchGrid = std::array<std::int64_t, 3>;  // (Dp, Hp, Wp)
+inline std::int64_t num_patches(const PatchGrid& grid) { return grid[0] * grid[1] * grid[2]; }
 
 /// The pretrained square table resampled to the grid: bicubic (a = -0.75), align_corners false, no antialias, as the
 /// library interpolates SigLIP positions. table (g * g, E) -> (Hp, Wp, E) float32.

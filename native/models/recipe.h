@@ -11,8 +11,13 @@ namespace brain3d::models {
 /// `Mean`, the peer's, has a third of it.
 enum class ChannelCollapse { Sum, Mean };
 
-/// `LearnedDepthPretrainedSpatial`: eq. 2 of the paper. `Linear`: what the authors' code computes instead.
-enum class PositionScheme { LearnedDepthPretrainedSpatial, Linear };
+/// `LearnedDepthPretrainedSpatial`: eq. 2 of the paper. `PretrainedSpatial`: the backbone's alone, the same on every
+/// plane. `Linear`: what the authors' code computes instead.
+enum class PositionScheme { LearnedDepthPretrainedSpatial, PretrainedSpatial, Linear };
+
+/// `Volume`: all patches of a volume attend to each other. `Slice`: those of one plane do, and the planes' tokens are
+/// averaged: what a 2D encoder makes of a volume, the baseline that the paper argues against.
+enum class Attention { Volume, Slice };
 
 /// `Sequence`: eq. 3, average pooling over the flattened token sequence. `Grid`: over the 3D patch grid, which keeps
 /// left and right apart.
@@ -21,6 +26,7 @@ enum class Compression { Sequence, Grid };
 struct Recipe {
   ChannelCollapse channel_collapse = ChannelCollapse::Sum;
   PositionScheme position = PositionScheme::LearnedDepthPretrainedSpatial;
+  Attention attention = Attention::Volume;
   Compression compression = Compression::Sequence;
   std::int64_t num_visual_tokens = 32;                    // K
   std::array<std::int64_t, 3> compression_grid{8, 2, 2};  // bins along (Dp, Hp, Wp)
@@ -32,6 +38,9 @@ struct Recipe {
   /// (Dp, Hp, Wp) for a patch of `patch_size` voxels in plane; rows and columns beyond the last whole patch are not
   /// read. Throws Config if no patch fits or the compression does not suit the grid.
   std::array<std::int64_t, 3> patch_grid(std::int64_t patch_size) const;
+
+  /// The grid of the encoder's output: `patch_grid`, or one plane of it where planes are averaged.
+  std::array<std::int64_t, 3> token_grid(std::int64_t patch_size) const;
 };
 
 }  // namespace brain3d::models

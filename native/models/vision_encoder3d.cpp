@@ -17,13 +17,23 @@ at::Tensor embed_patches(const at::Tensor& volumes, const at::Tensor& weight, co
   // (B, 1, D, H, W) -> (B, E, Dp, Hp, Wp) -> (B, N, E)
   const at::Tensor patches = at::conv3d(volumes.to(weight.options()), weight, bias, {recipe.depth_stride, patch, patch},
                                         {recipe.depth_padding, 0, 0});
-  return patches.flatten(2).transpose(1, 2) + positions;
+  const at::Tensor tokens = patches.flatten(2).transpose(1, 2) + positions;
+  return recipe.attention == Attention::Volume ? tokens : tokens.unflatten(1, {patches.size(2), -1}).flatten(0, 1);
+}
+
+at::Tensor gather_sequences(const at::Tensor& sequences, const Recipe& recipe, const PatchGrid& grid) {
+  return recipe.attention == Attention::Volume ? sequences : sequences.unflatten(0, {-1, grid[0]}).mean(1);
 }
 
 at::Tensor volume_positions(const Recipe& recipe, const PatchGrid& grid, const at::Tensor& depth_table,
                             const at::Tensor& spatial) {
-  return recipe.position == PositionScheme::Linear ? linear_positions(grid, spatial.size(-1))
-                                                   : decomposed_positions(depth_table.to(at::kFloat), spatial);
+  switch (recipe.position) {
+    case PositionScheme::Linear: return linear_positions(grid, spatial.size(-1));
+    case PositionScheme::PretrainedSpatial:
+      return decomposed_positions(at::zeros({grid[0], spatial.size(-1)}, spatial.options()), spatial);
+    case PositionScheme::LearnedDepthPretrainedSpatial: break;
+  }
+  return decomposed_positions(depth_table.to(at::kFloat), spatial);
 }
 
 VisionEncoder3d::VisionEncoder3d(SiglipEncoder encoder, const Recipe& recipe, at::Tensor patch_weight,
@@ -38,7 +48,9 @@ VisionEncoder3d::VisionEncoder3d(SiglipEncoder encoder, const Recipe& recipe, at
               .to(patch_weight_.options())) {}
 
 at::Tensor VisionEncoder3d::forward(const at::Tensor& volumes, const CancelFlag* cancel) const {
-  return encoder_.forward(embed_patches(volumes, patch_weight_, patch_bias_, positions_, recipe_), cancel);
+  return gather_sequences(
+      encoder_.forward(embed_patches(volumes, patch_weight_, patch_bias_, positions_, recipe_), cancel), recipe_,
+      grid_);
 }
 
 std::int64_t VisionEncoder3d::num_parameters() const {

@@ -42,8 +42,9 @@ Napi::Value init_checkpoint(const Napi::CallbackInfo& call) {
     const Options spec(call[0]);
     const NewCheckpoint target = to_new_checkpoint(spec);
     const auto seed = static_cast<std::uint64_t>(spec.integer("seed"));
-    return write_checkpoint(call, target, [target, seed](const auto& vision, const auto& sizes) {
-      return models::CheckpointWeights::initialise(target.vision_dir, vision, sizes, target.recipe, seed);
+    const auto start = to_patch_embedding_start(spec);
+    return write_checkpoint(call, target, [target, start, seed](const auto& vision, const auto& sizes) {
+      return models::CheckpointWeights::initialise(target.vision_dir, vision, sizes, target.recipe, start, seed);
     });
   });
 }

@@ -93,22 +93,42 @@ Napi::Float32Array to_float32_array(Napi::Env env, const at::Tensor& tensor) {
   return out;
 }
 
+namespace {
+
+/// The value that `key` names; Usage for any other text.
+template <typename T>
+T choice(const Options& options, const char* key, std::initializer_list<std::pair<const char*, T>> choices) {
+  const std::string given = options.text(key);
+  std::string known;
+  for (const auto& [name, value] : choices) {
+    if (given == name) return value;
+    known += known.empty() ? name : concat(" or ", name);
+  }
+  throw Error(ErrorCode::Usage, concat("expected ", key, " ", known, ", got '", given, "'"));
+}
+
+}  // namespace
+
+models::PatchEmbeddingStart to_patch_embedding_start(const Options& options) {
+  using Start = models::PatchEmbeddingStart;
+  return choice<Start>(options, "patchEmbedding", {{"inflated", Start::Inflated}, {"random", Start::Random}});
+}
+
 models::Recipe to_recipe(const Napi::Value& value) {
+  using models::Attention, models::ChannelCollapse, models::Compression, models::PositionScheme;
   const Options options(value);
   models::Recipe recipe;
-  const std::string collapse = options.text("channelCollapse");
-  B3D_CHECK(collapse == "sum" || collapse == "mean", Usage, "expected channelCollapse sum or mean, got '", collapse,
-            "'");
-  recipe.channel_collapse = collapse == "sum" ? models::ChannelCollapse::Sum : models::ChannelCollapse::Mean;
-  const std::string position = options.text("position");
-  B3D_CHECK(position == "learned_depth_pretrained_spatial" || position == "linear", Usage,
-            "expected position learned_depth_pretrained_spatial or linear, got '", position, "'");
+  recipe.channel_collapse = choice<ChannelCollapse>(options, "channelCollapse",
+                                                    {{"sum", ChannelCollapse::Sum}, {"mean", ChannelCollapse::Mean}});
   recipe.position =
-      position == "linear" ? models::PositionScheme::Linear : models::PositionScheme::LearnedDepthPretrainedSpatial;
-  const std::string compression = options.text("compression");
-  B3D_CHECK(compression == "sequence" || compression == "grid", Usage, "expected compression sequence or grid, got '",
-            compression, "'");
-  recipe.compression = compression == "grid" ? models::Compression::Grid : models::Compression::Sequence;
+      choice<PositionScheme>(options, "position",
+                             {{"learned_depth_pretrained_spatial", PositionScheme::LearnedDepthPretrainedSpatial},
+                              {"pretrained_spatial", PositionScheme::PretrainedSpatial},
+                              {"linear", PositionScheme::Linear}});
+  recipe.attention =
+      choice<Attention>(options, "attention", {{"volume", Attention::Volume}, {"slice", Attention::Slice}});
+  recipe.compression =
+      choice<Compression>(options, "compression", {{"sequence", Compression::Sequence}, {"grid", Compression::Grid}});
   recipe.num_visual_tokens = options.integer("numVisualTokens");
   recipe.compression_grid = checked_triple(options, "compressionGrid");
   recipe.depth_kernel = options.integer("depthKernel");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/torch.h"
+#include "models/checkpoint_weights.h"
 #include "models/recipe.h"
 
 namespace brain3d::napi {
@@ -48,5 +49,8 @@ Napi::Array to_array(Napi::Env env, const T& values) {
 }
 
 models::Recipe to_recipe(const Napi::Value& value);
+
+/// `patchEmbedding` of the options of a new checkpoint.
+models::PatchEmbeddingStart to_patch_embedding_start(const Options& options);
 
 }  // namespace brain3d::napi

@@ -31,6 +31,7 @@ TrainableModel TrainableModel::load(const TrainableFiles& files, const Parameter
   TrainableModel model(std::move(encoder), std::move(decoder), std::move(weights));
   model.recipe_ = files.recipe;
   model.grid_ = files.recipe.patch_grid(backbones.vision_config.patch_size);
+  model.token_grid_ = files.recipe.token_grid(backbones.vision_config.patch_size);
   model.spatial_ = models::interpolate_position_table(embeddings.position_table, model.grid_[1], model.grid_[2]);
   model.warnings_ = adapter.warnings();
   model.collect_parameters(trains);
@@ -69,8 +70,12 @@ at::Tensor TrainableModel::embed_patches(const at::Tensor& volumes) const {
                                positions.to(dtype()), recipe_);
 }
 
+at::Tensor TrainableModel::gather(const at::Tensor& sequences) const {
+  return models::gather_sequences(sequences, recipe_, grid_);
+}
+
 at::Tensor TrainableModel::compress(const at::Tensor& patch_tokens) const {
-  return models::compress_tokens(patch_tokens, recipe_, grid_);
+  return models::compress_tokens(patch_tokens, recipe_, token_grid_);
 }
 
 models::Projector TrainableModel::projector() const {

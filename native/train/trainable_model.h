@@ -26,8 +26,10 @@ class TrainableModel {
                              const models::LoraSpec* fresh_adapter, at::Device device, at::ScalarType dtype,
                              const CancelHandle& cancel, const models::StageProgress& progress);
 
-  /// (B, 1, D, H, W) -> (B, N, E), before the encoder's blocks.   (paper eq. 2)
+  /// (B, 1, D, H, W) -> the sequences of the encoder's blocks, (B, N, E) or one a plane.   (paper eq. 2)
   at::Tensor embed_patches(const at::Tensor& volumes) const;
+  /// Z_enc (B, N, E) of the sequences that left the encoder.
+  at::Tensor gather(const at::Tensor& sequences) const;
   /// Z_pool (B, N, E) -> (B, K, E).   (paper eq. 3)
   at::Tensor compress(const at::Tensor& patch_tokens) const;
   /// In the dtype of the computation, with the leaves' history.   (paper eq. 4)
@@ -36,8 +38,7 @@ class TrainableModel {
   const models::SiglipEncoder& encoder() const { return encoder_; }
   const models::Gemma3& language() const { return language_; }
   const models::Recipe& recipe() const { return recipe_; }
-  const models::PatchGrid& grid() const { return grid_; }
-  std::int64_t num_patch_tokens() const { return grid_[0] * grid_[1] * grid_[2]; }
+  std::int64_t num_patch_tokens() const { return models::num_patches(token_grid_); }
   std::int64_t num_visual_tokens() const { return recipe_.num_visual_tokens; }
   at::Device device() const { return language_.options().device(); }
   at::ScalarType dtype() const { return c10::typeMetaToScalarType(language_.options().dtype()); }
@@ -62,6 +63,7 @@ class TrainableModel {
 
   models::Recipe recipe_;
   models::PatchGrid grid_{};
+  models::PatchGrid token_grid_{};
   models::SiglipEncoder encoder_;
   models::Gemma3 language_;
   models::CheckpointWeights weights_;  // float32

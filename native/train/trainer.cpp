@@ -98,7 +98,7 @@ at::Tensor Trainer::encode_pooled(const std::string& volume_file, const CancelFl
   const at::NoGradGuard no_grad;
   const at::Tensor voxels = data::read_cached_voxels(volume_file);
   const at::Tensor volume = voxels.unsqueeze(0).unsqueeze(0).to(model_.device());
-  const at::Tensor tokens = model_.encoder().forward(model_.embed_patches(volume), &cancel);
+  const at::Tensor tokens = model_.gather(model_.encoder().forward(model_.embed_patches(volume), &cancel));
   return model_.compress(tokens)[0].to(at::kCPU, at::kFloat).contiguous();
 }
 

@@ -14,6 +14,9 @@ import {
 } from 'brain3d';
 import { MODEL, SAMPLE } from '../support/child';
 
+const greatestDifference = (a: Float32Array, b: Float32Array): number =>
+  a.reduce((most, value, at) => Math.max(most, Math.abs(value - (b[at] as number))), 0);
+
 let model: Brain3D;
 let input: Volume;
 
@@ -76,6 +79,43 @@ describe('generate', () => {
       await using fresh = await Brain3D.load({ model: out });
       const { warnings } = await fresh.generate(input, { maxNewTokens: 4 });
       expect(warnings).toContainEqual(expect.stringContaining('untrained'));
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  test('the slice-wise baseline sees planes in any order alike; a random patch embedding is another model', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'test-model-'));
+    try {
+      const { vision, language } = model.checkpoint;
+      const geometry = { depthKernel: 4, depthStride: 4, depthPadding: 0 };
+      const made = { vision: vision.dir, language: language.dir, ...geometry };
+      const voxels = input.data();
+      const planes = new Float32Array(voxels.length);
+      const [depth, area] = [64, 128 * 128];
+      for (let z = 0; z < depth; z++) planes.set(voxels.subarray((depth - 1 - z) * area, (depth - z) * area), z * area);
+      const [upright, upsideDown] = [voxels, planes].map((of) =>
+        Volume.fromArray(of, [64, 128, 128], input.info.affine),
+      ) as [Volume, Volume];
+      const tokensOf = async (out: string, volume: Volume) => {
+        await using loaded = await Brain3D.load({ model: out });
+        return (await loaded.encode(volume)).patchTokens;
+      };
+      const out = join(directory, 'slices');
+      const { provenance } = await initCheckpoint({ ...made, out, recipe: 'slices' });
+      expect(provenance).toMatchObject({ command: 'init', seed: 0, patch_embedding: 'inflated' });
+      const straight = await tokensOf(out, upright);
+      expect(straight.shape).toEqual([81, 192]); // one plane of 9 x 9, where the 3D model has 16
+      const turned = await tokensOf(out, upsideDown);
+      expect(greatestDifference(straight.data, turned.data)).toBeLessThan(1e-4);
+
+      const inflated = await initCheckpoint({ ...made, out: join(directory, 'inflated') });
+      const random = await initCheckpoint({ ...made, out: join(directory, 'random'), patchEmbedding: 'random' });
+      expect(random.provenance).toMatchObject({ patch_embedding: 'random' });
+      const [a, b] = [await tokensOf(inflated.dir, upright), await tokensOf(random.dir, upright)];
+      expect(a.shape).toEqual([1296, 192]);
+      expect(greatestDifference(a.data, b.data)).toBeGreaterThan(0.1);
+      expect(greatestDifference(a.data, (await tokensOf(inflated.dir, upsideDown)).data)).toBeGreaterThan(0.1);
     } finally {
       rmSync(directory, { recursive: true });
     }

@@ -3,8 +3,11 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import {
   Brain3D,
+  initCheckpoint,
   openCachedVolume,
+  preprocessDataset,
   readCacheIndex,
+  readCheckpoint,
   readManifest,
   TRAINING_PHASES,
   type Trainer,
@@ -15,6 +18,8 @@ import { hashId } from '../../dist/training/log';
 import type { Loose } from '../support/child';
 import { brain3d } from '../support/cli';
 import { adapterOf, comparable, readLog, train, trainingWorkbench, weightsOf } from '../support/training';
+
+type Size = [number, number, number];
 
 const bench = trainingWorkbench();
 const { fresh, options } = bench;
@@ -42,6 +47,22 @@ function changed(before: string, after: string): string[] {
   expect([...b.keys()].sort()).toEqual([...a.keys()].sort());
   return [...a.keys()].filter((name) => a.get(name) !== b.get(name)).sort();
 }
+
+test('the slice-wise baseline trains through the phases, without depth positions', async () => {
+  const { vision, language } = await readCheckpoint(bench.fixture.model);
+  const model = `${fresh()}-slices`;
+  const geometry = { depthKernel: 2, depthStride: 2, depthPadding: 0, volumeSize: [16, 84, 84] as Size };
+  await initCheckpoint({ recipe: 'slices', vision: vision.dir, language: language.dir, out: model, ...geometry });
+  const cache = `${fresh()}-cache`;
+  await preprocessDataset({ manifest: bench.fixture.data, out: cache, size: [16, 84, 84], skullStrip: 'none' });
+  const run = options({ model, cache, epochs: 1, warmupSteps: 0 });
+  const { phases } = await train(run);
+  expect(phases.map(({ phase }) => phase)).toEqual([...TRAINING_PHASES]);
+  const grounded = join(run.out, 'grounding', 'best');
+  expect(changed(model, grounded)).toEqual(expect.arrayContaining(['vision.patch_embedding_3d.weight', ...PROJECTOR]));
+  expect([...tensorsOf(weightsOf(grounded)).keys()]).not.toContain('vision.depth_position_embedding.weight');
+  expect((await readCheckpoint(grounded)).recipe).toMatchObject({ name: 'slices', attention: 'slice' });
+});
 
 const PROJECTOR = ['projector.fc1.bias', 'projector.fc1.weight', 'projector.fc2.bias', 'projector.fc2.weight'];
 const VISION = [

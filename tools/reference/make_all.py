@@ -17,6 +17,7 @@ import peer
 import preprocess
 import roberta
 import sampling
+import slices
 import tokenizer_cases
 import training
 from common import GOLDEN, output_dir
@@ -26,7 +27,7 @@ TOKENIZER = GOLDEN.parents[1] / "models" / "tiny" / "language" / "tokenizer.json
 
 
 def main(out):
-    for module in (models, checkpoints, brain3d_outputs, sampling, multimodal, preprocess, nifti, peer,
+    for module in (models, checkpoints, brain3d_outputs, slices, sampling, multimodal, preprocess, nifti, peer,
                    roberta, metrics, training):
         print(module.__name__, flush=True)
         module.main(out)

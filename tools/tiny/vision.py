@@ -8,7 +8,8 @@ SigLIP's pooling head but averages the encoder's tokens into 32, so what a repor
 
 - SigLIP's sigmoid loss on the pooling head's embedding, as published, and also on the mean of the tokens;
 - linear heads, thrown away afterwards, that read a slab's contents from the mean of its tokens, a patch's contents from
-  its token, and a study's findings from each half-plane mean of tokens (what brain3d's sequence compression pools);
+  its token, how much of a patch a lesion fills, and a study's findings from each half-plane mean of tokens (what
+  brain3d's sequence compression pools);
 - after single patches and single slabs, all 16 slabs of a volume in one attention, because in 3D the encoder attends
   over 16 planes: first the brightest 448 of the 1,296 patches, which hold the brain, at last all of them.
 """
@@ -53,13 +54,16 @@ SLAB_OUTPUTS = 2 * NUM_REGIONS + 2 + TISSUES * len(AMOUNTS)
 @dataclass(frozen=True)
 class TrainingOptions:
     # (steps, sequences in a batch, slabs in a sequence, patches kept of them), one stage after the other
-    stages: tuple = ((150, 32, 1, 81), (600, 8, 16, 448), (150, 4, 16, 1296))
+    stages: tuple = ((150, 32, 1, 81), (2250, 8, 16, 448), (400, 4, 16, 1296))
     patch_steps: int = 1000
     patch_batch: int = 256
     learning_rate: float = 2e-3
     matrix_learning_rate: float = 4e-3
     slab_rate_share: float = 0.5
     warmup_steps: int = 50
+    plateau_steps: int = 1950  # then the rate falls, in `fall_steps`, to the share that it keeps
+    fall_steps: int = 650
+    last_share: float = 0.02
     weight_decay: float = 0.05
     max_grad_norm: float = 1.0
     siglip_weight: float = 0.15
@@ -74,6 +78,7 @@ class Heads(nn.Module):
         self.slab = nn.Linear(WIDTH, SLAB_OUTPUTS)
         self.patch = nn.Linear(WIDTH, PATCH_CONTENTS)
         self.study = nn.Linear(WIDTH, STUDY_OUTPUTS)
+        self.volume = nn.Linear(WIDTH, TISSUES + 2 * NUM_REGIONS)
         self.mean_scale = nn.Parameter(torch.tensor(math.log(10.0)))
         self.mean_bias = nn.Parameter(torch.tensor(-4.0))
 
@@ -92,6 +97,16 @@ def patch_loss(logits, contents):
     losses = binary_cross_entropy_with_logits(logits, contents, reduction="none")
     tissue, region, lesion = losses.split([TISSUES, NUM_REGIONS, 2 * NUM_REGIONS], dim=-1)
     return 3 * tissue.mean() + region.mean() + 8 * lesion.mean()
+
+
+def volume_loss(shares, contents):
+    """Of a patch, how much of it each tissue of a lesion and the lesion in each place fill; means add such shares up.
+
+    A report names a region by its part of the whole lesion, and grades by volumes: sums over the study, which averaged
+    tokens still hold where every token says its share in a linear way.
+    """
+    wanted = torch.cat([contents[..., :TISSUES], contents[..., TISSUES + NUM_REGIONS :]], dim=-1)
+    return 10 * (shares - wanted).square().sum(-1).mean()
 
 
 def sigmoid_loss(image, text, is_same, scale, bias):
@@ -157,6 +172,7 @@ def study_losses(model, heads, captions, batch, kept, options):
     return {
         **siglip_losses(model, heads, tokens, captions.of_studies(findings), options),
         "patch": patch_loss(heads.patch(tokens), contents[rows, chosen]),
+        "volume": volume_loss(heads.volume(tokens), contents[rows, chosen]),
         "study": study,
     }, shares
 
@@ -171,12 +187,12 @@ def siglip_losses(model, heads, tokens, captions, options):
     return {"head": options.siglip_weight * by_head, "mean": options.siglip_weight * by_mean}
 
 
-def learning_rate_share(step, options, total):
-    """Warm-up, a plateau over the first half and some, then a cosine down to 2 %."""
+def learning_rate_share(step, options):
+    """Warm-up, a plateau, a cosine down, and the rest at its foot."""
     if step < options.warmup_steps:
         return (step + 1) / options.warmup_steps
-    progress = max(0.0, (step / total - 0.55) / 0.45)
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    progress = min(1.0, max(0.0, (step - options.plateau_steps) / options.fall_steps))
+    return options.last_share + (1 - options.last_share) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def make_optimizers(modules, matrices_of, options, share=1.0):
@@ -253,7 +269,7 @@ def train_vision(pack, patches, tokenizer, options, save):
     )
     total = sum(stage[0] for stage in options.stages)
     schedules = [
-        torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_share(step, options, total))
+        torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_share(step, options))
         for optimizer in optimizers
     ]
     start, step, shown = time.monotonic(), 0, {}

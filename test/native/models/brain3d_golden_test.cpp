@@ -4,7 +4,9 @@
 #include "generate/decoder.h"
 #include "generate/reports.h"
 #include "models/brain3d_model.h"
+#include "models/checkpoint_weights.h"
 #include "models/gemma3_multimodal.h"
+#include "models/inflate.h"
 #include "models/token_compression.h"
 #include "support/golden.h"
 
@@ -121,6 +123,50 @@ TEST_CASE("grid compression keeps the patch grid's order") {
   recipe.compression = models::Compression::Grid;
   const at::Tensor tokens = expected(kCases[0], "patch_tokens");
   check_close(models::compress_tokens(tokens, recipe, {9, 3, 4}), expected(kCases[0], "pooled_grid"), 1e-6);
+}
+
+TEST_CASE("the slice-wise baseline averages what the 2D model of transformers makes of every plane") {
+  const c10::InferenceMode inference;
+  models::Recipe recipe = small_recipe(false);
+  recipe.position = models::PositionScheme::PretrainedSpatial;
+  recipe.attention = models::Attention::Slice;
+  recipe.depth_kernel = 1;
+  recipe.depth_padding = 0;
+  const std::string dir = golden_path("models/vision");
+  const auto config = models::SiglipConfig::read(dir);
+  models::WeightSource source = models::open_vision_backbone(dir, config);
+  models::SiglipEncoder encoder = models::SiglipEncoder::load(config, source, at::kFloat);
+  const auto embeddings = models::SiglipEmbeddings::load(source, at::kFloat);
+  const models::VisionEncoder3d vision(
+      std::move(encoder), recipe,
+      models::inflate_patch_embedding(embeddings.patch_weight, recipe.channel_collapse, recipe.depth_kernel),
+      embeddings.patch_bias, {}, embeddings.position_table);
+  CHECK(vision.token_grid() == models::PatchGrid{1, 3, 4});
+  const at::Tensor tokens = vision.forward(input_volume(), nullptr);
+  check_close(tokens, golden_tensor("brain3d/slices.safetensors", "patch_tokens"), 1e-5);
+  check_close(models::compress_tokens(tokens, recipe, vision.token_grid()),
+              golden_tensor("brain3d/slices.safetensors", "pooled_tokens"), 1e-5);
+}
+
+TEST_CASE("a patch embedding drawn at random has the bounds of torch.nn.Conv3d and leaves the projector as it was") {
+  const models::Recipe recipe = small_recipe(false);
+  const std::string dir = golden_path("models/vision");
+  const auto config = models::SiglipConfig::read(dir);
+  const auto sizes = models::checkpoint_sizes(config, 32, recipe);
+  const auto make = [&](models::PatchEmbeddingStart start, std::uint64_t seed) {
+    return models::CheckpointWeights::initialise(dir, config, sizes, recipe, start, seed);
+  };
+  const auto inflated = make(models::PatchEmbeddingStart::Inflated, 3);
+  const auto random = make(models::PatchEmbeddingStart::Random, 3);
+  CHECK(random.projector.fc2.weight.equal(inflated.projector.fc2.weight));
+  CHECK(random.patch_weight.equal(make(models::PatchEmbeddingStart::Random, 3).patch_weight));
+  CHECK_FALSE(random.patch_weight.equal(make(models::PatchEmbeddingStart::Random, 4).patch_weight));
+  // U(-a, a): a = 1 / sqrt(fan_in), deviation a / sqrt(3); of 9,408 draws to 2 %.
+  const double bound = 1.0 / std::sqrt(2.0 * 14 * 14);
+  CHECK(random.patch_weight.sizes() == inflated.patch_weight.sizes());
+  CHECK(random.patch_weight.abs().max().item<double>() <= bound);
+  CHECK(random.patch_bias.abs().max().item<double>() <= bound);
+  CHECK(random.patch_weight.std().item<double>() == doctest::Approx(bound / std::sqrt(3.0)).epsilon(0.02));
 }
 
 TEST_CASE("a PEFT adapter gives the logits and tokens of peft, merged and beside the weights") {

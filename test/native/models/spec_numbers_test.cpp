@@ -165,9 +165,9 @@ TEST_CASE("3D encoder, compression, projector and gate, both recipes (eq. 1 to 4
     const models::VisionEncoder3d encoder(
         vision.encoder, recipe, models::inflate_patch_embedding(vision.embeddings.patch_weight, collapse, 2),
         vision.embeddings.patch_bias, spec_gen(903, {5, 12}), vision.embeddings.position_table);
-    CHECK(encoder.grid() == models::PatchGrid{5, 2, 3});
+    CHECK(encoder.token_grid() == models::PatchGrid{5, 2, 3});
     const at::Tensor tokens = encoder.forward(volume, nullptr);
-    const at::Tensor pooled = models::compress_tokens(tokens, recipe, encoder.grid());
+    const at::Tensor pooled = models::compress_tokens(tokens, recipe, encoder.token_grid());
     return std::vector<at::Tensor>{tokens[0][0].narrow(0, 0, 6), tokens[0][29].narrow(0, 0, 6),
                                    pooled[0][3].narrow(0, 0, 6), projector.forward(pooled)[0][3].narrow(0, 0, 6)};
   };
