@@ -21,7 +21,7 @@ const SAMPLES = 40;
 const PLANS = {
   reports: { calls: 2000, warm: 200, short: 40, slope: 1, upper: 4, heap: 0.1 },
   cycles: { calls: 500, warm: 50, short: 24, growth: 0.05, heap: 2 },
-  aborts: { calls: 10_000, warm: 1000, short: 400, slope: 0.5, upper: 1, heap: 0.1 },
+  aborts: { calls: 10_000, warm: 3000, short: 400, slope: 0.5, upper: 1, heap: 0.1 },
   refusals: { calls: 10_000, warm: 1000, short: 800, slope: 0.25, upper: 0.5, heap: 0.1 },
 };
 
