@@ -4,9 +4,10 @@
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
+import { truncation } from './elf';
 import { Brain3DError } from './errors';
 import type { AddonBuild, LibTorchCandidate, LibTorchSearch } from './libtorch';
-import { librariesToOpen, libtorchError, majorMinor, resolveForRun } from './libtorch';
+import { librariesToOpen, libtorchAt, libtorchError, majorMinor, resolveForRun } from './libtorch';
 import type { NativeAddon, NativeLoader } from './native';
 
 export interface LoadOptions {
@@ -41,6 +42,7 @@ const SYMPTOMS: [pattern: RegExp, remedy: string][] = [
     /undefined symbol/,
     'it was built against another LibTorch: rebuild it (npm run build), or set LIBTORCH to that one',
   ],
+  [/it is cut off|file too short/, 'a download or a copy was interrupted: install it again'],
   [/invalid ELF header|wrong ELF class/, 'it was built for another platform: rebuild it here (npm run build)'],
   [/libcud|libnv|libnccl|libcu/, 'CUDA libraries are missing: set LIBTORCH to torch in an intact Python site-packages'],
   [/ERR_DLOPEN_DISABLED|no-addons/, 'Node was started with --no-addons: start it without'],
@@ -178,14 +180,16 @@ function openLibTorch(loader: NativeLoader, root: string, build: AddonBuild): vo
   if (other !== undefined) {
     throw new Brain3DError(
       'BRAIN3D_LIBTORCH',
-      `Another LibTorch is already in this process: ${other}; brain3d would use ${ours}. Two copies cannot work ` +
-        `together: set LIBTORCH to ${dirname(dirname(other))}, or load brain3d in a process of its own.`,
+      `Another LibTorch is already in this process: ${other} (${libtorchAt(dirname(dirname(other)))}); brain3d would ` +
+        `use ${ours} (${libtorchAt(root)}). Two copies cannot work together: set LIBTORCH to ${dirname(dirname(other))}, or load brain3d in a process of its own.`,
     );
   }
+  const libraries = librariesToOpen(root, build.cudaVersion !== null);
   try {
-    loader.open(librariesToOpen(root, build.cudaVersion !== null));
+    for (const library of libraries) requireWhole(library);
+    loader.open(libraries);
   } catch (cause) {
-    throw linkError('BRAIN3D_LIBTORCH', `LibTorch in ${root} cannot be opened`, cause);
+    throw linkError('BRAIN3D_LIBTORCH', `${libtorchAt(root)} in ${root} cannot be opened`, cause);
   }
 }
 
@@ -199,10 +203,16 @@ function refuseOtherLibTorch(root: string, wanted: string | undefined): void {
 
 function requireNative<T>(file: string, what: string): T {
   try {
+    requireWhole(file);
     return require(file) as T;
   } catch (cause) {
     throw linkError('BRAIN3D_ADDON', `${what} ${file} cannot be loaded`, cause);
   }
+}
+
+function requireWhole(file: string): void {
+  const missing = truncation(file);
+  if (missing !== null) throw new Error(`${file}: ${missing}`);
 }
 
 function linkError(code: 'BRAIN3D_ADDON' | 'BRAIN3D_LIBTORCH', what: string, cause: unknown): Brain3DError {

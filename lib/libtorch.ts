@@ -102,6 +102,13 @@ export function describeCandidate(candidate: LibTorchCandidate): string {
   return `${candidate.source}${place === null ? '' : ` (${place})`}: ${what === '' ? state : `${what}, ${state}`}`;
 }
 
+/** `LibTorch 2.13.0 (CPU)` for messages. */
+export function libtorchAt(root: string): string {
+  const found = readVersion(root);
+  if (found === null) return 'LibTorch of unknown version';
+  return `LibTorch ${found.version} (${found.cudaVersion === null ? 'CPU' : `CUDA ${found.cudaVersion}`})`;
+}
+
 /** `2.13` of `2.13.0`. */
 export function majorMinor(version: string): string {
   return version.split('.').slice(0, 2).join('.');

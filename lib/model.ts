@@ -1,35 +1,26 @@
 /** A loaded Brain3D: volumes in, reports out. */
 import { EventEmitter } from 'node:events';
-import { join } from 'node:path';
 import type TypedEmitter from 'typed-emitter';
 import * as v from 'valibot';
-import { loadAddon } from './binding';
-import { ADAPTER_DIR, type Checkpoint, readCheckpoint, verifyBackbone, WEIGHTS_FILE } from './checkpoint';
-import { chooseDevice, chooseDtype, deviceEntry } from './device';
+import { CallQueue } from './call-queue';
+import type { Checkpoint } from './checkpoint';
+import { deviceEntry } from './device';
+import type { Encoding, Engine, OnProgress, Score, VolumeSource } from './engine';
 import { Brain3DError, withCallerStack } from './errors';
-import {
-  type GenerateOptions,
-  type GenerationDefaults,
-  parseGenerateOptions,
-  readGenerationDefaults,
-  resolveSettings,
-  toNativeOptions,
-} from './generation';
-import type { NativeAddon, NativeModel, NativeModelInfo, NativeSequence } from './native';
-import { callNative } from './native-call';
-import { assembleReport, type Report, type TextChunk } from './report';
-import { checkStripOptions, type StripOptions, stripEntries } from './skull-strip';
+import { type GenerateOptions, parseGenerateOptions } from './generation';
+import { IsolatedEngine } from './isolated-engine';
+import { LocalEngine } from './local-engine';
+import type { NativeModelInfo } from './native';
+import type { Report } from './report';
+import { checkStripOptions, stripEntries } from './skull-strip';
 import { ReportStream } from './stream';
-import { requireVocabulary, TextStream, Tokenizer } from './tokenizer';
 import { is, parseOptions } from './validate';
-import { loadVolume, preprocess, type Volume } from './volume';
 
-/** A path (NIfTI file or DICOM folder) or a volume, as read or already preprocessed. */
-export type VolumeSource = string | Volume;
+export type { Encoding, Score, VolumeSource } from './engine';
 
 export type Brain3DEvents = {
   /** A stage of loading or of a report begins or moves on; `done` of `total` bytes or volumes. */
-  progress: (progress: { stage: string; done: number; total: number }) => void;
+  progress: OnProgress;
   /** Something worth knowing that is no failure, such as a fallback to the CPU. */
   warning: (message: string) => void;
 };
@@ -44,6 +35,10 @@ const LoadSchema = v.object({
   mergeAdapter: v.optional(is.flag()),
   /** LibTorch directory; overrides LIBTORCH. */
   libtorch: v.optional(is.text()),
+  /** The model in a process of its own, which may die without this one and is then started again. @default false */
+  isolate: v.optional(is.flag()),
+  /** Calls that may wait for the one that runs. @default 64 */
+  maxQueue: v.optional(is.integer(0, 1 << 20)),
   signal: v.optional(is.signal()),
   onProgress: v.optional(is.callback<Brain3DEvents['progress']>()),
 });
@@ -52,108 +47,45 @@ export type LoadOptions = v.InferInput<typeof LoadSchema>;
 const EncodeSchema = v.object({ prompt: v.optional(is.text()), ...stripEntries, signal: v.optional(is.signal()) });
 export type EncodeOptions = v.InferInput<typeof EncodeSchema>;
 
-/** Row-major float32. */
-export interface Encoding {
-  /** (D, H, W) in [0, 1] */
-  volume: { data: Float32Array; shape: number[] };
-  /** (N, E) */
-  patchTokens: { data: Float32Array; shape: number[] };
-  /** (K, E) */
-  pooledTokens: { data: Float32Array; shape: number[] };
-  /** (K, M) */
-  visualTokens: { data: Float32Array; shape: number[] };
-}
-
-export interface Score {
-  /** Of the report's tokens and the closing EOS. */
-  tokenIds: number[];
-  /** Negative log-likelihoods in nats, one a token. */
-  tokenNlls: number[];
-  meanNll: number;
-}
-
-/** A volume on its way into the model. */
-interface Prepared {
-  source: Volume;
-  input: Volume;
-  readMs: number;
-  preprocessMs: number;
-}
-
 export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEvents>) implements AsyncDisposable {
   readonly checkpoint: Checkpoint;
   readonly info: Readonly<NativeModelInfo>;
-  readonly #addon: NativeAddon;
-  readonly #native: NativeModel;
-  readonly #tokenizer: Tokenizer;
-  readonly #defaults: GenerationDefaults;
-  readonly #padTokenId: number;
+  readonly #engine: Engine;
+  readonly #queue: CallQueue;
   readonly #inFlight = new Set<Promise<unknown>>();
   #disposed = false;
 
-  private constructor(parts: {
-    checkpoint: Checkpoint;
-    addon: NativeAddon;
-    native: NativeModel;
-    tokenizer: Tokenizer;
-    defaults: GenerationDefaults;
-  }) {
+  private constructor(engine: Engine, maxQueue: number) {
     super();
-    this.checkpoint = parts.checkpoint;
-    this.#addon = parts.addon;
-    this.#native = parts.native;
-    this.#tokenizer = parts.tokenizer;
-    this.#defaults = parts.defaults;
-    this.#padTokenId = parts.tokenizer.summary.named['<pad>'] ?? 0;
-    this.info = Object.freeze(parts.native.info());
+    this.#engine = engine;
+    this.#queue = new CallQueue(maxQueue);
+    this.checkpoint = engine.checkpoint;
+    this.info = engine.info;
   }
 
   /**
    * Loads a checkpoint and its backbones. Strict: a missing, unexpected or mis-shaped tensor is an error, and so is a
    * backbone other than the one the checkpoint was made for.
    * @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_CONFIG, BRAIN3D_WEIGHTS, BRAIN3D_FORMAT, BRAIN3D_UNSUPPORTED,
-   *   BRAIN3D_DEVICE, BRAIN3D_OUT_OF_MEMORY, BRAIN3D_LIBTORCH, BRAIN3D_ADDON
+   *   BRAIN3D_DEVICE, BRAIN3D_OUT_OF_MEMORY, BRAIN3D_LIBTORCH, BRAIN3D_ADDON; with `isolate` BRAIN3D_WORKER_LOST
    */
   static async load(options: LoadOptions): Promise<Brain3D> {
-    const parsed = parseOptions('Brain3D.load', LoadSchema, options);
-    return withCallerStack(Brain3D.load, () => Brain3D.#load(parsed));
+    const { isolate, maxQueue, signal, onProgress, ...given } = parseOptions('Brain3D.load', LoadSchema, options);
+    const { model: directory, device = 'auto', dtype = 'auto', mergeAdapter = true, libtorch } = given;
+    const spec = { model: directory, device, dtype, mergeAdapter, libtorch };
+    // Listeners can only be added once the caller has the model.
+    const warn = (message: string): void => void setImmediate(() => model.emit('warning', message));
+    const engine = await withCallerStack<Engine>(Brain3D.load, () =>
+      isolate ? IsolatedEngine.load(spec, signal, onProgress, warn) : LocalEngine.load(spec, signal, onProgress),
+    );
+    const model = new Brain3D(engine, maxQueue ?? 64);
+    if (engine.warning !== null) warn(engine.warning);
+    return model;
   }
 
-  static async #load(parsed: LoadOptions): Promise<Brain3D> {
-    const addon = loadAddon({ libtorch: parsed.libtorch });
-    const checkpoint = await readCheckpoint(parsed.model);
-    await Promise.all([verifyBackbone('vision', checkpoint.vision), verifyBackbone('language', checkpoint.language)]);
-    const defaults = await readGenerationDefaults(checkpoint.language.dir);
-    const { device, warning } = chooseDevice(addon, parsed.device ?? 'auto');
-    const onProgress = parsed.onProgress;
-    const spec = {
-      visionDir: checkpoint.vision.dir,
-      languageDir: checkpoint.language.dir,
-      weightsFile: join(checkpoint.dir, WEIGHTS_FILE),
-      adapterDir: checkpoint.hasAdapter ? join(checkpoint.dir, ADAPTER_DIR) : '',
-      mergeAdapter: parsed.mergeAdapter ?? true,
-      recipe: checkpoint.recipe,
-      device,
-      dtype: chooseDtype(device, parsed.dtype ?? 'auto'),
-    };
-    const tokenizer = await Tokenizer.load(checkpoint.language.dir);
-    try {
-      const native = await callNative(addon, parsed.signal, (token) =>
-        addon.loadModel(
-          spec,
-          token,
-          onProgress === undefined ? null : (stage, done, total) => onProgress({ stage, done, total }),
-        ),
-      );
-      const model = new Brain3D({ checkpoint, addon, native, tokenizer, defaults });
-      requireVocabulary(tokenizer, model.info.vocabSize);
-      // Listeners can only be added once the caller has the model.
-      if (warning !== null) setImmediate(() => model.emit('warning', warning));
-      return model;
-    } catch (error) {
-      await tokenizer.dispose();
-      throw error;
-    }
+  /** Process that holds the model: this one, or with `isolate` its child; null while that is gone. */
+  get pid(): number | null {
+    return this.#engine.pid;
   }
 
   /** Reports for volumes, decoded together in batches; in the order given. */
@@ -162,13 +94,14 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
   async generate(source: VolumeSource, options?: GenerateOptions): Promise<Report>;
   async generate(sources: VolumeSource | VolumeSource[], options: GenerateOptions = {}): Promise<Report | Report[]> {
     const parsed = parseGenerateOptions('model.generate', options);
-    return this.#call(this.generate, async () => {
-      if (!Array.isArray(sources)) return (await this.#generateBatch([sources], parsed, null))[0] as Report;
+    const onProgress: OnProgress = (progress) => void this.emit('progress', progress);
+    return this.#call(this.generate, parsed.signal, async () => {
+      if (!Array.isArray(sources)) return (await this.#engine.generate([sources], parsed, { onProgress }))[0] as Report;
       const batchSize = parsed.batchSize ?? 8;
       const reports: Report[] = [];
       for (let begin = 0; begin < sources.length; begin += batchSize) {
-        reports.push(...(await this.#generateBatch(sources.slice(begin, begin + batchSize), parsed, null)));
-        this.emit('progress', { stage: 'reports', done: reports.length, total: sources.length });
+        reports.push(...(await this.#engine.generate(sources.slice(begin, begin + batchSize), parsed, { onProgress })));
+        onProgress({ stage: 'reports', done: reports.length, total: sources.length });
       }
       return reports;
     });
@@ -180,34 +113,20 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
    */
   stream(source: VolumeSource, options: GenerateOptions = {}): ReportStream {
     const parsed = parseGenerateOptions('model.stream', options);
-    return new ReportStream(parsed.signal, (signal, push) => {
-      const text = new TextStream(this.#tokenizer);
-      // Ids arrive in order; decoding is asynchronous, so each waits for the one before.
-      let last: Promise<void> = Promise.resolve();
-      const onTokens = ([tokenId]: number[]): void => {
-        if (tokenId === undefined || tokenId < 0) return;
-        last = last.then(async () => push({ text: await text.push(tokenId), tokenId } satisfies TextChunk));
-      };
-      const run = async (): Promise<Report> => {
-        let report: Report | undefined;
-        try {
-          [report] = await this.#generateBatch([source], { ...parsed, signal }, onTokens);
-        } finally {
-          await last; // also after an abort: the tokenizer must not be asked by a call that has ended
-        }
-        const rest = await text.finish();
-        if (rest !== '') push({ text: rest, tokenId: -1 });
+    const onProgress: OnProgress = (progress) => void this.emit('progress', progress);
+    return new ReportStream(parsed.signal, (signal, onChunk) =>
+      this.#call(this.stream, signal, async () => {
+        const [report] = await this.#engine.generate([source], { ...parsed, signal }, { onProgress, onChunk });
         return report as Report;
-      };
-      return this.#call(this.stream, run);
-    });
+      }),
+    );
   }
 
   /** Every stage of a volume's way through the encoder. */
   async encode(source: VolumeSource, options: EncodeOptions = {}): Promise<Encoding> {
     const parsed = parseOptions('model.encode', EncodeSchema, options);
     checkStripOptions('model.encode', parsed);
-    return this.#call(this.encode, () => this.#encode(source, parsed));
+    return this.#call(this.encode, parsed.signal, () => this.#engine.encode(source, parsed));
   }
 
   /** How likely the model finds a given report: `<eos>` is appended, as in training.   (paper eq. 6) */
@@ -216,7 +135,7 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
     checkStripOptions('model.score', parsed);
     if (typeof report !== 'string' || report.trim() === '')
       throw new TypeError('model.score: expected a report of at least one word');
-    return this.#call(this.score, () => this.#score(source, report, parsed));
+    return this.#call(this.score, parsed.signal, () => this.#engine.score(source, report, parsed));
   }
 
   /** Refuses new calls, waits for those in flight, frees the weights. Idempotent. */
@@ -224,101 +143,29 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
     if (this.#disposed) return;
     this.#disposed = true;
     await Promise.allSettled([...this.#inFlight]);
-    this.#native.dispose();
-    await this.#tokenizer.dispose();
+    await this.#engine.dispose();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
 
-  /** Every public call goes through here: refused once disposed, waited for by `dispose`, failures with its stack. */
-  #call<T>(publicMethod: (...args: never[]) => unknown, run: () => Promise<T>): Promise<T> {
+  /**
+   * Every public call goes through here: refused once disposed, in its turn, waited for by `dispose`, failures with its
+   * stack.
+   */
+  #call<T>(
+    publicMethod: (...args: never[]) => unknown,
+    signal: AbortSignal | undefined,
+    run: () => Promise<T>,
+  ): Promise<T> {
     const work = withCallerStack(publicMethod, async () => {
       if (this.#disposed) throw new Brain3DError('BRAIN3D_DISPOSED', 'the model was disposed; load it again');
-      return run();
+      return this.#queue.run(signal, run);
     });
     this.#inFlight.add(work);
     const done = (): void => void this.#inFlight.delete(work);
     work.then(done, done);
     return work;
-  }
-
-  async #prepare(
-    source: VolumeSource,
-    { skullStrip, skullStripCommand, signal }: StripOptions & { signal?: AbortSignal },
-  ): Promise<Prepared> {
-    const { recipe } = this.checkpoint;
-    const start = performance.now();
-    const volume = typeof source === 'string' ? await loadVolume(source, { signal }) : source;
-    const readMs = performance.now() - start;
-    if (volume.preprocessed !== null) return { source: volume, input: volume, readMs, preprocessMs: 0 };
-    const { volumeSize: size, lowerPercentile, upperPercentile } = recipe;
-    const strip = { skullStrip, skullStripCommand };
-    const input = await preprocess(volume, { size, lowerPercentile, upperPercentile, ...strip, signal });
-    return { source: volume, input, readMs, preprocessMs: performance.now() - start - readMs };
-  }
-
-  async #generateBatch(
-    sources: VolumeSource[],
-    options: GenerateOptions,
-    onTokens: ((ids: number[]) => void) | null,
-  ): Promise<Report[]> {
-    const start = performance.now();
-    const prompt = options.prompt ?? this.checkpoint.prompt;
-    const promptIds = await this.#tokenizer.encode(prompt, true);
-    const settings = resolveSettings(options, this.#defaults);
-    const prepared: Prepared[] = [];
-    for (const source of sources) {
-      prepared.push(await this.#prepare(source, options));
-      this.emit('progress', { stage: 'volumes', done: prepared.length, total: sources.length });
-    }
-    const { eosTokenIds } = this.checkpoint;
-    const call = { eosTokenIds, padTokenId: this.#padTokenId, cudaGraph: options.cudaGraph ?? false };
-    const generation = await callNative(this.#addon, options.signal, (token) =>
-      this.#native.generate(
-        prepared.map((item) => item.input.native),
-        promptIds,
-        toNativeOptions(settings, call),
-        token,
-        onTokens,
-      ),
-    );
-    const totalMs = performance.now() - start;
-    const context = { checkpoint: this.checkpoint, info: this.info, build: this.#addon.buildInfo() };
-    return Promise.all(
-      prepared.map(async ({ source, input, readMs, preprocessMs }, index) => {
-        const { tokenIds } = generation.sequences[index] as NativeSequence;
-        const text = (await this.#tokenizer.decode(tokenIds)).trim();
-        const skullStrip = input.preprocessed?.skullStrip ?? null;
-        const made = { text, volume: source.info, skullStrip, readMs, preprocessMs, totalMs };
-        return assembleReport(context, { prompt, promptIds, settings }, generation, index, made);
-      }),
-    );
-  }
-
-  async #encode(source: VolumeSource, options: EncodeOptions): Promise<Encoding> {
-    const { input } = await this.#prepare(source, options);
-    const encoded = await callNative(this.#addon, options.signal, (token) => this.#native.encode(input.native, token));
-    const { numPatchTokens, visionWidth, languageWidth } = encoded;
-    const { numVisualTokens } = this.info;
-    return {
-      volume: { data: input.data(), shape: [...input.info.shape] },
-      patchTokens: { data: encoded.patchTokens, shape: [numPatchTokens, visionWidth] },
-      pooledTokens: { data: encoded.pooledTokens, shape: [numVisualTokens, visionWidth] },
-      visualTokens: { data: encoded.visualTokens, shape: [numVisualTokens, languageWidth] },
-    };
-  }
-
-  async #score(source: VolumeSource, report: string, options: EncodeOptions): Promise<Score> {
-    const promptIds = await this.#tokenizer.encode(options.prompt ?? this.checkpoint.prompt, true);
-    const reportIds = await this.#tokenizer.encode(report, false);
-    const tokenIds = [...reportIds, this.checkpoint.eosTokenIds[0] as number];
-    const { input } = await this.#prepare(source, options);
-    const { nlls } = await callNative(this.#addon, options.signal, (token) =>
-      this.#native.score(input.native, promptIds, tokenIds, token),
-    );
-    const tokenNlls = Array.from(nlls);
-    return { tokenIds, tokenNlls, meanNll: tokenNlls.reduce((sum, nll) => sum + nll, 0) / tokenNlls.length };
   }
 }

@@ -1,6 +1,6 @@
 /** 3D images with their place in the patient. Orientation comes from the affine, never from a name. */
 import { statSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import * as v from 'valibot';
 import { loadAddon } from './binding';
 import { convertDicomFolder } from './dicom';
@@ -68,6 +68,25 @@ const WriteSchema = v.object({
 });
 export type WriteVolumeOptions = v.InferInput<typeof WriteSchema>;
 
+/** A volume on its way to another process, or the path of one, which that process reads itself. */
+export type PackedSource =
+  | string
+  | { voxels: Float32Array; info: VolumeInfo; preprocessed: Readonly<Preprocessed> | null };
+
+/** @internal A path stays one: the other process reads it, and no voxels cross. */
+export function packSource(source: string | Volume): PackedSource {
+  if (typeof source === 'string') return resolve(source); // it may have another working directory
+  return { voxels: source.data(), info: source.info, preprocessed: source.preprocessed };
+}
+
+/** @internal The volume with all that was known of it where it was packed. */
+export function unpackSource(source: PackedSource): string | Volume {
+  if (typeof source === 'string') return source;
+  const { voxels, info, preprocessed } = source;
+  const addon = loadAddon();
+  return new Volume(addon, addon.volumeFromArray(voxels, info.shape, info.affine), preprocessed, [], info);
+}
+
 /** A volume in native memory; freed when it is no longer referenced. */
 export class Volume {
   readonly #addon: NativeAddon;
@@ -82,10 +101,10 @@ export class Volume {
     native: NativeVolume,
     preprocessed: Preprocessed | null,
     moreWarnings: string[] = [],
+    info: VolumeInfo = native.info(),
   ) {
     this.#addon = addon;
     this.#native = native;
-    const info = native.info();
     this.info = Object.freeze({ ...info, warnings: [...moreWarnings, ...info.warnings] });
     this.preprocessed = preprocessed;
   }

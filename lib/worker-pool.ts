@@ -7,7 +7,8 @@
  */
 import { once } from 'node:events';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
-import { Brain3DError, type ErrorCode } from './errors';
+import { Brain3DError } from './errors';
+import { type PackedError, packError, unpackError } from './packed-error';
 
 export interface WorkerRun<TJob, TResult> {
   /** Absolute path of the compiled worker file. */
@@ -22,19 +23,6 @@ export interface WorkerRun<TJob, TResult> {
   signal?: AbortSignal | undefined;
   /** Called as results come, so not necessarily in order; `index` counts the jobs. The worker waits for its promise. */
   onResult: (result: TResult, job: TJob, index: number) => void | Promise<void>;
-}
-
-/** An error as it crosses threads: structured clone keeps neither the class nor the fields of a `Brain3DError`. */
-interface PackedError {
-  name: string;
-  message: string;
-  stack: string | undefined;
-  /** Of a `Brain3DError` only. */
-  code: ErrorCode | null;
-  file?: string;
-  field?: string;
-  offset?: number;
-  cause?: PackedError;
 }
 
 type Reply<TResult> = { result: TResult } | { failure: PackedError };
@@ -71,7 +59,7 @@ export function serveJobs<TJob, TResult, TData = unknown>(
       // Inside, because a result that cannot be cloned is a failure of its job.
       port.postMessage({ result: await handler(job, workerData as TData) } satisfies Reply<TResult>);
     } catch (error) {
-      port.postMessage({ failure: pack(error) } satisfies Reply<TResult>);
+      port.postMessage({ failure: packError(error) } satisfies Reply<TResult>);
     }
   });
 }
@@ -114,7 +102,7 @@ async function ask<TJob, TResult>(worker: Worker, job: TJob, stop: AbortSignal):
   worker.postMessage(job);
   const [reply] = (await once(worker, 'message', { signal: stop })) as [Reply<TResult>];
   if ('result' in reply) return reply.result;
-  throw unpack(reply.failure);
+  throw unpackError(reply.failure);
 }
 
 function endedByItself(cause: Error & { code?: string }): Brain3DError {
@@ -124,29 +112,4 @@ function endedByItself(cause: Error & { code?: string }): Brain3DError {
     `a worker thread ended in the middle of a job: ${cause.message}${isMemory ? '; use fewer workers' : ''}`,
     { cause },
   );
-}
-
-function pack(error: unknown): PackedError {
-  if (!(error instanceof Error)) return { name: 'Error', message: String(error), stack: undefined, code: null };
-  const { name, message, stack, cause } = error;
-  const packed: PackedError = { name, message, stack, code: null };
-  if (cause instanceof Error) packed.cause = pack(cause);
-  if (!Brain3DError.isInstance(error)) return packed;
-  return { ...packed, code: error.code, file: error.file, field: error.field, offset: error.offset };
-}
-
-/** Wrong arguments keep their class too: callers and the command line tell them by it. */
-const CLASSES: Record<string, new (message: string, options?: ErrorOptions) => Error> = { TypeError, RangeError };
-
-function unpack(packed: PackedError): Error {
-  const { name, code, message, stack, file, field, offset } = packed;
-  const cause = packed.cause === undefined ? undefined : unpack(packed.cause);
-  const PlainError = CLASSES[name] ?? Error;
-  const error =
-    code === null
-      ? new PlainError(message, cause === undefined ? undefined : { cause })
-      : new Brain3DError(code, message, { file, field, offset, cause });
-  // The job's own: it says where in the worker, and the message is its first line.
-  if (stack !== undefined) error.stack = stack;
-  return error;
 }

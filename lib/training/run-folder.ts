@@ -68,6 +68,8 @@ export async function beginRun({ dir, checkpoints, record }: RunFolder, facts: R
   if (record !== null) return record.salt;
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await removePartials(dir);
+  // First, since a folder that holds anything else without it is taken for somebody else's.
+  const { salt } = await writeRunRecord(join(dir, RUN_FILE), facts);
   await checkpoints.make();
-  return (await writeRunRecord(join(dir, RUN_FILE), facts)).salt;
+  return salt;
 }

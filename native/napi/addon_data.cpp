@@ -31,6 +31,11 @@ void AddonData::end_task(const CancelHandle& cancel) {
   if (active_.empty()) js_queue_.Unref(env_);
 }
 
+void AddonData::run_cancelled() {
+  compute_->run_cancelled();
+  files_->run_cancelled();
+}
+
 void AddonData::shut_down() {
   for (const CancelHandle& cancel : active_) cancel->cancel();
   compute_->stop();

@@ -41,6 +41,9 @@ class AddonData {
   void begin_task(const CancelHandle& cancel);
   void end_task(const CancelHandle& cancel);
 
+  /// [JS thread] Settles what was cancelled while it waited for its turn.
+  void run_cancelled();
+
  private:
   void shut_down();
 

@@ -1,4 +1,5 @@
 // A flag JavaScript sets and native work polls.
+#include "napi/addon_data.h"
 #include "napi/exports.h"
 
 namespace brain3d::napi {
@@ -7,6 +8,7 @@ namespace {
 
 Napi::Value cancel(const std::shared_ptr<CancelFlag>& flag, const Napi::CallbackInfo& info) {
   flag->cancel();
+  AddonData::of(info.Env()).run_cancelled();
   return info.Env().Undefined();
 }
 

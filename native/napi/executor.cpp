@@ -1,20 +1,34 @@
 #include "napi/executor.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace brain3d::napi {
 
-void Executor::post(std::function<void()> job) {
+void Executor::post(CancelHandle cancel, std::function<void()> job) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (stopping_) return;
-    jobs_.push_back(std::move(job));
+    jobs_.push_back({std::move(cancel), std::move(job)});
   }
   wake_.notify_one();
 }
 
+void Executor::run_cancelled() {
+  std::deque<Job> cancelled;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto first = std::stable_partition(jobs_.begin(), jobs_.end(),
+                                             [](const Job& job) { return !job.cancel->cancelled(); });
+    std::move(first, jobs_.end(), std::back_inserter(cancelled));
+    jobs_.erase(first, jobs_.end());
+  }
+  for (const Job& job : cancelled) job.run();
+}
+
 void Executor::stop() {
-  std::deque<std::function<void()>> dropped;
+  std::deque<Job> dropped;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
@@ -26,7 +40,7 @@ void Executor::stop() {
 
 void Executor::run() {
   for (;;) {
-    std::function<void()> job;
+    Job job;
     {
       std::unique_lock<std::mutex> lock(mutex_);
       wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
@@ -34,7 +48,7 @@ void Executor::run() {
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
-    job();
+    job.run();
   }
 }
 

@@ -52,7 +52,7 @@ struct Task {
   std::optional<T> result;
   std::exception_ptr failure;
 
-  /// [executor thread]
+  /// [executor thread; the JS thread if cancelled before its turn]
   void run() noexcept {
     try {
       cancel->check();
@@ -95,7 +95,7 @@ Napi::Promise run_async(Napi::Env env, Executor& executor, CancelHandle cancel, 
   task->held = std::move(held);
   const Napi::Promise promise = task->deferred.Promise();
   addon.begin_task(task->cancel);
-  executor.post([&addon, task]() mutable {
+  executor.post(task->cancel, [&addon, task]() mutable {
     task->run();
     addon.post_to_js([&addon, task = std::move(task)](Napi::Env js) {
       if (js == nullptr) {

@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { inspect, type TrainerOptions } from 'brain3d';
 import { SplitMix64 } from '../../dist/rng';
 import { type Loose, ROOT } from '../support/child';
+import { rounds } from '../support/rounds';
 import { comparable, readLog, type TrainingFixture, writeTrainingFixture } from '../support/training';
 
 const CHILD = join(ROOT, 'test/support/train-child.mjs');
-const KILLS = 30;
+const KILLS = rounds(30);
 
 let dir: string;
 let fixture: TrainingFixture;
@@ -91,24 +92,28 @@ async function expectBestToBeComplete(out: string): Promise<void> {
   if (existsSync(best)) expect(await inspect(best)).toMatchObject({ kind: 'checkpoint', problems: [] });
 }
 
-test(`killed ${KILLS} times, in steps and while writing, it ends as if it had not been`, async () => {
-  const random = new SplitMix64(20261124);
-  for (let kills = 0; kills < KILLS; ) {
-    const given = options();
-    for (let isKilled = true; isKilled; ) {
-      // By turns before an operation on a file, and at some time.
-      const fault: Fault =
-        kills % 2 === 0
-          ? { killAt: Math.floor(random.uniform() * 0.7 * operations) }
-          : { killAfterMs: Math.floor(random.uniform() * 400) };
-      const { signal } = await run(given, fault);
-      isKilled = signal === 'SIGKILL';
-      if (isKilled) kills++;
-      await expectBestToBeComplete(given.out);
+test(
+  `killed ${KILLS} times, in steps and while writing, it ends as if it had not been`,
+  async () => {
+    const random = new SplitMix64(20261124);
+    for (let kills = 0; kills < KILLS; ) {
+      const given = options();
+      for (let isKilled = true; isKilled; ) {
+        // By turns before an operation on a file, and at some time.
+        const fault: Fault =
+          kills % 2 === 0
+            ? { killAt: Math.floor(random.uniform() * 0.7 * operations) }
+            : { killAfterMs: Math.floor(random.uniform() * 400) };
+        const { signal } = await run(given, fault);
+        isKilled = signal === 'SIGKILL';
+        if (isKilled) kills++;
+        await expectBestToBeComplete(given.out);
+      }
+      expect(resultOf(given.out)).toEqual(whole);
     }
-    expect(resultOf(given.out)).toEqual(whole);
-  }
-}, 600_000);
+  },
+  600_000 + 20_000 * KILLS,
+);
 
 test('on a full disk it stops with an error that says what is left, and goes on from there', async () => {
   const given = options();

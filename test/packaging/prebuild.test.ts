@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { resolveForRun } from '../../lib/libtorch';
@@ -85,6 +85,74 @@ it('refuses a LibTorch that is broken, naming the file', () => {
   expect(message).toContain(join(root, 'lib', 'libc10.so'));
 });
 
+/** The LibTorch in use under another path, its libraries linked to but for one. */
+function copyWith(name: string, changed: string, change: (original: Buffer) => Buffer): string {
+  const [from, root] = [libtorch(), join(home, name)];
+  mkdirSync(join(root, 'lib'), { recursive: true });
+  writeFileSync(join(root, 'version.py'), `__version__ = '${BUILD.torchVersion}'\n`);
+  for (const file of readdirSync(join(from, 'lib')).filter((file) => file !== changed))
+    symlinkSync(join(from, 'lib', file), join(root, 'lib', file));
+  writeFileSync(join(root, 'lib', changed), change(readFileSync(join(from, 'lib', changed))));
+  return root;
+}
+
+it.each([
+  ['libc10.so', 0],
+  ['libc10.so', 20],
+  ['libc10.so', 0.1],
+  ['libc10.so', 0.5],
+  ['libc10.so', 0.9],
+  ['libc10.so', 0.9999],
+  ['libtorch.so', 0.5],
+  ['libtorch.so', 0.99],
+])('refuses a LibTorch whose %s is cut off at %d of it, instead of dying of it', (file, share) => {
+  const root = copyWith(`cut-${file}-${share}`, file, (original) =>
+    original.subarray(0, share < 1 ? Math.floor(share * original.length) : share),
+  );
+  const { code, message } = load({ LIBTORCH: root });
+  expect(code).toBe('BRAIN3D_LIBTORCH');
+  expect(message).toContain(join(root, 'lib', file));
+  expect(message).toContain(`LibTorch ${BUILD.torchVersion} (CPU) in ${root} cannot be opened`);
+  expect(message).toContain('install it again');
+});
+
+it('refuses one that lacks a library, naming it', () => {
+  const root = copyWith('lacking', 'libtorch.so', (original) => original);
+  rmSync(join(root, 'lib', 'libtorch_cpu.so'));
+  const { code, message } = load({ LIBTORCH: root });
+  expect(code).toBe('BRAIN3D_LIBTORCH');
+  expect(message).toContain(join(root, 'lib', 'libtorch_cpu.so'));
+});
+
+it.each(['2.4.1', '2.12.1', '2.14.0', '1.13.1'])('refuses LibTorch %s, naming path and version', (version) => {
+  const root = copyWith(`version-${version}`, 'libtorch.so', (original) => original);
+  writeFileSync(join(root, 'version.py'), `__version__ = '${version}+cpu'\n`);
+  const { code, message } = load({ LIBTORCH: root });
+  expect(code).toBe('BRAIN3D_LIBTORCH');
+  expect(message).toContain(`LIBTORCH (${root}): LibTorch ${version} (CPU), but the addon was built for`);
+});
+
+it('is not misled by LD_LIBRARY_PATH', () => {
+  const other = join(home, 'misleading');
+  mkdirSync(other);
+  for (const file of ['libc10.so', 'libtorch_cpu.so', 'libtorch.so']) writeFileSync(join(other, file), 'no library');
+  expect(load({ LIBTORCH: libtorch(), LD_LIBRARY_PATH: other })).toMatchObject({ info: { version: BUILD.version } });
+});
+
+it('refuses an addon that is cut off', () => {
+  const addon = join(installed, 'prebuilds', `${process.platform}-${process.arch}`);
+  const file = join(addon, readdirSync(addon).find((name) => name.endsWith('.node')) as string);
+  const whole = readFileSync(file);
+  try {
+    writeFileSync(file, whole.subarray(0, whole.length / 2));
+    const { code, message } = load({ LIBTORCH: libtorch() });
+    expect(code).toBe('BRAIN3D_ADDON');
+    expect(message).toContain(`${file}: expected at least`);
+  } finally {
+    writeFileSync(file, whole);
+  }
+});
+
 it('refuses a process that holds another LibTorch, naming both', () => {
   // A link of another name to the same directory would be the same library; a copy of libc10.so is another.
   const other = join(home, 'other');
@@ -95,7 +163,7 @@ it('refuses a process that holds another LibTorch, naming both', () => {
   const { code, message } = load({ LIBTORCH: libtorch() }, before);
   expect(code).toBe('BRAIN3D_LIBTORCH');
   expect(message).toContain(join(other, 'lib', 'libc10.so'));
-  expect(message).toContain(join(libtorch(), 'lib', 'libc10.so'));
+  expect(message).toContain(`${join(libtorch(), 'lib', 'libc10.so')} (LibTorch ${BUILD.torchVersion} (CPU))`);
 });
 
 it('refuses an Electron renderer', () => {

@@ -1,0 +1,131 @@
+/** Training over files whose calls fail in turn, and on a disk that is really full: nothing complete is ever lost. */
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Loose, ROOT } from '../support/child';
+import { type TrainingFixture, writeTrainingFixture } from '../support/training';
+
+/** All calls with all their errors, not each call with one. */
+const IS_FULL = process.env.BRAIN3D_ALL_FAULTS === '1';
+const LIMIT_MS = IS_FULL ? 3 * 3_600_000 : 580_000;
+
+let dir: string;
+let fixture: TrainingFixture;
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'brain3d-disk-'));
+  fixture = await writeTrainingFixture(join(dir, 'fixture'), { train: 4, val: 2 });
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+function run(command: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<Loose> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: ROOT, env: { ...process.env, ...env } });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk) => {
+      stdout += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      stderr += chunk;
+    });
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      const last = stdout.trim().split('\n').at(-1) ?? '';
+      if (code === 0 && last.startsWith('{')) resolve(JSON.parse(last));
+      else reject(new Error(`ended with ${code ?? signal}: ${stdout}${stderr}`));
+    });
+  });
+}
+
+const hasCompiler = spawnSync('cc', ['--version']).status === 0;
+const withCompiler = hasCompiler ? test : test.skip;
+const why = hasCompiler ? '' : ' (skipped: there is no cc to compile the shim)';
+
+withCompiler(
+  `every call on a file may fail or fall short: a typed error, and resuming ends as if it had not${why}`,
+  async () => {
+    const shim = join(dir, 'fault-shim.so');
+    execFileSync('cc', [
+      '-shared',
+      '-fPIC',
+      '-O1',
+      '-o',
+      shim,
+      join(ROOT, 'test/support/fault-shim.c'),
+      '-ldl',
+      '-lpthread',
+    ]);
+    const root = join(dir, 'runs');
+    mkdirSync(root);
+    const options = { ...fixture, phase: 'lora-sft', epochs: 1, batchSize: 2, checkpointSteps: 1 };
+    const given = { options, root, every: 1, errors: IS_FULL ? 'all' : 'by turns' };
+    const { calls, faults } = await run(
+      process.execPath,
+      [join(ROOT, 'test/support/fault-child.mjs'), JSON.stringify(given)],
+      {
+        LD_PRELOAD: shim,
+        FAULT_ROOT: root,
+        UV_USE_IO_URING: '0',
+      },
+    );
+    expect(calls).toBeGreaterThan(100);
+    expect(faults.length).toBeGreaterThanOrEqual(calls);
+    // Every kind of call was hit.
+    expect([...new Set(faults.map(({ kind }: Loose) => kind))]).toEqual(
+      expect.arrayContaining(['o', 'r', 'w', 's', 'n', 'm', 'c', 'u']),
+    );
+    expect(faults.filter(({ isSame, descriptors }: Loose) => !isSame || descriptors !== 0)).toEqual([]);
+    // Short transfers are gone on with; closing and clearing away may fail without harm.
+    expect(faults.filter(({ code }: Loose) => code !== undefined && !/^BRAIN3D_/.test(code))).toEqual([]);
+    const codes = faults.flatMap(({ kind, error, code }: Loose) =>
+      'wsn'.includes(kind) && error !== 'short' ? [code] : [],
+    );
+    expect([...new Set(codes)]).toEqual(['BRAIN3D_IO']);
+  },
+  LIMIT_MS,
+);
+
+/** A tmpfs of that many KiB in a mount namespace of its own, with `command` run in it as `$0 "$@"`. */
+const inTmpfs = (kib: number, mount: string, command: string[]): [string, string[]] => [
+  'unshare',
+  [
+    '--user',
+    '--map-root-user',
+    '--mount',
+    'sh',
+    '-c',
+    `mount -t tmpfs -o size=${kib}k tmpfs "${mount}" && exec "$0" "$@"`,
+    ...command,
+  ],
+];
+const canMount = ((): boolean => {
+  const [command, args] = inTmpfs(64, tmpdir(), ['true']);
+  return spawnSync(command, args).status === 0;
+})();
+
+(canMount ? test : test.skip)(
+  `a full disk stops it with an error that says what is left, and what is left goes on${canMount ? '' : ' (skipped: no tmpfs may be mounted here)'}`,
+  async () => {
+    const mount = join(dir, 'full');
+    mkdirSync(mount);
+    const options = {
+      ...fixture,
+      phase: 'lora-sft',
+      epochs: 1,
+      batchSize: 2,
+      checkpointSteps: 1,
+      cache: join(mount, 'cache'),
+    };
+    const child = join(ROOT, 'test/support/full-disk-child.mjs');
+    const [command, args] = inTmpfs(64 * 1024, mount, [process.execPath, child, JSON.stringify({ options, mount })]);
+    const { isSame, stops } = await run(command, args);
+    expect(isSame).toBe(true);
+    expect(stops.length).toBeGreaterThan(3);
+    for (const { code, message } of stops) {
+      expect(code).toBe('BRAIN3D_IO');
+      expect(message).toMatch(/ENOSPC|No space left/i);
+    }
+    expect(readFileSync('/proc/self/mounts', 'utf8')).not.toContain(mount);
+  },
+  LIMIT_MS,
+);

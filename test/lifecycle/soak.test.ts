@@ -1,0 +1,14 @@
+/** The short form of `npm run soak`: nothing is seen to grow. */
+import { join } from 'node:path';
+import { type Loose, ROOT, runNode } from '../support/child';
+
+test('memory, descriptors and threads stay flat over reports, loads, aborts and refused files', async () => {
+  const script = join(ROOT, 'test/soak/soak.mjs');
+  const { code, stdout, stderr } = await runNode(['--expose-gc', script, '--short'], 580_000);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const results: Loose[] = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(results.map(({ name }) => name)).toEqual(['reports', 'cycles', 'aborts', 'refusals']);
+}, 590_000);

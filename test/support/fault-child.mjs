@@ -1,0 +1,82 @@
+// Trains again and again in one process whose calls on files fail in turn (fault-shim.c, preloaded).
+// argv: JSON { options, root, every, errors }: `options` without `out`; a fault at each `every`th call of a run, once
+// with each error that its kind of call can have, or with one of them by turns (`errors: 'by turns'`).
+// Prints one line of JSON: { calls, faults: [{ at, kind, error, code, message, isSame, descriptors }] }.
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+
+const { options, root, every, errors } = JSON.parse(process.argv[2]);
+const { Trainer } = createRequire(import.meta.url)('brain3d');
+
+/** Errors by the kind of call; `short` transfers half. */
+const ERRORS = {
+  o: ['EIO', 'ENOSPC', 'EMFILE'],
+  r: ['EIO', 'short'],
+  w: ['ENOSPC', 'EIO', 'short', 'EDQUOT'],
+  s: ['EIO', 'ENOSPC'],
+  n: ['EXDEV', 'EIO', 'ENOSPC'],
+  m: ['ENOSPC', 'EROFS'],
+  l: ['ENOSPC', 'EIO'],
+  u: ['EIO', 'EROFS'],
+  t: ['EIO'],
+  c: ['EIO'],
+};
+
+/** The trace until now; from now on the call `at` fails. */
+const arm = (at, error = 'none') =>
+  readlinkSync(`/fault/${at}/${error === 'short' ? 0 : (constants.errno[error] ?? 0)}`);
+
+async function run(out) {
+  const trainer = new Trainer({ ...options, out, resume: true });
+  try {
+    await trainer.run();
+    return {};
+  } catch ({ code, message }) {
+    return { code: code ?? 'none', message };
+  }
+}
+
+function digest(out) {
+  const phase = join(out, options.phase);
+  const hash = createHash('sha256');
+  const log = readFileSync(join(phase, 'log.jsonl'), 'utf8').trim().split('\n');
+  for (const line of log) {
+    const { ms: _, tokens_per_s: _t, peak_bytes: _p, samples: _s, ...lasting } = JSON.parse(line);
+    hash.update(JSON.stringify(lasting));
+  }
+  for (const file of ['brain3d.safetensors', 'brain3d.json', 'adapter/adapter_model.safetensors'])
+    hash.update(readFileSync(join(phase, 'best', file)));
+  return hash.digest('hex');
+}
+
+const descriptors = () => readdirSync('/proc/self/fd').length;
+
+await run(join(root, 'warm')); // what is opened once is open now
+const expected = digest(join(root, 'warm'));
+arm(-1);
+await run(join(root, 'traced'));
+const trace = arm(-1);
+if (digest(join(root, 'traced')) !== expected) throw new Error('two runs without a fault differ');
+
+const faults = [];
+for (let at = 0, turn = 0; at < trace.length; at += every) {
+  const known = ERRORS[trace[at]];
+  for (const error of errors === 'all' ? known : [known[turn++ % known.length]]) {
+    const out = join(root, 'run');
+    const before = descriptors();
+    arm(at, error);
+    const outcome = await run(out);
+    const hit = arm(-1);
+    const mark = hit.indexOf('!');
+    const after = descriptors();
+    const resumed = await run(out);
+    const isSame = resumed.code === undefined && digest(out) === expected;
+    const kind = mark < 0 ? null : hit[mark - 1];
+    faults.push({ at, kind, error, ...outcome, resumed, isSame, descriptors: after - before });
+    rmSync(out, { recursive: true });
+  }
+}
+console.log(JSON.stringify({ calls: trace.length, faults }));
