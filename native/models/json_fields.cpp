@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "io/text.h"
 
 namespace brain3d::models {
 
@@ -19,7 +20,7 @@ bool JsonFields::has(const std::string& key) const {
 }
 
 void JsonFields::fail(const std::string& key, const std::string& expected) const {
-  const std::string got = has(key) ? object_.at(key).dump().substr(0, 80) : "nothing";
+  const std::string got = has(key) ? io::printable(object_.at(key).dump(), 80) : "nothing";
   throw Error(ErrorCode::Config, concat(where_, ": expected ", expected, " for '", key, "', got ", got),
               {where_, key, -1});
 }
