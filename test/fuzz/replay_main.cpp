@@ -2,7 +2,7 @@
 // on its last line; the summary says how many there were.
 #include <algorithm>
 #include <array>
-#include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -25,7 +25,7 @@ constexpr std::array<Target, 5> kTargets{{{"nifti", fuzz_nifti},
                                           {"safetensors", fuzz_safetensors},
                                           {"torch_checkpoint", fuzz_torch_checkpoint},
                                           {"json_config", fuzz_json_config}}};
-constexpr double kMaxSeconds = 5;  // the readers' bound of 1 s, on a busy machine under sanitizers
+constexpr double kMaxSeconds = 1;  // of processor time, so that a busy machine does not count
 
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -38,13 +38,12 @@ int replay(const Target& target, const std::filesystem::path& directory) {
   for (const auto& entry : std::filesystem::directory_iterator(directory)) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   for (const auto& file : files) {
-    std::fprintf(stderr, "%s/%s", target.name, file.filename().c_str());
+    std::fprintf(stderr, "%s/%s\n", target.name, file.filename().c_str());
     const std::vector<std::uint8_t> bytes = read_file(file);
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();
     target.run(bytes);
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    require(elapsed.count() < kMaxSeconds, "an input is refused or read within seconds");
-    std::fprintf(stderr, "\r\x1b[K");
+    const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+    require(seconds < kMaxSeconds, "an input is refused or read within a second");
   }
   return static_cast<int>(files.size());
 }
