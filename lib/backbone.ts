@@ -51,7 +51,9 @@ export async function fingerprint(dir: string): Promise<string> {
   for (const name of await listModelFiles(dir)) {
     // A pipe would be waited for without end.
     if (!(await stat(join(dir, name))).isFile())
-      throw new Brain3DError('BRAIN3D_FORMAT', `expected a regular file, got something else as '${name}'`, { file: name });
+      throw new Brain3DError('BRAIN3D_FORMAT', `expected a regular file, got something else as '${name}'`, {
+        file: name,
+      });
     const file = await open(join(dir, name), 'r');
     try {
       const { size } = await file.stat();

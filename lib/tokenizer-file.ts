@@ -43,9 +43,11 @@ function checkVocabulary(vocab: Json, hasBytes: boolean): Map<string, number> {
   const ids = new Map<string, number>();
   const seen = new Set<number>();
   for (const [token, id] of Object.entries(vocab)) {
-    if (!isId(id)) throw new Error(`model.vocab: expected an id from 0 to ${MAX_ID} for ${show(token)}, got ${show(id)}`);
+    if (!isId(id))
+      throw new Error(`model.vocab: expected an id from 0 to ${MAX_ID} for ${show(token)}, got ${show(id)}`);
     if (seen.has(id)) throw new Error(`model.vocab: expected each id once, got ${id} for ${show(token)} as well`);
-    if (SURROGATE.test(token)) throw new Error(`model.vocab: expected text, got half a character as the token of id ${id}`);
+    if (SURROGATE.test(token))
+      throw new Error(`model.vocab: expected text, got half a character as the token of id ${id}`);
     if (hasBytes && BYTE_LIKE.test(token) && !BYTE.test(token))
       throw new Error(`model.vocab: expected bytes as <0x00> to <0xFF>, got ${show(token)}`);
     seen.add(id);
@@ -81,7 +83,9 @@ function checkAdded(added: unknown, ids: Map<string, number>): void {
     if (!isId(id)) throw new Error(`${where}.id: expected an id from 0 to ${MAX_ID}, got ${show(id)}`);
     const [known, owner] = [ids.get(content), owners.get(id)];
     if ((known ?? id) !== id || (owner ?? content) !== content)
-      throw new Error(`${where}: expected an id of its own for ${show(content)}, got ${id} of ${show(owner ?? content)}`);
+      throw new Error(
+        `${where}: expected an id of its own for ${show(content)}, got ${id} of ${show(owner ?? content)}`,
+      );
     ids.set(content, id);
     owners.set(id, content);
   }

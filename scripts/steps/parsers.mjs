@@ -14,7 +14,9 @@ export const parsers = {
   doing: 'compiling them with AddressSanitizer and UndefinedBehaviorSanitizer (a minute the first time)',
 
   isUpToDate({ root }) {
-    return PROGRAMS.every((name) => existsSync(join(root, PARSERS_DIR, name))) && readStamp(root, 'parsers') === key(root);
+    return (
+      PROGRAMS.every((name) => existsSync(join(root, PARSERS_DIR, name))) && readStamp(root, 'parsers') === key(root)
+    );
   },
 
   async run({ root, verbose, progress }) {
@@ -33,7 +35,11 @@ export const parsers = {
 };
 
 const SYMPTOMS = [
-  [/cannot find -lasan|cannot find .*lib(asan|ubsan)/, 'the compiler has no sanitizers', 'install those of your compiler'],
+  [
+    /cannot find -lasan|cannot find .*lib(asan|ubsan)/,
+    'the compiler has no sanitizers',
+    'install those of your compiler',
+  ],
   [/\berror: /, 'a source file does not compile', 'correct what the output above names'],
 ];
 

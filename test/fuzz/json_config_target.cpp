@@ -7,10 +7,10 @@
 
 namespace brain3d::fuzz {
 
-void fuzz_json_config(Input input) {
+bool fuzz_json_config(Input input) {
   const std::string_view text(reinterpret_cast<const char*>(input.data()), input.size());
   io::Json json;
-  if (!accepts([&] { json = io::parse_json(text, "config.json"); })) return;
+  if (!accepts([&] { json = io::parse_json(text, "config.json"); })) return false;
   require(io::parse_json(json.dump(), "config.json") == json, "what was parsed can be written and parsed again");
   accepts([&] {
     const auto config = models::Gemma3Config::parse(models::JsonFields(json, "config.json"));
@@ -21,6 +21,7 @@ void fuzz_json_config(Input input) {
     const auto config = models::SiglipConfig::parse(models::JsonFields(json, "config.json"));
     require(config.hidden_size % config.num_attention_heads == 0 && config.table_side() > 0, "heads and patches fit");
   });
+  return true;
 }
 
 }  // namespace brain3d::fuzz

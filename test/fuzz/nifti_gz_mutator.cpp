@@ -1,5 +1,5 @@
-// Mutates what the gzip data hold and compresses it again: behind a checksum, changed bytes would teach nothing about the
-// NIfTI reader. Every fourth input is changed as it is, for the gzip reader's own sake.
+// Mutates what the gzip data hold and compresses it again: behind a checksum, changed bytes would teach nothing about
+// the NIfTI reader. Every fourth input is changed as it is, for the gzip reader's own sake.
 #include <algorithm>
 #include <string>
 

@@ -7,11 +7,11 @@
 
 namespace brain3d::fuzz {
 
-void fuzz_nifti_gz(Input input) {
+bool fuzz_nifti_gz(Input input) {
   const MemoryFile packed(input);
   const io::NiftiOptions options{.volume_index = 0, .max_voxels = 1 << 20};
   io::NiftiImage image;
-  if (!accepts([&] { image = io::read_nifti(packed.path(), options); }) || !image.compressed) return;
+  if (!accepts([&] { image = io::read_nifti(packed.path(), options); }) || !image.compressed) return false;
 
   // What is accepted compressed is accepted inflated, and is the same volume bit for bit.
   std::vector<std::uint8_t> inflated(std::size_t{32} << 20);
@@ -25,6 +25,7 @@ void fuzz_nifti_gz(Input input) {
   require(same.voxels.size() == image.voxels.size() &&
               std::memcmp(same.voxels.data(), image.voxels.data(), same.voxels.size() * sizeof(float)) == 0,
           "both have the same voxels");
+  return true;
 }
 
 }  // namespace brain3d::fuzz

@@ -5,12 +5,12 @@
 
 namespace brain3d::fuzz {
 
-void fuzz_nifti(Input input) {
+bool fuzz_nifti(Input input) {
   const MemoryFile file(input);
   // Small, so that an input which only makes the reader fill memory does not hide others.
   const io::NiftiOptions options{.volume_index = input.size() % 2 == 0 ? -1 : 0, .max_voxels = 1 << 20};
   io::NiftiImage image;
-  if (!accepts([&] { image = io::read_nifti(file.path(), options); })) return;
+  if (!accepts([&] { image = io::read_nifti(file.path(), options); })) return false;
   require(image.voxels.size() == static_cast<std::size_t>(image.shape[0] * image.shape[1] * image.shape[2]),
           "as many voxels as the shape says");
   for (const double value : image.affine) require(std::isfinite(value), "a finite affine");
@@ -18,6 +18,7 @@ void fuzz_nifti(Input input) {
   require(accepts([&] { header = io::read_nifti_header(file.path(), options); }),
           "a volume that reads has a header that reads");
   require(header.shape == image.shape && header.affine == image.affine, "header and volume agree");
+  return true;
 }
 
 }  // namespace brain3d::fuzz

@@ -3,9 +3,9 @@
 
 namespace brain3d::fuzz {
 
-void fuzz_safetensors(Input input) {
+bool fuzz_safetensors(Input input) {
   const MemoryFile file(input);
-  accepts([&] {
+  return accepts([&] {
     const io::SafetensorsFile tensors(file.path());
     std::uint64_t covered = 8 + tensors.header_bytes();
     unsigned sum = 0;

@@ -1,5 +1,6 @@
-// What is fuzzed. A target takes any bytes, reads them as its format and returns; the one exception it may meet is
-// brain3d::Error. Whatever else happens (a sanitizer's report, another exception, a broken promise) ends the program.
+// What is fuzzed. A target takes any bytes, reads them as its format and returns whether it was accepted; the one
+// exception it may meet is brain3d::Error. Whatever else happens (a sanitizer's report, another exception, a broken
+// promise) ends the program.
 #pragma once
 
 #include <cstddef>
@@ -14,11 +15,11 @@ namespace brain3d::fuzz {
 
 using Input = std::span<const std::uint8_t>;
 
-void fuzz_nifti(Input input);             // read_nifti, read_nifti_header
-void fuzz_nifti_gz(Input input);          // the same, compressed, against the same bytes uncompressed
-void fuzz_safetensors(Input input);       // SafetensorsFile
-void fuzz_torch_checkpoint(Input input);  // ZipArchive, read_pickle, read_peer_projector
-void fuzz_json_config(Input input);       // parse_json and the models' configurations
+bool fuzz_nifti(Input input);             // read_nifti, read_nifti_header
+bool fuzz_nifti_gz(Input input);          // the same, compressed, against the same bytes uncompressed
+bool fuzz_safetensors(Input input);       // SafetensorsFile
+bool fuzz_torch_checkpoint(Input input);  // ZipArchive, read_pickle, read_peer_projector
+bool fuzz_json_config(Input input);       // parse_json and the models' configurations
 
 /// Ends the program unless `holds`: what a reader accepts must keep its promises.
 inline void require(bool holds, const char* promise) {

@@ -8,7 +8,7 @@
 
 namespace brain3d::fuzz {
 
-void fuzz_torch_checkpoint(Input input) {
+bool fuzz_torch_checkpoint(Input input) {
   // The pickle machine also by itself: behind the archive's checksums most mutations would never reach it.
   accepts([&] { io::read_pickle(std::as_bytes(input), "data.pkl"); });
   const MemoryFile file(input);
@@ -20,12 +20,13 @@ void fuzz_torch_checkpoint(Input input) {
     }
   });
   io::PeerProjector projector;
-  if (!accepts([&] { projector = io::read_peer_projector(file.path()); })) return;
+  if (!accepts([&] { projector = io::read_peer_projector(file.path()); })) return false;
   for (const auto& [name, tensor] : projector.state) {
     const auto bytes = io::tensor_bytes(tensor.dtype, tensor.shape);
     require(bytes && *bytes == tensor.bytes.size(), "a tensor has the bytes of its shape");
     require(tensor.bytes.size() <= input.size(), "a tensor is no larger than its file");
   }
+  return true;
 }
 
 }  // namespace brain3d::fuzz

@@ -17,7 +17,17 @@ const SETTLE_MS = 20_000;
 /** Names of options and fields, so that objects get past the first question. */
 const FIELDS = [
   ...['volumeIndex', 'orientation', 'preferAffine', 'overrideOrientation', 'size', 'mask', 'lowerPercentile'],
-  ...['upperPercentile', 'maxNewTokens', 'minNewTokens', 'greedy', 'temperature', 'topK', 'topP', 'seed', 'eosTokenIds'],
+  ...[
+    'upperPercentile',
+    'maxNewTokens',
+    'minNewTokens',
+    'greedy',
+    'temperature',
+    'topK',
+    'topP',
+    'seed',
+    'eosTokenIds',
+  ],
   ...['padTokenId', 'repetitionPenalty', 'noRepeatNgramSize', 'cudaGraph', 'visionDir', 'languageDir', 'weightsFile'],
   ...['adapterDir', 'recipe', 'device', 'dtype', 'name', 'shape', 'data', 'affine', 'affineSource', 'datatype', 'dir'],
   ...['warnings', 'layer', 'file', 'spacingMm', 'tumour', 'contrast', 'acquisition', 'strip', 'foci', 'length'],
@@ -35,8 +45,15 @@ const loadedModel = await addon.loadModel(modelSpec(), token(), null);
 // Relative names without dots: whatever is written stays in this folder. Numbers are small or absurd: an array of some
 // gigabytes would be a legal wish.
 const text = fc.oneof(fc.string(), fc.string({ unit: 'binary' })).map((value) => value.replace(/[./\\]/g, '_'));
-const number = fc.oneof(fc.integer({ min: -9, max: 9 }), fc.constantFrom(NaN, Infinity, -0, 2 ** 31, 2 ** 53, -1e300, 0.5));
-const typedArray = fc.oneof(fc.float32Array({ maxLength: 16 }), fc.uint8Array({ maxLength: 16 }), fc.int32Array({ maxLength: 8 }));
+const number = fc.oneof(
+  fc.integer({ min: -9, max: 9 }),
+  fc.constantFrom(NaN, Infinity, -0, 2 ** 31, 2 ** 53, -1e300, 0.5),
+);
+const typedArray = fc.oneof(
+  fc.float32Array({ maxLength: 16 }),
+  fc.uint8Array({ maxLength: 16 }),
+  fc.int32Array({ maxLength: 8 }),
+);
 const odd = fc.constantFrom(
   null,
   undefined,
@@ -46,7 +63,11 @@ const odd = fc.constantFrom(
   class {},
   // fast-check itself asks for symbols.
   new Proxy({}, { get: (_, key) => typeof key === 'string' && raise(), has: () => false, ownKeys: () => raise() }),
-  { get size() { return raise(); } },
+  {
+    get size() {
+      return raise();
+    },
+  },
   Object.create(null),
   new Float32Array(new SharedArrayBuffer(16)),
   new Array(3),
@@ -82,7 +103,10 @@ function modelSpec() {
 
 function requireTyped(name, error) {
   const isTyped =
-    error instanceof TypeError || error instanceof RangeError || error instanceof Raised || /^BRAIN3D_/.test(error?.code);
+    error instanceof TypeError ||
+    error instanceof RangeError ||
+    error instanceof Raised ||
+    /^BRAIN3D_/.test(error?.code);
   if (isTyped && error.code !== 'BRAIN3D_INTERNAL') return;
   throw new Error(`${name}: expected a typed error, got ${String(error?.stack ?? error)}`);
 }
@@ -118,7 +142,9 @@ const functions = [
 
 /** Own methods and those of the prototype. */
 function methodsOf(object) {
-  return [...new Set([...Object.getOwnPropertyNames(object), ...Object.getOwnPropertyNames(Object.getPrototypeOf(object))])]
+  return [
+    ...new Set([...Object.getOwnPropertyNames(object), ...Object.getOwnPropertyNames(Object.getPrototypeOf(object))]),
+  ]
     .filter((name) => name !== 'constructor' && !name.startsWith('__'))
     .filter((name) => !(name in Object.prototype));
 }

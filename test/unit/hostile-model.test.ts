@@ -25,17 +25,32 @@ const read = (name: string): Loose => JSON.parse(readFileSync(path(name), 'utf8'
 const write = (name: string, json: Loose): void =>
   writeFileSync(path(name), typeof json === 'string' ? json : JSON.stringify(json));
 
+/** Sets the field at a path such as `added_tokens.1.id`. */
+const assign = (at: string, value: Loose) => (json: Loose) => {
+  const keys = at.split('.');
+  const last = keys.pop() as string;
+  Object.assign(
+    keys.reduce((object, key) => object[key], json),
+    { [last]: value },
+  );
+};
+
 type Row = [id: string, what: string, spoil: (json: Loose) => Loose, message: string];
 
 describe('tokenizer', () => {
   const vocab = (edit: (vocab: Loose) => void) => (json: Loose) => void edit(json.model.vocab);
   const rows: Row[] = [
     ['T01', 'JSON cut off', (json) => JSON.stringify(json).slice(0, 5000), 'JSON'],
-    ['T02', 'another kind of model', (json) => void (json.model.type = 'Unigram'), 'expected BPE, got "Unigram"'],
-    ['T03', 'a negative id', vocab((v) => (v.the = -1)), 'an id from 0 to 2147483647 for "the", got -1'],
-    ['T03', 'an id beyond 2^31', vocab((v) => (v.the = 2 ** 31)), 'got 2147483648'],
-    ['T03', 'an id twice', vocab((v) => (v.unseen = 5)), 'expected each id once, got 5'],
-    ['T03', 'a hole', vocab((v) => (v.unseen = 5000)), 'without holes, got 5000'],
+    ['T02', 'another kind of model', assign('model.type', 'Unigram'), 'expected BPE, got "Unigram"'],
+    [
+      'T03',
+      'a negative id',
+      vocab((v) => Object.assign(v, { the: -1 })),
+      'an id from 0 to 2147483647 for "the", got -1',
+    ],
+    ['T03', 'an id beyond 2^31', vocab((v) => Object.assign(v, { the: 2 ** 31 })), 'got 2147483648'],
+    ['T03', 'an id twice', vocab((v) => Object.assign(v, { unseen: 5 })), 'expected each id once, got 5'],
+    ['T03', 'a hole', vocab((v) => Object.assign(v, { unseen: 5000 })), 'without holes, got 5000'],
     ['T04', 'a merge of unknown tokens', (json) => void json.model.merges.push(['q', '\u0398']), 'of the vocabulary'],
     ['T04', 'a merge of three', (json) => void json.model.merges.push(['a', 'b', 'c']), 'expected two tokens'],
     [
@@ -44,14 +59,14 @@ describe('tokenizer', () => {
       (json) => `${JSON.stringify(json).replace('"merges":[', `"merges":[${'1,'.repeat(1_000_000)}`)}`,
       'expected at most 1000000',
     ],
-    ['T06', 'an added token with the id of another', (json) => void (json.added_tokens[1].id = 7), 'an id of its own'],
-    ['T08', 'an added token without text', (json) => void (json.added_tokens[1].content = ''), 'not empty'],
+    ['T06', 'an added token with the id of another', assign('added_tokens.1.id', 7), 'an id of its own'],
+    ['T08', 'an added token without text', assign('added_tokens.1.content', ''), 'not empty'],
     ['T09', 'the byte <0x-1>', vocab((v) => renamed(v, '<0x00>', '<0x-1>')), 'got "<0x-1>"'],
     ['T09', 'the byte <0xZZ>', vocab((v) => renamed(v, '<0x00>', '<0xZZ>')), 'got "<0xZZ>"'],
     ['T09', 'the byte <0x100>', vocab((v) => renamed(v, '<0x00>', '<0x100>')), 'got "<0x100>"'],
-    ['T10', 'an unknown normalizer', (json) => void (json.normalizer = { type: 'Nothing' }), 'Nothing'],
-    ['T10', 'an unknown pre-tokenizer', (json) => void (json.pre_tokenizer = { type: 'Nothing' }), 'Nothing'],
-    ['T15', 'half a character', vocab((v) => (v['\ud800'] = 1921)), 'half a character'],
+    ['T10', 'an unknown normalizer', assign('normalizer', { type: 'Nothing' }), 'Nothing'],
+    ['T10', 'an unknown pre-tokenizer', assign('pre_tokenizer', { type: 'Nothing' }), 'Nothing'],
+    ['T15', 'half a character', vocab((v) => Object.assign(v, { '\ud800': 1921 })), 'half a character'],
   ];
   const renamed = (vocab: Loose, from: string, to: string): void => {
     vocab[to] = vocab[from];
@@ -97,7 +112,10 @@ describe('tokenizer', () => {
     const { truncateSync } = await import('node:fs');
     truncateSync(path('language/tokenizer.json'), 128 * 2 ** 20 + 1);
     const error = await refusalOf(() => Tokenizer.load(path('language')));
-    expect(error).toMatchObject({ code: 'BRAIN3D_CONFIG', message: expect.stringContaining('at most 134217728 bytes') });
+    expect(error).toMatchObject({
+      code: 'BRAIN3D_CONFIG',
+      message: expect.stringContaining('at most 134217728 bytes'),
+    });
   });
 
   // T13, a vocabulary and an embedding that disagree: bad-model.test.ts.
@@ -121,7 +139,7 @@ describe('tokenizer', () => {
 });
 
 describe('configuration', () => {
-  const set = (field: string, value: Loose) => (json: Loose) => void (json[field] = value);
+  const set = assign;
   const raw = (field: string, value: string) => (json: Loose) =>
     JSON.stringify({ ...json, [field]: 0 }).replace(`"${field}":0`, `"${field}":${value}`);
   type ConfigRow = [id: string, what: string, spoil: (json: Loose) => Loose, code: string, message: string];
@@ -137,7 +155,7 @@ describe('configuration', () => {
     [
       'C07',
       'an unknown rotary embedding',
-      (json) => void (json.rope_parameters.full_attention.rope_type = 'yarn'),
+      assign('rope_parameters.full_attention.rope_type', 'yarn'),
       'BRAIN3D_CONFIG',
       'default or linear',
     ],

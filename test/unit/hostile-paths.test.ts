@@ -19,7 +19,16 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checkDataset, importCheckpoint, inspect, inspectVolume, loadVolume, preprocess, readManifest, writeTensors } from 'brain3d';
+import {
+  checkDataset,
+  importCheckpoint,
+  inspect,
+  inspectVolume,
+  loadVolume,
+  preprocess,
+  readManifest,
+  writeTensors,
+} from 'brain3d';
 import { casesCsv } from '../../dist/evaluate/cases-csv';
 import { refusalOf } from '../support/bounds';
 import { type Loose, MODEL, ROOT, runScript, SAMPLE } from '../support/child';
@@ -71,7 +80,10 @@ describe('manifest', () => {
     ],
   ])('%s: %s', async (_id, _what, make, code, message) => {
     const file = make();
-    expect(await refusalOf(() => readManifest(file))).toMatchObject({ code, message: expect.stringContaining(message) });
+    expect(await refusalOf(() => readManifest(file))).toMatchObject({
+      code,
+      message: expect.stringContaining(message),
+    });
   });
 
   test('D07: a subject in two splits is an error of the check', async () => {

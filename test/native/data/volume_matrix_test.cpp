@@ -38,7 +38,8 @@ TEST_CASE("N31: a file that does not say how it lies is refused, and read as the
   const TempDir dir;
   const std::string path = dir.write("v.nii", NiftiBuilder().sform(0).bytes());
   const io::test::Bounds bounds;
-  check_refused([&] { read_volume(path, {}); }, ErrorCode::Orientation, "left and right would be a guess", "qform_code");
+  check_refused([&] { read_volume(path, {}); }, ErrorCode::Orientation, "left and right would be a guess",
+                "qform_code");
   check_refused([&] { read_volume_header(path, {}); }, ErrorCode::Orientation, "left and right would be a guess",
                 "qform_code");
   bounds.check();
@@ -52,8 +53,8 @@ TEST_CASE("N31: a file that does not say how it lies is refused, and read as the
 TEST_CASE("N34: a volume turned by 45 degrees is read with a warning, its axes chosen the same every time") {
   const TempDir dir;
   const double half = std::sqrt(0.5);
-  const std::string path = dir.write(
-      "v.nii", NiftiBuilder().sform(1, {half, -half, 0, 0, half, half, 0, 0, 0, 0, 2, 0}).bytes());
+  const std::string path =
+      dir.write("v.nii", NiftiBuilder().sform(1, {half, -half, 0, 0, half, half, 0, 0, 0, 0, 2, 0}).bytes());
   const Volume volume = read_volume(path, {});
   REQUIRE(volume.warnings.size() == 1);
   CHECK(volume.warnings[0].starts_with("oblique: the voxel axes are up to 45"));
@@ -64,9 +65,10 @@ TEST_CASE("N34: a volume turned by 45 degrees is read with a warning, its axes c
 TEST_CASE("N37: a volume with voxels that are no numbers is refused, with their count") {
   const TempDir dir;
   for (const int count : {1, 10, 64}) {
-    const std::string path = dir.write("v.nii", volume_file(1, [&](auto& voxels) {
-      std::fill_n(voxels.begin(), count, count % 2 == 0 ? io::test::kNan : io::test::kInf);
-    }));
+    const std::string path =
+        dir.write("v.nii", volume_file(1, [&](auto& voxels) {
+                    std::fill_n(voxels.begin(), count, count % 2 == 0 ? io::test::kNan : io::test::kInf);
+                  }));
     const io::test::Bounds bounds;
     check_refused([&] { preprocessed(path); }, ErrorCode::Volume,
                   concat("got ", count, " of 64 that are NaN or infinite"));
@@ -109,7 +111,8 @@ std::vector<float> stored_phantom(const Affine& orientation, const std::array<st
   return voxels;
 }
 
-TEST_CASE("N60: 48 orders of the axes, given by sform, qform or both, are one canonical volume; a mirror image is another") {
+TEST_CASE(
+    "N60: 48 orders of the axes, given by sform, qform or both, are one canonical volume; a mirror image is another") {
   const TempDir dir;
   constexpr std::array<double, 3> kSpacing{1, 2, 3};
   constexpr std::array<std::int64_t, 3> kPatient{5, 4, 3};

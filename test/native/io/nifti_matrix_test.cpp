@@ -1,7 +1,8 @@
-// Hostile and odd NIfTI files by number: N01 to N60 of docs/hostile-files.md. Each row makes its files (in both versions,
-// both byte orders, plain and compressed where that applies), reads each and compares code, field and message, or the
-// warning of what is accepted, within the bounds of io/bounds.h. N31, N34, N37 to N39 and N60 are about the volume
-// rather than the file: test/native/data/volume_matrix_test.cpp. N45, N54, N58 and N59 have cases of their own below.
+// Hostile and odd NIfTI files by number: N01 to N60 of docs/hostile-files.md. Each row makes its files (in both
+// versions, both byte orders, plain and compressed where that applies), reads each and compares code, field and
+// message, or the warning of what is accepted, within the bounds of io/bounds.h. N31, N34, N37 to N39 and N60 are about
+// the volume rather than the file: test/native/data/volume_matrix_test.cpp. N45, N54, N58 and N59 have cases of their
+// own below.
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -140,8 +141,10 @@ std::vector<Row> shape_rows() {
       refused("N11", "one dimension", dims({1}), kUnsupported, "dim", "expected a 3-D volume, got 1"),
       refused("N11", "one slice", dims({2}), kUnsupported, "dim", "expected a 3-D volume, got 2"),
       accepted("N12", "a fourth axis of length 1", dims({4, 3, 4, 5, 1})),
-      refused("N13", "five volumes", each([](NiftiBuilder& b) { b.dim({4, 3, 4, 1, 5}); }), kUnsupported, "dim",
-              "volumeIndex"),
+      refused("N13", "five volumes", each([](NiftiBuilder& b) {
+                b.dim({4, 3, 4, 1, 5});
+              }),
+              kUnsupported, "dim", "volumeIndex"),
       accepted("N13", "one of five volumes", dims({4, 3, 4, 1, 5}), "", {.volume_index = 4}),
       accepted("N14", "seven axes, the last four of length 1", dims({7, 3, 4, 5, 1, 1, 1, 1})),
       refused("N14", "three elements a voxel", dims({5, 3, 4, 5, 1, 3}), kUnsupported, "dim",
@@ -156,7 +159,12 @@ std::vector<Row> shape_rows() {
       refused("N18", "more than the file holds", dims({3, 600, 600, 700}), kFormat, "dim", "cut off"),
       refused("N18", "more voxels than the limit", dims({3, 4096, 4096, 4096}), kUnsupported, "dim",
               "at most 268435456 voxels"),
-      {"N18", "more voxels than the caller's limit", plain(good()), kUnsupported, "dim", "at most 59 voxels",
+      {"N18",
+       "more voxels than the caller's limit",
+       plain(good()),
+       kUnsupported,
+       "dim",
+       "at most 59 voxels",
        {.max_voxels = 59}},
       refused("N19", "NIfTI-2 sizes of 2^40", plain(NiftiBuilder(kNifti2Layout).dim({3, huge, huge, huge}).bytes()),
               kUnsupported, "dim", "at most 4096 voxels"),
@@ -247,22 +255,22 @@ std::vector<Row> affine_rows() {
               "two axes have the same direction"),
       refused("N29", "columns a hundred thousand times apart", sform({1e-5, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0}),
               kOrientation, "sform", "voxel sizes of 0.1 to 20 mm"),
-      refused("N30", "a quaternion of length 8.7", qform({5, 5, 5}, {0, 0, 0}), kOrientation, "qform",
-              "longer than 1"),
+      refused("N30", "a quaternion of length 8.7", qform({5, 5, 5}, {0, 0, 0}), kOrientation, "qform", "longer than 1"),
       refused("N30", "a quaternion that is no number", qform({kNan, 0, 0}, {0, 0, 0}), kOrientation, "qform",
               "longer than 1"),
       refused("N30", "an offset that is no number", qform({0, 0, 1}, {0, kNan, 0}), kOrientation, "qform",
               "infinite or undefined"),
       refused("N32", "sform and qform mirrored", both({0, 0, 0}, {10, 20, 30}), kOrientation, "sform", "disagree"),
-      refused("N32", "sform and qform 10 degrees apart", both({0, std::sqrt(1 - tilted * tilted), tilted}, {10, 20, 30}),
-              kOrientation, "sform", "degrees"),
+      refused("N32", "sform and qform 10 degrees apart",
+              both({0, std::sqrt(1 - tilted * tilted), tilted}, {10, 20, 30}), kOrientation, "sform", "degrees"),
       refused("N32", "sform and qform 5 mm apart", both({0, 0, 1}, {10, 20, 35}), kOrientation, "sform", "5 mm apart"),
       accepted("N32", "the choice between them", both({0, 0, 1}, {10, 20, 35}), "", {.prefer = "qform"}),
       accepted("N33", "6 % shear", sform({1, 0.06, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0}), "shear"),
       refused("N33", "30 % shear", sform({1, 0.3, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0}), kOrientation, "sform",
               "away from right angles"),
-      accepted("N35", "the identity",
-               each([](NiftiBuilder& b) { b.pixdim(3, 1).sform(1, {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}); }),
+      accepted("N35", "the identity", each([](NiftiBuilder& b) {
+                 b.pixdim(3, 1).sform(1, {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0});
+               }),
                "identityAffine"),
   };
   return rows;
@@ -316,8 +324,7 @@ std::vector<Row> system_rows() {
   };
   for (const auto& [start, part] : foreign) {
     for (const char* name : {"v.nii", "v.nii.gz"}) {
-      rows.push_back(
-          refused("N51", part, file(name, start + std::string(600, 'x')), kFormat, "magic", part));
+      rows.push_back(refused("N51", part, file(name, start + std::string(600, 'x')), kFormat, "magic", part));
     }
   }
   rows.push_back(refused("N52", "one file of a pair", file("v.hdr", with_magic("ni1\0"s)), ErrorCode::Unsupported,
@@ -339,17 +346,17 @@ std::vector<Row> system_rows() {
                            return Paths{path};
                          }),
                          kFormat, "", "a socket"));
-  rows.push_back(refused("N53", "a device", paths([](const TempDir&) { return Paths{"/dev/zero"}; }), kFormat, "",
-                         "a device"));
+  rows.push_back(
+      refused("N53", "a device", paths([](const TempDir&) { return Paths{"/dev/zero"}; }), kFormat, "", "a device"));
   rows.push_back(refused("N53", "a file that the system makes up",
                          paths([](const TempDir&) { return Paths{"/proc/self/status"}; }), kFormat, "sizeof_hdr",
                          "got only 0"));
-  rows.push_back(refused("N55", "names that lead nowhere, escaped", paths([](const TempDir& dir) {
-                           std::filesystem::create_symlink("nowhere", dir.file("dangling\n.nii"));
-                           return Paths{dir.file("dangling\n.nii"), dir.file("\xE2\x80\xAE.nii\n"),
-                                        dir.file("\xFF\n.nii")};
-                         }),
-                         ErrorCode::NotFound, "", "\\x0a"));
+  rows.push_back(
+      refused("N55", "names that lead nowhere, escaped", paths([](const TempDir& dir) {
+                std::filesystem::create_symlink("nowhere", dir.file("dangling\n.nii"));
+                return Paths{dir.file("dangling\n.nii"), dir.file("\xE2\x80\xAE.nii\n"), dir.file("\xFF\n.nii")};
+              }),
+              ErrorCode::NotFound, "", "\\x0a"));
   rows.push_back(refused("N55", "a link to itself, a name of 4096 characters", paths([](const TempDir& dir) {
                            std::filesystem::create_symlink("loop.nii", dir.file("loop.nii"));
                            return Paths{dir.file("loop.nii"), dir.file(std::string(4096, 'n'))};
@@ -376,8 +383,8 @@ std::vector<Row> system_rows() {
   rows.push_back(refused("N57", "NIfTI-2's magic in a NIfTI-1 header", plain(with_magic("n+2\0"s)), kFormat, "magic",
                          "magic of NIfTI-1"));
   rows.push_back(refused("N57", "NIfTI-1's magic in a NIfTI-2 header",
-                         plain(std::string(NiftiBuilder(kNifti2Layout).bytes()).replace(4, 8, "n+1\0\0\0\0\0"s)), kFormat, "magic",
-                         "magic of NIfTI-2"));
+                         plain(std::string(NiftiBuilder(kNifti2Layout).bytes()).replace(4, 8, "n+1\0\0\0\0\0"s)),
+                         kFormat, "magic", "magic of NIfTI-2"));
   return rows;
 }
 
@@ -414,8 +421,7 @@ void run(const Row& row) {
 
 TEST_CASE("hostile NIfTI files N01 to N57") {
   std::set<std::string> ids;
-  for (const auto& rows :
-       {shape_rows(), field_rows(), affine_rows(), gzip_rows(), system_rows(), byte_order_rows()}) {
+  for (const auto& rows : {shape_rows(), field_rows(), affine_rows(), gzip_rows(), system_rows(), byte_order_rows()}) {
     for (const Row& row : rows) {
       run(row);
       ids.insert(row.id);

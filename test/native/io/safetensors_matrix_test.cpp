@@ -1,6 +1,6 @@
-// Hostile and odd safetensors files and indexes by number: S01 to S65 of docs/hostile-files.md, each within the bounds of
-// io/bounds.h. Up to S38 the safetensors library 0.8.0 refuses them too (tools/reference/hostile.py compares), S39 to
-// S45 it accepts, and from S46 on are brain3d's own limits and rules.
+// Hostile and odd safetensors files and indexes by number: S01 to S65 of docs/hostile-files.md, each within the bounds
+// of io/bounds.h. Up to S38 the safetensors library 0.8.0 refuses them too (tools/reference/hostile.py compares), S39
+// to S45 it accepts, and from S46 on are brain3d's own limits and rules.
 #include <functional>
 #include <set>
 
@@ -120,11 +120,16 @@ std::vector<Row> stricter_rows() {
       row("S44", "no elements of 2^64 - 1 each", one(info("[0,18446744073709551615]", "0", "0")), "shape",
           "expected axes of at most"),
       row("S45", "a thousand axes",
-          one(info("[1" + [] {
-                std::string axes;
-                for (int i = 1; i < 1000; ++i) axes += ",1";
-                return axes;
-              }() + "]", "0", "1"), "x"),
+          one(info(
+                  "[1" +
+                      [] {
+                        std::string axes;
+                        for (int i = 1; i < 1000; ++i) axes += ",1";
+                        return axes;
+                      }() +
+                      "]",
+                  "0", "1"),
+              "x"),
           "shape", "at most 8 axes"),
   };
 }
@@ -139,12 +144,10 @@ std::vector<Row> limit_rows() {
       {"S47", "50,001 tensors", [=] { return many(kMaxTensors + 1, "{", empty, "}"); }, ErrorCode::Format, "header",
        "at most 50000 tensors, got 50001"},
       row("S48", "a name of 100,000 letters", named(std::string(100'000, 'n')), "name", "expected tensor names"),
-      {"S49", "50,001 keys of metadata",
-       [] { return many(kMaxTensors + 1, "{\"__metadata__\":{", "\"\"", "}}"); }, ErrorCode::Format, "__metadata__",
-       "at most 50000 entries"},
-      {"S49", "a million keys of metadata",
-       [] { return many(1'000'000, "{\"__metadata__\":{", "\"\"", "}}"); }, ErrorCode::Format, "",
-       "it has too many values and keys"},
+      {"S49", "50,001 keys of metadata", [] { return many(kMaxTensors + 1, "{\"__metadata__\":{", "\"\"", "}}"); },
+       ErrorCode::Format, "__metadata__", "at most 50000 entries"},
+      {"S49", "a million keys of metadata", [] { return many(1'000'000, "{\"__metadata__\":{", "\"\"", "}}"); },
+       ErrorCode::Format, "", "it has too many values and keys"},
       row("S50", "a BOOL of 2", one(info("[2]", "0", "2", "BOOL"), "\1\2"), "", "to be 0 or 1"),
       row("S52", "an axis of text", one(info("[\"1\"]", "0", "1"), "x"), "shape", "non-negative integers"),
       row("S52", "a shape of no list", one(info("1", "0", "1"), "x"), "shape", "expected an array"),
@@ -222,9 +225,9 @@ struct IndexRow {
 TEST_CASE("hostile safetensors indexes S56 to S64") {
   const float number = 1;
   std::vector<IndexRow> rows;
-  for (const char* name : {"../m-2.safetensors", "a/../../m-2.safetensors", "..\\m-2.safetensors", "/etc/m-2.safetensors",
-                           "~/m-2.safetensors", "%2e%2e/m-2.safetensors", ".safetensors", "..", "m-2.bin", "",
-                           "m-2\n.safetensors", "C:m-2.safetensors"}) {
+  for (const char* name : {"../m-2.safetensors", "a/../../m-2.safetensors", "..\\m-2.safetensors",
+                           "/etc/m-2.safetensors", "~/m-2.safetensors", "%2e%2e/m-2.safetensors", ".safetensors", "..",
+                           "m-2.bin", "", "m-2\n.safetensors", "C:m-2.safetensors"}) {
     rows.push_back({"S56", name, [=](Json& index, const TempDir&) { index["weight_map"]["b"] = name; },
                     ErrorCode::Format, "expected the name of a .safetensors file"});
   }
@@ -232,32 +235,44 @@ TEST_CASE("hostile safetensors indexes S56 to S64") {
                        const char* part, ErrorCode code = ErrorCode::Format) {
     rows.push_back({id, what, std::move(change), code, part});
   };
-  add("S57", "a missing shard", [](Json& index, const TempDir&) { index["weight_map"]["b"] = "m-3.safetensors"; },
+  add(
+      "S57", "a missing shard", [](Json& index, const TempDir&) { index["weight_map"]["b"] = "m-3.safetensors"; },
       "m-3.safetensors", ErrorCode::NotFound);
-  add("S58", "a tensor that its shard does not have",
+  add(
+      "S58", "a tensor that its shard does not have",
       [](Json& index, const TempDir&) { index["weight_map"]["c"] = "m-1.safetensors"; },
       "tensor \"c\" is not in m-1.safetensors");
-  add("S58", "a tensor that another shard has",
+  add(
+      "S58", "a tensor that another shard has",
       [](Json& index, const TempDir&) { index["weight_map"]["b"] = "m-1.safetensors"; },
       "tensor \"b\" is not in m-1.safetensors");
-  add("S59", "a tensor in two shards",
+  add(
+      "S59", "a tensor in two shards",
       [&](Json&, const TempDir& dir) {
-        write_safetensors(dir.file("m-2.safetensors"), {{"a", DType::F32, {}, &number}, {"b", DType::F32, {}, &number}});
+        write_safetensors(dir.file("m-2.safetensors"),
+                          {{"a", DType::F32, {}, &number}, {"b", DType::F32, {}, &number}});
       },
       "listed for m-1.safetensors but is in m-2.safetensors");
-  add("S60", "a tensor that is not listed",
+  add(
+      "S60", "a tensor that is not listed",
       [&](Json&, const TempDir& dir) {
-        write_safetensors(dir.file("m-2.safetensors"), {{"b", DType::F32, {}, &number}, {"c", DType::F32, {}, &number}});
+        write_safetensors(dir.file("m-2.safetensors"),
+                          {{"b", DType::F32, {}, &number}, {"c", DType::F32, {}, &number}});
       },
       "tensor \"c\" of m-2.safetensors is not listed");
-  add("S61", "a number for a shard", [](Json& index, const TempDir&) { index["weight_map"]["b"] = 2; },
+  add(
+      "S61", "a number for a shard", [](Json& index, const TempDir&) { index["weight_map"]["b"] = 2; },
       "expected a file name");
-  add("S61", "a list for a map", [](Json& index, const TempDir&) { index["weight_map"] = Json::array(); },
+  add(
+      "S61", "a list for a map", [](Json& index, const TempDir&) { index["weight_map"] = Json::array(); },
       "expected an object");
-  add("S61", "a list for the index", [](Json& index, const TempDir&) { index = Json::array(); }, "expected an object");
-  add("S62", "no tensors", [](Json& index, const TempDir&) { index["weight_map"] = Json::object(); },
+  add(
+      "S61", "a list for the index", [](Json& index, const TempDir&) { index = Json::array(); }, "expected an object");
+  add(
+      "S62", "no tensors", [](Json& index, const TempDir&) { index["weight_map"] = Json::object(); },
       "1 to 50000 tensors");
-  add("S63", "more shards than a model has",
+  add(
+      "S63", "more shards than a model has",
       [](Json& index, const TempDir&) {
         for (int i = 0; i < 1001; ++i) index["weight_map"][concat("t", i)] = concat("m-", i, ".safetensors");
       },

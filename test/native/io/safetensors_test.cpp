@@ -14,20 +14,6 @@ using test::raw;
 using test::read_back;
 using test::TempDir;
 
-// A file with this header and these tensor bytes.
-std::string container(const std::string& header, const std::string& data = "") {
-  return raw(static_cast<std::uint64_t>(header.size())) + header + data;
-}
-
-std::string info(const std::string& shape, std::uint64_t begin, std::uint64_t end, const std::string& dtype = "U8") {
-  return R"({"dtype":")" + dtype + R"(","shape":)" + shape + R"(,"data_offsets":[)" + std::to_string(begin) + "," +
-         std::to_string(end) + "]}";
-}
-
-SafetensorsFile open_bytes(const TempDir& dir, const std::string& bytes) {
-  return SafetensorsFile(dir.write("m.safetensors", bytes));
-}
-
 TEST_CASE("every element type has the size and name that the format gives it") {
   const std::pair<const char*, std::size_t> types[] = {{"BOOL", 1}, {"U8", 1},   {"I8", 1},  {"U16", 2}, {"I16", 2},
                                                        {"F16", 2},  {"BF16", 2}, {"U32", 4}, {"I32", 4}, {"F32", 4},

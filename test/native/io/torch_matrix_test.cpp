@@ -1,5 +1,5 @@
-// Hostile .pt files by number: P01 to P28 of docs/hostile-files.md, each refused within 200 ms of processor time and the
-// bounds of io/bounds.h, without a file made. What each part of the readers refuses besides: pickle_test.cpp,
+// Hostile .pt files by number: P01 to P28 of docs/hostile-files.md, each refused within 200 ms of processor time and
+// the bounds of io/bounds.h, without a file made. What each part of the readers refuses besides: pickle_test.cpp,
 // zip_test.cpp, torch_checkpoint_test.cpp.
 #include <ctime>
 #include <set>
@@ -67,7 +67,10 @@ std::vector<Row> rows() {
       {"P04", "nt.system", calls("nt", "system"), kUnsupported, "nt.system"},
       {"P05", "numpy's arrays", calls("numpy.core.multiarray", "_reconstruct"), kUnsupported, "_reconstruct"},
       {"P06", "os.path.join", calls("os", "path.join"), kUnsupported, "os.path.join"},
-      {"P07", "torch's format before 1.6", "\x80\x02\x8a\nl\xfc\x9c" "F\xf9 j\xa8P\x19.", kUnsupported, "torch 1.6"},
+      {"P07", "torch's format before 1.6",
+       "\x80\x02\x8a\nl\xfc\x9c"
+       "F\xf9 j\xa8P\x19.",
+       kUnsupported, "torch 1.6"},
       {"P08", "a whole module", calls("torch.nn.modules.container", "Sequential"), kUnsupported, "Sequential"},
       {"P09", "a pickle cut off", archive(state({}).substr(0, 60)), kFormat, "it ends early"},
       {"P10", "a memo that was never set", archive(pickle_of("h\x05")), kFormat, "memo index 5 was never set"},
