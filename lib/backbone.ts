@@ -16,6 +16,8 @@ const MODEL_FILE =
   /^(config\.json|generation_config\.json|tokenizer\.json|.*\.safetensors|.*\.safetensors\.index\.json)$/;
 const SAMPLED_BLOCKS = 64;
 const BLOCK_BYTES = 4096;
+/** As native/io/json.h reads: a configuration has some kilobytes. */
+const MAX_CONFIG_BYTES = 2 ** 20;
 
 /** The directory's model files, sorted. @throws {Brain3DError} BRAIN3D_NOT_FOUND */
 export async function listModelFiles(dir: string): Promise<string[]> {
@@ -47,6 +49,11 @@ export async function digestFiles(dir: string, signal?: AbortSignal): Promise<Ba
 export async function fingerprint(dir: string): Promise<string> {
   const hash = createHash('sha256');
   for (const name of await listModelFiles(dir)) {
+    // A pipe would be waited for without end.
+    if (!(await stat(join(dir, name))).isFile())
+      throw new Brain3DError('BRAIN3D_FORMAT', `expected a regular file, got something else as '${name}'`, {
+        file: name,
+      });
     const file = await open(join(dir, name), 'r');
     try {
       const { size } = await file.stat();
@@ -69,8 +76,17 @@ export async function readJsonFile(path: string): Promise<unknown> {
   const name = basename(path);
   let text: string;
   try {
+    const status = await stat(path);
+    if (!status.isFile())
+      throw new Brain3DError('BRAIN3D_CONFIG', `${name}: expected a regular file, got something else`, { file: name });
+    const { size } = status;
+    if (size > MAX_CONFIG_BYTES)
+      throw new Brain3DError('BRAIN3D_CONFIG', `${name}: expected at most ${MAX_CONFIG_BYTES} bytes, got ${size}`, {
+        file: name,
+      });
     text = await readFile(path, 'utf8');
   } catch (cause) {
+    if (Brain3DError.isInstance(cause)) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected ${name} in '${basename(join(path, '..'))}' (${code})`, {
       file: name,

@@ -1,19 +1,21 @@
 /** The tokenizer's own thread: Gemma's 33 MB tokenizer.json would block the event loop for two seconds. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { byteLevelBpe } from './byte-level-bpe';
 import type { TokenizerReply, TokenizerRequest, TokenizerSummary } from './tokenizer';
+import { checkTokenizer, MAX_TOKENIZER_BYTES, readBounded } from './tokenizer-file';
 
 /** Special tokens brain3d asks for by name. */
 const NAMED = ['<pad>', '<eos>', '<bos>', '<end_of_turn>'];
 
 function load(dir: string): { tokenizer: Tokenizer; summary: TokenizerSummary } {
-  const read = (name: string): string => readFileSync(join(dir, name), 'utf8');
+  const read = (name: string): string => readBounded(join(dir, name), MAX_TOKENIZER_BYTES);
   const json = existsSync(join(dir, 'tokenizer.json'))
     ? JSON.parse(read('tokenizer.json'))
     : byteLevelBpe(read('vocab.json'), read('merges.txt'));
+  checkTokenizer(json);
   // Everything brain3d needs is in tokenizer.json; the class asks for a config object all the same.
   const tokenizer = new Tokenizer(json, {});
   let largestId = 0;

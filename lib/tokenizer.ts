@@ -23,16 +23,24 @@ type TokenizerCall = { kind: 'encode'; text: string; addSpecialTokens: boolean }
 interface Pending {
   resolve: (value: number[] | string) => void;
   reject: (error: Error) => void;
+  timer: NodeJS.Timeout;
 }
+
+/** Longest text that is encoded: a prompt of `maxPositions` tokens is far shorter. */
+const MAX_TEXT_CHARACTERS = 100_000;
+/** For one answer, far more than a text of that length takes: a file's regular expressions may never end. */
+const ANSWER_LIMIT_MS = 60_000;
 
 export class Tokenizer {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #nextId = 0;
+  readonly #limitMs: number;
   readonly summary: TokenizerSummary;
 
-  private constructor(worker: Worker, summary: TokenizerSummary) {
+  private constructor(worker: Worker, summary: TokenizerSummary, limitMs: number) {
     this.#worker = worker;
+    this.#limitMs = limitMs;
     this.summary = summary;
     worker.on('message', (reply: TokenizerReply) => this.#settle(reply));
     worker.on('error', (error) => this.#fail(error));
@@ -42,9 +50,10 @@ export class Tokenizer {
 
   /**
    * From tokenizer.json, or from RoBERTa's vocab.json and merges.txt.
+   * @param limitMs for each answer; one that takes longer ends the thread and rejects with BRAIN3D_CONFIG
    * @throws {Brain3DError} BRAIN3D_NOT_FOUND without them, BRAIN3D_CONFIG where they cannot be read
    */
-  static async load(dir: string): Promise<Tokenizer> {
+  static async load(dir: string, limitMs = ANSWER_LIMIT_MS): Promise<Tokenizer> {
     const has = (name: string): boolean => existsSync(join(dir, name));
     const isOld = !has('tokenizer.json') && has('vocab.json') && has('merges.txt');
     const file = isOld ? 'vocab.json' : 'tokenizer.json';
@@ -55,7 +64,7 @@ export class Tokenizer {
     const worker = new Worker(join(__dirname, 'tokenizer-worker.js'), { workerData: { dir } });
     try {
       const [summary] = (await once(worker, 'message')) as [TokenizerSummary];
-      return new Tokenizer(worker, summary);
+      return new Tokenizer(worker, summary, limitMs);
     } catch (cause) {
       throw new Brain3DError(
         'BRAIN3D_CONFIG',
@@ -70,6 +79,8 @@ export class Tokenizer {
 
   /** @param addSpecialTokens puts `<bos>` in front, or what else the model expects around a text. */
   async encode(text: string, addSpecialTokens: boolean): Promise<number[]> {
+    if (text.length > MAX_TEXT_CHARACTERS)
+      throw new RangeError(`expected a text of at most ${MAX_TEXT_CHARACTERS} characters, got ${text.length}`);
     return (await this.#ask({ kind: 'encode', text, addSpecialTokens })) as number[];
   }
 
@@ -87,7 +98,8 @@ export class Tokenizer {
     return new Promise((resolve, reject) => {
       // The process lives while an answer is awaited, and no longer.
       if (this.#pending.size === 0) this.#worker.ref();
-      this.#pending.set(id, { resolve, reject });
+      const timer = setTimeout(() => this.#giveUp(), this.#limitMs).unref();
+      this.#pending.set(id, { resolve, reject, timer });
       this.#worker.postMessage({ ...request, id });
     });
   }
@@ -95,13 +107,28 @@ export class Tokenizer {
   #settle(reply: TokenizerReply): void {
     const pending = this.#pending.get(reply.id);
     this.#pending.delete(reply.id);
+    clearTimeout(pending?.timer);
     if (this.#pending.size === 0) this.#worker.unref();
     if ('error' in reply) pending?.reject(new Brain3DError('BRAIN3D_INTERNAL', `tokenizer: ${reply.error}`));
     else pending?.resolve(reply.value);
   }
 
+  #giveUp(): void {
+    this.#fail(
+      new Brain3DError(
+        'BRAIN3D_CONFIG',
+        `tokenizer.json: expected an answer within ${this.#limitMs / 1000} s, got none; its regular expressions may not end`,
+        { file: 'tokenizer.json', field: 'pre_tokenizer' },
+      ),
+    );
+    void this.#worker.terminate();
+  }
+
   #fail(error: Error): void {
-    for (const pending of this.#pending.values()) pending.reject(error);
+    for (const pending of this.#pending.values()) {
+      clearTimeout(pending.timer);
+      pending.reject(error);
+    }
     this.#pending.clear();
   }
 }

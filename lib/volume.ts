@@ -1,5 +1,5 @@
 /** 3D images with their place in the patient. Orientation comes from the affine, never from a name. */
-import { statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import * as v from 'valibot';
 import { loadAddon } from './binding';
@@ -231,9 +231,15 @@ function toNativeRead(options: Omit<LoadVolumeOptions, 'signal'>): NativeReadOpt
 }
 
 function isFolder(path: string): boolean {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const file = basename(path).slice(0, 255);
+  let found: Stats | undefined;
+  try {
+    found = statSync(path, { throwIfNoEntry: false });
+  } catch (cause) {
+    // The system's own message has the whole path, which may name a patient.
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new Brain3DError('BRAIN3D_IO', `cannot read '${JSON.stringify(file).slice(1, -1)}' (${code})`, { file });
+  }
   if (found !== undefined) return found.isDirectory();
-  throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected a volume, but '${basename(path)}' does not exist`, {
-    file: basename(path),
-  });
+  throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected a volume, but '${file}' does not exist`, { file });
 }

@@ -7,12 +7,15 @@ import { StepError } from './steps/command.mjs';
 import { libtorch } from './steps/libtorch.mjs';
 import { native } from './steps/native.mjs';
 import { packages } from './steps/packages.mjs';
+import { parsers } from './steps/parsers.mjs';
 import { Progress } from './steps/progress.mjs';
 import { typescript } from './steps/typescript.mjs';
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const STEPS = [packages, typescript, libtorch, native];
+/** What only the tests need comes last. */
+const TEST_STEPS = [parsers];
 const OLDEST_NODE = [20, 17];
 
 /**
@@ -22,9 +25,10 @@ const OLDEST_NODE = [20, 17];
  * Throws `StepError`, already reported; `exitOnStepError` ends the process for it.
  */
 export async function setup({ tests = false, debug = false, verbose = false, quiet = false, upTo = null } = {}) {
-  const last = upTo === null ? STEPS.length : STEPS.findIndex(({ name }) => name === upTo) + 1;
+  const steps = tests ? [...STEPS, ...TEST_STEPS] : STEPS;
+  const last = upTo === null ? steps.length : steps.findIndex(({ name }) => name === upTo) + 1;
   const context = { root: ROOT, tests, debug, verbose, progress: null, libtorch: null };
-  for (const [index, step] of STEPS.slice(0, last).entries()) {
+  for (const [index, step] of steps.slice(0, last).entries()) {
     const progress = new Progress(`[${index + 1}/${last}] ${step.name}`, verbose);
     if (step.isUpToDate(context)) {
       if (!quiet) progress.finish('up to date');

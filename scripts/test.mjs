@@ -1,15 +1,17 @@
 #!/usr/bin/env node
-// `npm test`: builds what is missing, then lint, the C++ tests and the TypeScript tests. The last line is the sum:
+// `npm test`: builds what is missing, then lint, the C++ tests, the parsers under sanitizers and the TypeScript tests. The
+// last line is the sum:
 // `N passed, N failed, N skipped`.
 //   npm test                                  everything
 //   npm test -- test/unit/x.test.ts [-t name] that file only: arguments go to jest
-//   npm test -- --native ['*pattern*']        the C++ tests only
+//   npm test -- --native ['*pattern*']        the C++ tests only, also those of the parsers under sanitizers
 import { fileURLToPath } from 'node:url';
 import { lint } from './lint.mjs';
 import { exitOnStepError, ROOT, setup } from './setup.mjs';
 import { StepError } from './steps/command.mjs';
 import { runDoctest } from './suites/doctest.mjs';
 import { runJest } from './suites/jest.mjs';
+import { runParsers } from './suites/parsers.mjs';
 
 async function main(args) {
   const isNativeOnly = args[0] === '--native';
@@ -22,7 +24,7 @@ async function main(args) {
   }
   const results = [];
   if (args.length === 0) results.push({ ...(await lint()), skipped: [], unexplained: [] });
-  if (!isJestOnly) results.push(await runDoctest(ROOT, args[1] ?? null));
+  if (!isJestOnly) results.push(await runDoctest(ROOT, args[1] ?? null), ...(await runParsers(ROOT, args[1] ?? null)));
   if (!isNativeOnly) results.push(await runJest(ROOT, args));
   process.exitCode = report(results) ? 0 : 1;
 }

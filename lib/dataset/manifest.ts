@@ -1,5 +1,5 @@
 /** The manifest of a dataset: a JSON object a line, one for each scan. Fields and rules: docs/datasets.md. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import { portablePath, writeFileAtomic } from '../checkpoint';
@@ -11,6 +11,8 @@ import { SPLITS } from './split';
 export const CLASSES = ['glioma', 'healthy'] as const;
 export const MODALITIES = ['FLAIR', 'T2w'] as const;
 export const MIN_REPORT_CHARACTERS = 20;
+/** A hundred thousand scans with reports of 600 characters. */
+const MAX_MANIFEST_BYTES = 128 * 2 ** 20;
 
 /** An id or a subject. Also a file's name, so without anything a path could hide in. */
 export const NAME = /^[A-Za-z0-9][\w.+-]{0,127}$/;
@@ -113,8 +115,19 @@ function inOrder(object: Record<string, unknown>): Record<string, unknown> {
 
 async function readText(path: string, file: string): Promise<string> {
   try {
+    const status = await stat(path);
+    // A pipe would be waited for without end; a folder is what readFile names best.
+    if (!status.isFile() && !status.isDirectory())
+      throw new Brain3DError('BRAIN3D_FORMAT', `${file}: expected a regular file, got something else`, { file });
+    if (status.size > MAX_MANIFEST_BYTES)
+      throw new Brain3DError(
+        'BRAIN3D_FORMAT',
+        `${file}: expected at most ${MAX_MANIFEST_BYTES} bytes, got ${status.size}`,
+        { file },
+      );
     return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
   } catch (cause) {
+    if (Brain3DError.isInstance(cause)) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') {
       throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected a manifest, but '${file}' does not exist`, { file, cause });

@@ -62,8 +62,11 @@ function valuesAt(columns: ByMetric<Column>, row: number): Cell[] {
   return values;
 }
 
-/** As RFC 4180 has it; null is an empty field. */
+/** What spreadsheets take for the beginning of a formula. */
+const FORMULA = /^[=+\-@\t\r]/;
+
+/** As RFC 4180 has it; null is an empty field. A text that a spreadsheet would run gets an apostrophe in front. */
 function quoted(cell: Cell): string {
-  const text = cell === null ? '' : String(cell);
+  const text = cell === null ? '' : typeof cell === 'string' && FORMULA.test(cell) ? `'${cell}` : String(cell);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -12,8 +12,9 @@ using Json = nlohmann::json;
 
 inline constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{1} << 20;
 inline constexpr int kMaxJsonDepth = 32;
-/// Bounds the memory of a parsed document, which can be fifty times its text: "{}," is an allocated object.
-inline constexpr std::uint64_t kMaxJsonMemoryBytes = std::uint64_t{128} << 20;
+/// Bounds the memory of a parsed document, which can be fifty times its text: "{}," is an allocated object. The bound
+/// that every refusal keeps, 64 MiB, less the text itself.
+inline constexpr std::uint64_t kMaxJsonMemoryBytes = std::uint64_t{44} << 20;
 
 /// Parses RFC 8259 JSON in UTF-8: no byte order mark, no duplicate keys, nothing after the value but white space,
 /// at most `max_depth` nested objects and arrays.

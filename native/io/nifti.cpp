@@ -73,7 +73,15 @@ class VolumeStream {
   }
 
   // Verifies what follows the voxels and returns its length.
-  std::uint64_t finish() { return gzip_ ? gzip_->finish(kMaxTrailingBytes) : file_.size() - offset_; }
+  std::uint64_t finish() {
+    if (gzip_) return gzip_->finish(kMaxTrailingBytes);
+    const std::uint64_t trailing = file_.size() - offset_;
+    if (trailing > kMaxTrailingBytes) {
+      fail_at(ErrorCode::Format, {.file = file_.name(), .field = "dim", .offset = detail_offset(offset_)},
+              "expected at most ", kMaxTrailingBytes, " bytes after the voxels, got ", trailing);
+    }
+    return trailing;
+  }
 
  private:
   const File& file_;

@@ -18,7 +18,7 @@
 namespace brain3d::io {
 
 inline constexpr std::uint64_t kMaxSafetensorsHeaderBytes = std::uint64_t{16} << 20;
-inline constexpr std::size_t kMaxTensors = 100'000;
+inline constexpr std::size_t kMaxTensors = 50'000;
 inline constexpr std::size_t kMaxTensorNameBytes = 1024;
 
 struct TensorEntry {

@@ -90,15 +90,19 @@ CheckpointWeights CheckpointWeights::read(const std::string& file, const Checkpo
   WeightSource source(io::SafetensorsSet::open_file(file), "checkpoint", expected_tensors(sizes),
                       [](const std::string&) { return false; });
   const auto float32 = options.dtype(at::kFloat);
+  const std::string name = io::base_name(file);
+  const auto read = [&](const std::string& tensor, at::TensorOptions as) {
+    at::Tensor values = source.read(tensor, as);
+    require_finite(values, tensor, name);
+    return values;
+  };
   CheckpointWeights weights;
-  weights.patch_weight = source.read(kPatchWeight, options);
-  weights.patch_bias = source.read(kPatchBias, options);
-  if (sizes.depth_positions > 0) weights.depth_positions = source.read(kDepthPositions, float32);
-  weights.projector.fc1 = {
-      source.read("projector.fc1.weight", options), source.read("projector.fc1.bias", options), {}};
-  weights.projector.fc2 = {
-      source.read("projector.fc2.weight", options), source.read("projector.fc2.bias", options), {}};
-  weights.projector.vis_scale = source.read(kVisScale, float32);
+  weights.patch_weight = read(kPatchWeight, options);
+  weights.patch_bias = read(kPatchBias, options);
+  if (sizes.depth_positions > 0) weights.depth_positions = read(kDepthPositions, float32);
+  weights.projector.fc1 = {read("projector.fc1.weight", options), read("projector.fc1.bias", options), {}};
+  weights.projector.fc2 = {read("projector.fc2.weight", options), read("projector.fc2.bias", options), {}};
+  weights.projector.vis_scale = read(kVisScale, float32);
   return weights;
 }
 

@@ -4,13 +4,21 @@
 #include <utility>
 
 #include "core/error.h"
+#include "io/text.h"
 
 namespace brain3d::models {
+
+namespace {
+
+/// "config.json" of "config.json: text_config".
+std::string file_of(const std::string& where) { return where.substr(0, where.find(':')); }
+
+}  // namespace
 
 JsonFields::JsonFields(const io::Json& object, std::string where) : object_(object), where_(std::move(where)) {
   if (!object_.is_object())
     throw Error(ErrorCode::Config, concat(where_, ": expected a JSON object, got ", object_.type_name()),
-                {where_, {}, -1});
+                {file_of(where_), {}, -1});
 }
 
 bool JsonFields::has(const std::string& key) const {
@@ -19,9 +27,9 @@ bool JsonFields::has(const std::string& key) const {
 }
 
 void JsonFields::fail(const std::string& key, const std::string& expected) const {
-  const std::string got = has(key) ? object_.at(key).dump().substr(0, 80) : "nothing";
+  const std::string got = has(key) ? io::printable(object_.at(key).dump(), 80) : "nothing";
   throw Error(ErrorCode::Config, concat(where_, ": expected ", expected, " for '", key, "', got ", got),
-              {where_, key, -1});
+              {file_of(where_), key, -1});
 }
 
 const io::Json& JsonFields::raw(const std::string& key) const {

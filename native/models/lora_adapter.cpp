@@ -108,7 +108,9 @@ LoraAdapter LoraAdapter::read(const std::string& dir) {
       bad_tensor(name,
                  concat("does not have the configured rank ", rank, ": its shape is ", at::IntArrayRef(entry.shape)));
     LoraWeights& layer = adapter.layers_[module];
-    (is_a ? layer.lora_A : layer.lora_B) = view_of(file, name, entry).to(at::kFloat, false, /*copy=*/true);
+    at::Tensor& half = is_a ? layer.lora_A : layer.lora_B;
+    half = view_of(file, name, entry).to(at::kFloat, false, /*copy=*/true);
+    require_finite(half, name, kWeightsName);
     layer.scaling = scaling;
   }
   for (const auto& [module, layer] : adapter.layers_)

@@ -44,6 +44,15 @@ at::Tensor view_of(const io::SafetensorsFile& file, const std::string& name, con
   return at::from_blob(bytes, entry.shape, at::TensorOptions().dtype(*type));
 }
 
+void require_finite(const at::Tensor& tensor, const std::string& name, const std::string& file) {
+  const auto bad = tensor.numel() - at::isfinite(tensor).sum().item<std::int64_t>();
+  if (bad > 0)
+    throw Error(ErrorCode::Weights,
+                concat("expected finite values in tensor '", name, "', got ", bad, " of ", tensor.numel(),
+                       " that are NaN or infinite (", file, "); the training that wrote it diverged"),
+                {file, name, -1});
+}
+
 WeightSource::WeightSource(io::SafetensorsSet files, std::string what, ExpectedTensors expected,
                            const std::function<bool(const std::string&)>& is_unused,
                            const std::function<std::string(const std::string&)>& canonical)

@@ -52,4 +52,8 @@ class WeightSource {
 /// Throws Weights for a dtype that is no model weight's (float32, bfloat16 and float16 are).
 at::Tensor view_of(const io::SafetensorsFile& file, const std::string& name, const io::TensorEntry& entry);
 
+/// Throws Weights, naming tensor and file, if a value is NaN or infinite. For the trained tensors, which are few: of a
+/// backbone's gigabytes the logits tell, at every step (native/generate).
+void require_finite(const at::Tensor& tensor, const std::string& name, const std::string& file);
+
 }  // namespace brain3d::models

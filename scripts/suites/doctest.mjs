@@ -9,9 +9,9 @@ const SKIP_LINE = /^\[skipped\] (.+)$/gm;
 /** Many times what they need: a test that hangs must fail before whoever runs the tests gives up. */
 const LIMIT_MS = 15 * 60_000;
 
-/** Runs build/brain3d_tests; `filter` is a doctest pattern of test case names. Output is shown as it comes. */
-export async function runDoctest(root, filter = null) {
-  const binary = join(root, 'build', 'brain3d_tests');
+/** Runs a doctest program of build/; `filter` is a pattern of test case names. Output is shown as it comes. */
+export async function runDoctest(root, filter = null, program = 'brain3d_tests') {
+  const binary = join(root, 'build', program);
   const args = ['--no-colors=true', ...(filter === null ? [] : [`--test-case=${filter}`])];
   const { output, code, signal } = await runShown(binary, args, root);
   const summary = SUMMARY.exec(output);

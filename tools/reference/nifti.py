@@ -1,18 +1,15 @@
 """Small NIfTI files: every numeric type, both byte orders, both versions, and broken ones."""
-import gzip
-import io
 import struct
 
 import nibabel as nib
 import numpy as np
 import torch
 
+import nifti_bytes
 from common import fresh_dir, output_dir, save
+from nifti_bytes import CLASSES, TYPES, gz, patch
 
 SHAPE = (4, 5, 3)
-TYPES = {"u8": np.uint8, "i16": np.int16, "i32": np.int32, "f32": np.float32, "i8": np.int8, "u16": np.uint16,
-         "u32": np.uint32, "i64": np.int64, "u64": np.uint64, "f64": np.float64}
-CLASSES = {"nii1": (nib.Nifti1Image, nib.Nifti1Header), "nii2": (nib.Nifti2Image, nib.Nifti2Header)}
 # Slightly rotated with unequal zooms, so that rows and columns cannot be mixed up.
 C, S = np.cos(0.3), np.sin(0.3)
 AFFINE = np.array([[-C * 1.0, S * 1.5, 0, 12], [-S * 1.0, -C * 1.5, 0, -7], [0, 0, 2.5, 3.5], [0, 0, 0, 1]])
@@ -34,30 +31,7 @@ def values(dtype):
 
 
 def write(version="nii1", order="<", data=None, affine=AFFINE, codes=(1, 1), qform=None):
-    """Bytes of an image; codes are (qform, sform), and 0 leaves that one out."""
-    image_class, header_class = CLASSES[version]
-    header = header_class(endianness=order)
-    data = values(np.int16) if data is None else data
-    header.set_data_dtype(data.dtype)
-    image = image_class(data, affine, header=header, dtype=data.dtype)
-    image.set_qform(affine if qform is None else qform, codes[0])
-    image.set_sform(affine, codes[1])
-    raw = image.to_bytes()
-    assert raw[:4] == struct.pack(order + "i", 348 if version == "nii1" else 540)
-    return raw
-
-
-def patch(raw, offset, fmt, *numbers):
-    b = bytearray(raw)
-    struct.pack_into(fmt, b, offset, *numbers)
-    return bytes(b)
-
-
-def gz(raw):
-    buffer = io.BytesIO()
-    with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="") as f:  # no time stamp: same bytes
-        f.write(raw)
-    return buffer.getvalue()
+    return nifti_bytes.write(version, order, values(np.int16) if data is None else data, affine, codes, qform)
 
 
 def make_files():

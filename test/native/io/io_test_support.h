@@ -54,9 +54,9 @@ std::string raw(T value) {
   return {reinterpret_cast<const char*>(&value), sizeof(T)};
 }
 
-/// Checks that `action` throws brain3d::Error with this code and a message that contains `part`.
+/// Checks that `action` throws brain3d::Error with this code, a message that contains `part` and, if given, this field.
 template <typename Action>
-void check_refused(Action&& action, ErrorCode code, std::string_view part) {
+void check_refused(Action&& action, ErrorCode code, std::string_view part, const char* field = nullptr) {
   try {
     action();
   } catch (const Error& error) {
@@ -64,6 +64,7 @@ void check_refused(Action&& action, ErrorCode code, std::string_view part) {
     CAPTURE(message);
     CHECK(std::string(error_code_name(error.code())) == error_code_name(code));
     CHECK(message.find(part) != std::string::npos);
+    if (field != nullptr) CHECK(error.detail().field == field);
     return;
   }
   FAIL_CHECK("expected an error with \"" << std::string(part) << "\"");

@@ -119,20 +119,4 @@ inline bool has_warning(const NiftiImage& image, const std::string& name) {
   return false;
 }
 
-// Every combination of version, byte order and compression gets the same change and must be refused alike.
-template <typename Change>
-void check_each_refused(Change&& change, ErrorCode code, const char* part) {
-  const TempDir dir;
-  for (const NiftiLayout* layout : {&kNifti1Layout, &kNifti2Layout}) {
-    for (const bool big_endian : {false, true}) {
-      NiftiBuilder builder(*layout, big_endian);
-      change(builder);
-      CAPTURE(layout->version);
-      CAPTURE(big_endian);
-      check_refused([&] { read_nifti(dir.write("v.nii", builder.bytes())); }, code, part);
-      check_refused([&] { read_nifti(dir.write("v.nii.gz", gzip_compress(builder.bytes()))); }, code, part);
-    }
-  }
-}
-
 }  // namespace brain3d::io::test

@@ -1,0 +1,75 @@
+#!/usr/bin/env node
+// `npm run fuzz -- TARGET [--minutes N]`: libFuzzer on one of the parsers (test/fuzz), starting from the committed
+// corpus. Needs clang with libFuzzer. What it learns stays in build/fuzz/work/TARGET and is gone on with next time; an
+// input that crashes goes to build/fuzz/findings/.
+//   --merge   instead of fuzzing, adds to the committed corpus what reaches code that it does not reach yet
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ROOT } from './setup.mjs';
+import { runExplained, StepError, which } from './steps/command.mjs';
+
+const SOURCE = join(ROOT, 'test', 'fuzz');
+const BUILD = join(ROOT, 'build', 'fuzz');
+const CLANGS = ['clang', ...Array.from({ length: 15 }, (_, index) => `clang-${28 - index}`)];
+/** Bounds of one input: more memory or time is a finding. The time is by the clock, and the machine may be busy. */
+const LIMITS = ['-max_len=65536', '-rss_limit_mb=512', '-timeout=60'];
+/** A committed corpus is read at every `npm test`; what libFuzzer keeps beyond this is rarely worth it. */
+const COMMITTED_LIMITS = ['-max_len=8192'];
+
+/** Names of the targets: test/fuzz/<name>_target.cpp. */
+export function targets() {
+  return readdirSync(SOURCE).flatMap((file) => /^(.+)_target\.cpp$/.exec(file)?.[1] ?? []);
+}
+
+async function build(target) {
+  const clang = CLANGS.find((name) => which(name) !== null && which(name.replace('clang', 'clang++')) !== null);
+  if (clang === undefined) {
+    throw new StepError('clang is not installed, and g++ has no libFuzzer', {
+      remedies: ['sudo apt-get install clang-14 libclang-rt-14-dev   (Debian 12; elsewhere any clang from 14)'],
+    });
+  }
+  const compilers = [`-DCMAKE_C_COMPILER=${clang}`, `-DCMAKE_CXX_COMPILER=${clang.replace('clang', 'clang++')}`];
+  await runExplained('cmake', ['-S', SOURCE, '-B', BUILD, '-DBRAIN3D_LIBFUZZER=ON', ...compilers], { cwd: ROOT });
+  const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism());
+  await runExplained('cmake', ['--build', BUILD, '--target', `fuzz_${target}`, '-j', jobs], { cwd: ROOT });
+}
+
+async function main(args) {
+  const { positionals, values } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { minutes: { type: 'string', default: '1' }, merge: { type: 'boolean', default: false } },
+  });
+  const [target, ...more] = positionals;
+  const minutes = Number(values.minutes);
+  if (!targets().includes(target) || more.length > 0 || !(minutes > 0)) {
+    console.error(`usage: npm run fuzz -- TARGET [--minutes N] [--merge]\nTARGET is one of ${targets().join(', ')}`);
+    process.exitCode = 2;
+    return;
+  }
+  await build(target);
+  const work = join(BUILD, 'work', target);
+  const findings = join(BUILD, 'findings');
+  for (const directory of [work, findings]) mkdirSync(directory, { recursive: true });
+  const committed = join(SOURCE, 'corpus', target);
+  const dictionary = /json|safetensors/.test(target) ? [`-dict=${join(SOURCE, 'json.dict')}`] : [];
+  const run = values.merge
+    ? ['-merge=1', ...COMMITTED_LIMITS, committed, work]
+    : [`-max_total_time=${Math.round(minutes * 60)}`, '-print_final_stats=1', ...dictionary, work, committed];
+  const program = join(BUILD, `fuzz_${target}`);
+  const child = spawn(program, [...LIMITS, `-artifact_prefix=${findings}/${target}-`, ...run], { stdio: 'inherit' });
+  process.exitCode = await new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1)));
+  const found = existsSync(findings) ? readdirSync(findings).filter((file) => file.startsWith(`${target}-`)) : [];
+  console.log(`fuzz ${target}: ${found.length} findings in build/fuzz/findings`);
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof StepError)) throw error;
+  console.error([`fuzz: ${error.message}`, ...error.remedies, error.output].filter(Boolean).join('\n'));
+  process.exitCode = 1;
+}

@@ -1,0 +1,103 @@
+#!/usr/bin/env node
+// `npm run test:asan`, `npm run test:tsan`: the addon compiled with a sanitizer, and jest on it through the ordinary node,
+// with the sanitizer's runtime loaded first. Arguments go to jest; without any, the tests of the addon's seam run.
+//   npm run test:asan -- test/unit/volume.test.ts
+// A full build of its own in build-<sanitizer>/ (a quarter of an hour on two cores), so not part of `npm test`.
+import { execFileSync, spawn } from 'node:child_process';
+import { cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { exitOnStepError, ROOT, setup } from './setup.mjs';
+import { buildTree } from './steps/native.mjs';
+import { Progress } from './steps/progress.mjs';
+
+const SUITE = [
+  'test/unit/volume.test.ts',
+  'test/unit/model.test.ts',
+  'test/unit/hostile-model.test.ts',
+  'fuzz-arguments',
+];
+/** What the tests read besides the code. */
+const LINKED = [
+  'node_modules',
+  'assets',
+  'models',
+  'configs',
+  'package.json',
+  'package-lock.json',
+  'README.md',
+  'docs',
+];
+const COPIED = ['dist', 'test', 'jest.config.js'];
+
+/**
+ * flag of the compiler · its runtime · settings. Leaks are looked for by the parsers' program: node itself leaves its heap
+ * at exit. Node, V8 and LibTorch are not instrumented, so that they are left out of the race reports (sanitize.supp).
+ */
+const SANITIZERS = {
+  asan: {
+    flag: 'address',
+    library: 'libasan.so',
+    env: { ASAN_OPTIONS: 'detect_leaks=0:halt_on_error=1:abort_on_error=1:exitcode=99' },
+  },
+  tsan: {
+    flag: 'thread',
+    library: 'libtsan.so',
+    env: {
+      TSAN_OPTIONS: `halt_on_error=1:exitcode=99:ignore_noninstrumented_modules=1:suppressions=${join(ROOT, 'scripts/tsan.supp')}`,
+      OMP_NUM_THREADS: '1',
+    },
+  },
+};
+
+/** A copy of the package whose build/ is the sanitized one: the package finds its addon beside its own code. */
+function makeTree(tree) {
+  mkdirSync(tree, { recursive: true });
+  for (const name of LINKED) {
+    rmSync(join(tree, name), { recursive: true, force: true });
+    symlinkSync(join(ROOT, name), join(tree, name));
+  }
+  for (const name of COPIED) {
+    rmSync(join(tree, name), { recursive: true, force: true });
+    cpSync(join(ROOT, name), join(tree, name), { recursive: true });
+  }
+}
+
+async function build(name, { flag }, libtorch, tree) {
+  const progress = new Progress(`addon with ${name}`, false);
+  progress.start('compiling');
+  process.env.CXXFLAGS = `${process.env.CXXFLAGS ?? ''} -fsanitize=${flag} -fno-omit-frame-pointer -g1 -O1`;
+  process.env.CFLAGS = process.env.CXXFLAGS;
+  process.env.LDFLAGS = `-fsanitize=${flag}`;
+  const targets = ['brain3d', 'brain3d_loader'];
+  await buildTree({
+    root: ROOT,
+    buildDir: join(tree, 'build'),
+    targets,
+    debug: false,
+    libtorch,
+    verbose: false,
+    progress,
+  });
+  progress.finish('done');
+}
+
+async function main([name, ...args]) {
+  const sanitizer = SANITIZERS[name];
+  if (sanitizer === undefined) {
+    console.error(`usage: node scripts/sanitize.mjs ${Object.keys(SANITIZERS).join('|')} [arguments of jest]`);
+    process.exitCode = 2;
+    return;
+  }
+  const { libtorch } = await setup({ quiet: true, upTo: 'LibTorch' });
+  const tree = join(ROOT, `build-${name}`);
+  makeTree(tree);
+  await build(name, sanitizer, libtorch, tree);
+  const library = execFileSync('g++', [`-print-file-name=${sanitizer.library}`], { encoding: 'utf8' }).trim();
+  // In one process: a report ends it, and jest would take a dead worker for a failed file and go on.
+  const jest = ['node_modules/jest/bin/jest.js', '--runInBand', ...(args.length > 0 ? args : SUITE)];
+  const env = { ...process.env, ...sanitizer.env, LD_PRELOAD: library, LIBTORCH: libtorch.root };
+  const child = spawn(process.execPath, jest, { cwd: tree, env, stdio: 'inherit' });
+  process.exitCode = await new Promise((resolve) => child.on('close', (code, signal) => resolve(signal ? 1 : code)));
+}
+
+await exitOnStepError(() => main(process.argv.slice(2)));

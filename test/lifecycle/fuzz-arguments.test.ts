@@ -1,0 +1,31 @@
+/** The addon's functions against arbitrary JavaScript values: typed errors, no crash, usable afterwards. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadAddon } from '../../dist/binding';
+import { MODEL, ROOT, SAMPLE } from '../support/child';
+
+/** Of each function; BRAIN3D_FUZZ_RUNS for more. */
+const RUNS = Number(process.env.BRAIN3D_FUZZ_RUNS ?? 40);
+const SEED = 20261124;
+
+test('every exported function takes any values without crashing', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'brain3d-'));
+  const script = join(ROOT, 'test/support/fuzz-arguments.mjs');
+  const child = spawn(process.execPath, [script, String(RUNS), String(SEED), MODEL, SAMPLE], { cwd: dir });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const ending = await new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal })));
+  rmSync(dir, { recursive: true, force: true });
+  expect({ ending, stderr }).toEqual({ ending: { code: 0, signal: null }, stderr: '' });
+  const result = JSON.parse(stdout);
+  expect(result.functions).toEqual(expect.arrayContaining(Object.keys(loadAddon())));
+  expect(result.returned + result.refused).toBeGreaterThanOrEqual(RUNS * result.functions.length);
+  expect(result.shape).toEqual([90, 108, 90]);
+}, 600_000);

@@ -1,0 +1,36 @@
+/** What refusing a hostile file may cost: docs/hostile-files.md. */
+import { readFileSync, writeFileSync } from 'node:fs';
+
+const MAX_SECONDS = 1;
+const MAX_KIB = 64 * 1024;
+
+export interface Refusal {
+  code?: string;
+  name: string;
+  message: string;
+  file?: string;
+  field?: string;
+}
+
+function statusKib(key: string): number {
+  return Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
+}
+
+/**
+ * The error that `work` rejects with. Fails if it does not, or takes more than a second of this process's time or 64 MiB
+ * beyond what was resident. Time of the processor: a busy machine does not count.
+ */
+export async function refusalOf(work: () => Promise<unknown>): Promise<Refusal> {
+  const [before, start] = [statusKib('VmRSS'), process.cpuUsage()];
+  writeFileSync('/proc/self/clear_refs', '5'); // the peak is what is resident now
+  const error = await work().then(
+    () => {
+      throw new Error('it was accepted');
+    },
+    (failure: Refusal) => failure,
+  );
+  const { user, system } = process.cpuUsage(start);
+  expect((user + system) / 1e6).toBeLessThan(MAX_SECONDS);
+  expect(statusKib('VmHWM') - before).toBeLessThan(MAX_KIB);
+  return error;
+}
