@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import type TypedEmitter from 'typed-emitter';
 import * as v from 'valibot';
 import { loadAddon } from './binding';
-import { ADAPTER_DIR, type Checkpoint, readCheckpoint, verifyBackbone, WEIGHTS_FILE } from './checkpoint';
+import {
+  ADAPTER_DIR,
+  type Checkpoint,
+  digestCheckpoint,
+  readCheckpoint,
+  verifyBackbone,
+  WEIGHTS_FILE,
+} from './checkpoint';
 import { chooseDevice, chooseDtype, deviceEntry } from './device';
 import { Brain3DError, withCallerStack } from './errors';
 import {
@@ -15,6 +22,7 @@ import {
   resolveSettings,
   toNativeOptions,
 } from './generation';
+import { type LimitOptions, limitEntries, requireGeometry, requireModality } from './input-limits';
 import type { NativeAddon, NativeModel, NativeModelInfo, NativeSequence } from './native';
 import { callNative } from './native-call';
 import { assembleReport, type Report, type TextChunk } from './report';
@@ -49,7 +57,12 @@ const LoadSchema = v.object({
 });
 export type LoadOptions = v.InferInput<typeof LoadSchema>;
 
-const EncodeSchema = v.object({ prompt: v.optional(is.text()), ...stripEntries, signal: v.optional(is.signal()) });
+const EncodeSchema = v.object({
+  prompt: v.optional(is.text()),
+  ...limitEntries,
+  ...stripEntries,
+  signal: v.optional(is.signal()),
+});
 export type EncodeOptions = v.InferInput<typeof EncodeSchema>;
 
 /** Row-major float32. */
@@ -83,6 +96,7 @@ interface Prepared {
 export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEvents>) implements AsyncDisposable {
   readonly checkpoint: Checkpoint;
   readonly info: Readonly<NativeModelInfo>;
+  readonly #digest: string;
   readonly #addon: NativeAddon;
   readonly #native: NativeModel;
   readonly #tokenizer: Tokenizer;
@@ -93,6 +107,7 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
 
   private constructor(parts: {
     checkpoint: Checkpoint;
+    digest: string;
     addon: NativeAddon;
     native: NativeModel;
     tokenizer: Tokenizer;
@@ -100,6 +115,7 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
   }) {
     super();
     this.checkpoint = parts.checkpoint;
+    this.#digest = parts.digest;
     this.#addon = parts.addon;
     this.#native = parts.native;
     this.#tokenizer = parts.tokenizer;
@@ -122,7 +138,11 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
   static async #load(parsed: LoadOptions): Promise<Brain3D> {
     const addon = loadAddon({ libtorch: parsed.libtorch });
     const checkpoint = await readCheckpoint(parsed.model);
-    await Promise.all([verifyBackbone('vision', checkpoint.vision), verifyBackbone('language', checkpoint.language)]);
+    const [digest] = await Promise.all([
+      digestCheckpoint(checkpoint.dir, parsed.signal),
+      verifyBackbone('vision', checkpoint.vision),
+      verifyBackbone('language', checkpoint.language),
+    ]);
     const defaults = await readGenerationDefaults(checkpoint.language.dir);
     const { device, warning } = chooseDevice(addon, parsed.device ?? 'auto');
     const onProgress = parsed.onProgress;
@@ -145,7 +165,7 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
           onProgress === undefined ? null : (stage, done, total) => onProgress({ stage, done, total }),
         ),
       );
-      const model = new Brain3D({ checkpoint, addon, native, tokenizer, defaults });
+      const model = new Brain3D({ checkpoint, digest, addon, native, tokenizer, defaults });
       requireVocabulary(tokenizer, model.info.vocabSize);
       // Listeners can only be added once the caller has the model.
       if (warning !== null) setImmediate(() => model.emit('warning', warning));
@@ -246,13 +266,16 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
 
   async #prepare(
     source: VolumeSource,
-    { skullStrip, skullStripCommand, signal }: StripOptions & { signal?: AbortSignal },
+    options: StripOptions & LimitOptions & { signal?: AbortSignal | undefined },
   ): Promise<Prepared> {
+    const { skullStrip, skullStripCommand, signal } = options;
     const { recipe } = this.checkpoint;
+    if (typeof source === 'string') requireModality(source, options);
     const start = performance.now();
     const volume = typeof source === 'string' ? await loadVolume(source, { signal }) : source;
     const readMs = performance.now() - start;
     if (volume.preprocessed !== null) return { source: volume, input: volume, readMs, preprocessMs: 0 };
+    requireGeometry(volume.info, options);
     const { volumeSize: size, lowerPercentile, upperPercentile } = recipe;
     const strip = { skullStrip, skullStripCommand };
     const input = await preprocess(volume, { size, lowerPercentile, upperPercentile, ...strip, signal });
@@ -285,13 +308,18 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
       ),
     );
     const totalMs = performance.now() - start;
-    const context = { checkpoint: this.checkpoint, info: this.info, build: this.#addon.buildInfo() };
+    const context = {
+      checkpoint: this.checkpoint,
+      checkpointDigest: this.#digest,
+      info: this.info,
+      build: this.#addon.buildInfo(),
+    };
     return Promise.all(
       prepared.map(async ({ source, input, readMs, preprocessMs }, index) => {
         const { tokenIds } = generation.sequences[index] as NativeSequence;
         const text = (await this.#tokenizer.decode(tokenIds)).trim();
         const skullStrip = input.preprocessed?.skullStrip ?? null;
-        const made = { text, volume: source.info, skullStrip, readMs, preprocessMs, totalMs };
+        const made = { text, volume: source.info, input: input.info, skullStrip, readMs, preprocessMs, totalMs };
         return assembleReport(context, { prompt, promptIds, settings }, generation, index, made);
       }),
     );

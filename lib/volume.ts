@@ -212,6 +212,8 @@ function toNativeRead(options: Omit<LoadVolumeOptions, 'signal'>): NativeReadOpt
 }
 
 function isFolder(path: string): boolean {
+  // Node's own refusal quotes the whole path.
+  if (path.includes('\0')) throw new TypeError('loadVolume: expected a path without NUL characters');
   const found = statSync(path, { throwIfNoEntry: false });
   if (found !== undefined) return found.isDirectory();
   throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected a volume, but '${basename(path)}' does not exist`, {

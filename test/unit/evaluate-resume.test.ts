@@ -6,7 +6,7 @@ import { Brain3DError, type EvaluateOptions, evaluate } from 'brain3d';
 import { selectCases } from '../../dist/evaluate/cases';
 import { runEvaluation } from '../../dist/evaluate/evaluate';
 import { generateModels } from '../../dist/evaluate/generate-models';
-import { digestCheckpoint } from '../../dist/evaluate/text-model';
+import { digestCheckpoint } from '../../dist/checkpoint';
 import { lesionsOf } from '../../lib/evaluate/lesions';
 import { fileStems, modelNames } from '../../lib/evaluate/model-names';
 import { namesSeveralLesions } from '../../lib/evaluate/subgroups';
