@@ -29,12 +29,18 @@ const SHORT = ['--model', TINY_MODEL, '--max-new-tokens', '4', '--greedy'];
 const names = (folder: string): string[] => readdirSync(path(folder)).sort();
 const RESULTS = ['scan.montage.png', 'scan.report.json', 'scan.report.txt'];
 
+/** `name` made by `link`, as a path. */
+function linked(link: (target: string, path: string) => void, target: string, name: string): string {
+  link(target, path(name));
+  return path(name);
+}
+
 test.each([
   ['its own name', () => path('scan.nii.gz')],
   ['another spelling', () => `${dir}/./x/../scan.nii.gz`],
-  ['a link to it', () => (symlinkSync('scan.nii.gz', path('link.nii.gz')), path('link.nii.gz'))],
-  ['a link to its folder', () => (symlinkSync(dir, path('folder')), path('folder/scan.nii.gz'))],
-  ['a hard link', () => (linkSync(path('scan.nii.gz'), path('hard.nii.gz')), path('hard.nii.gz'))],
+  ['a link to it', () => linked(symlinkSync, 'scan.nii.gz', 'link.nii.gz')],
+  ['a link to its folder', () => `${linked(symlinkSync, dir, 'folder')}/scan.nii.gz`],
+  ['a hard link', () => linked(linkSync, path('scan.nii.gz'), 'hard.nii.gz')],
 ])('the input is not overwritten by %s', async (_title, make) => {
   const out = make();
   const before = readFileSync(path('scan.nii.gz'));
@@ -102,12 +108,12 @@ test('a folder given by a link is followed, a link in it is replaced and its tar
 });
 
 test('what the system refuses is a typed error that names the folder, and leaves nothing', async () => {
-  const out = '/proc/brain3d-test'; // read-only, for every user
+  const out = '/sys/brain3d-test'; // where nobody may make anything, root neither
   for (const args of [['report', ...SHORT], ['preprocess'], ['encode', '--model', TINY_MODEL]]) {
-    const file = { report: out, preprocess: `${out}/x.nii`, encode: `${out}/x.safetensors` }[args[0] as 'report'];
+    const file = { report: out, preprocess: `${out}.nii`, encode: `${out}.safetensors` }[args[0] as 'report'];
     const { status, stderr } = await brain3d([args[0] as string, path('scan.nii.gz'), ...args.slice(1), '--out', file]);
     expect(stderr).toMatch(/\[BRAIN3D_(IO|NOT_FOUND)\]\n$/);
-    expect(stderr).not.toContain('/proc/');
+    expect(stderr).not.toContain('/sys/');
     expect(status).toBe(1);
   }
   expect(readdirSync(dir)).toEqual(['scan.nii.gz']);

@@ -64,7 +64,8 @@ async function writeManifest(): Promise<void> {
     await Volume.fromArray(voxels, SIZE, RAS).write(input(image));
     writeFileSync(input(image), plantInHeader(readFileSync(input(image))));
     const id = `${CANARY.name}-${index}`;
-    const fixed = { source: CANARY.name, class: 'glioma', modality: 'FLAIR', laterality: 'left' };
+    // The source is a dataset's name: tables are divided by it.
+    const fixed = { source: 'hospital', class: 'glioma', modality: 'FLAIR', laterality: 'left' };
     lines.push(
       JSON.stringify({ id, subject: id, session: `${id}-s`, ...fixed, image, report: `${REPORT} ${index}.`, split }),
     );
@@ -108,7 +109,7 @@ describe('what commands print', () => {
   test('of volumes', async () => {
     await succeeds(['inspect', nii('scan')]);
     await succeeds(['inspect', nii('scan'), '--json']);
-    await succeeds(['report', nii('scan'), ...tiny(), ...SHORT, '--json', '--out', output('reports')], []);
+    await succeeds(['report', nii('scan'), ...tiny(), ...SHORT, '--json', '--out', output('reports')]);
     await succeeds(['report', nii('scan'), ...tiny(), ...SHORT, '--stream'], []);
     await succeeds(['encode', nii('scan'), ...tiny(), '--out', output('tokens.safetensors')], []);
     await succeeds(['score', nii('scan'), ...tiny(), '--report', input(`${CANARY.name}.txt`), '--json'], []);
@@ -290,7 +291,7 @@ describe('what failing commands print', () => {
     const name = `a\u001b[31m\u202egnp.nii`;
     const { stderr } = await brain3d(['inspect', input(name)]);
     expect(stderr).toContain('a\\u001b[31m\\u202egnp.nii');
-    expect(stderr).not.toMatch(/[\u001b\u202e]/);
+    for (const character of name.match(/[^\w.[]/gu) ?? []) expect(stderr).not.toContain(character);
   });
 });
 
