@@ -269,16 +269,15 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
     options: StripOptions & LimitOptions & { signal?: AbortSignal | undefined },
   ): Promise<Prepared> {
     const { skullStrip, skullStripCommand, signal } = options;
-    const { recipe } = this.checkpoint;
     if (typeof source === 'string') requireModality(source, options);
     const start = performance.now();
     const volume = typeof source === 'string' ? await loadVolume(source, { signal }) : source;
     const readMs = performance.now() - start;
     if (volume.preprocessed !== null) return { source: volume, input: volume, readMs, preprocessMs: 0 };
     requireGeometry(volume.info, options);
-    const { volumeSize: size, lowerPercentile, upperPercentile } = recipe;
-    const strip = { skullStrip, skullStripCommand };
-    const input = await preprocess(volume, { size, lowerPercentile, upperPercentile, ...strip, signal });
+    const { volumeSize: size, lowerPercentile, upperPercentile } = this.checkpoint.recipe;
+    const strip = { skullStrip, skullStripCommand, signal };
+    const input = await preprocess(volume, { size, lowerPercentile, upperPercentile, ...strip });
     return { source: volume, input, readMs, preprocessMs: performance.now() - start - readMs };
   }
 
