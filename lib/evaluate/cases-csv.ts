@@ -62,8 +62,9 @@ function valuesAt(columns: ByMetric<Column>, row: number): Cell[] {
   return values;
 }
 
-/** As RFC 4180 has it; null is an empty field. */
+/** As RFC 4180 has it; null is an empty field. A text that a spreadsheet would compute gets an apostrophe in front. */
 function quoted(cell: Cell): string {
-  const text = cell === null ? '' : String(cell);
+  const isFormula = typeof cell === 'string' && /^[=+\-@\t\r]/.test(cell);
+  const text = cell === null ? '' : `${isFormula ? "'" : ''}${cell}`;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

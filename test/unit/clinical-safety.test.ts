@@ -1,6 +1,6 @@
 /** What a report depends on and what not, what it is refused for, and what it says of itself. */
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -11,6 +11,7 @@ import {
   preprocess,
   type Report,
   simulateCohort,
+  Trainer,
   Volume,
 } from 'brain3d';
 import { flagsOf, reportText } from '../../dist/report';
@@ -130,6 +131,15 @@ describe('left and right', () => {
     expect(bytesOf(own).equals(bytesOf(other))).toBe(true);
     expect(await sideOf(same)).toBe('left');
   });
+});
+
+test('training knows no flip: an option or a setting that would mirror images under unchanged words is refused', async () => {
+  const config = join(dir, 'config.json');
+  writeFileSync(config, JSON.stringify({ augment: { flip_lr: true } }));
+  const options = { model: MODEL, data: 'unused.jsonl', out: join(dir, 'run') };
+  expect(() => new Trainer({ ...options, augment: { flipLR: true } } as never)).toThrow("unknown option 'augment'");
+  await using trainer = new Trainer({ ...options, config });
+  await expect(trainer.run()).rejects.toMatchObject({ code: 'BRAIN3D_CONFIG', field: 'augment' });
 });
 
 describe('a report is refused for', () => {
