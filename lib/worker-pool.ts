@@ -7,7 +7,7 @@
  */
 import { once } from 'node:events';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
-import { Brain3DError, type ErrorCode } from './errors';
+import { Brain3DError, type ErrorCode, fromSystem } from './errors';
 
 export interface WorkerRun<TJob, TResult> {
   /** Absolute path of the compiled worker file. */
@@ -71,7 +71,7 @@ export function serveJobs<TJob, TResult, TData = unknown>(
       // Inside, because a result that cannot be cloned is a failure of its job.
       port.postMessage({ result: await handler(job, workerData as TData) } satisfies Reply<TResult>);
     } catch (error) {
-      port.postMessage({ failure: pack(error) } satisfies Reply<TResult>);
+      port.postMessage({ failure: pack(fromSystem(error)) } satisfies Reply<TResult>);
     }
   });
 }

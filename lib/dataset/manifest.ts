@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import { portablePath, writeFileAtomic } from '../checkpoint';
-import { Brain3DError } from '../errors';
+import { Brain3DError, withCallerStack } from '../errors';
 import { describeUnquoted, jsonFault } from '../unquoted';
 import { suggestion } from '../validate';
 import { SIDES } from './laterality';
@@ -103,7 +103,8 @@ export async function writeManifest(path: string, { entries, skipped }: Manifest
     })),
     ...skipped,
   ];
-  await writeFileAtomic(path, objects.map((object) => `${JSON.stringify(inOrder(object))}\n`).join(''));
+  const text = objects.map((object) => `${JSON.stringify(inOrder(object))}\n`).join('');
+  await withCallerStack(writeManifest, () => writeFileAtomic(path, text));
 }
 
 /** The keys as the schema lists them, so that equal entries are equal lines. */

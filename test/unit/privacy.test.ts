@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { inspect } from 'node:util';
 import { gunzipSync } from 'node:zlib';
-import { initCheckpoint, loadVolume, readTexts, Volume } from 'brain3d';
+import { initCheckpoint, loadVolume, readTexts, writeManifest as saveManifest, Volume } from 'brain3d';
 import {
   CANARY,
   type Canary,
@@ -285,6 +285,8 @@ describe('what failing commands print', () => {
     const asked = await brain3d(args, { env: { BRAIN3D_DEBUG: '1', BRAIN3D_LOG_PATHS: '1' } });
     expect(asked.stderr).toContain(input('absent.jsonl'));
     expect(await brain3dError(() => loadVolume(`${input()}/\0.nii`))).toEqual([]);
+    const nowhere = input('absent', 'manifest.jsonl');
+    expect(await brain3dError(() => saveManifest(nowhere, { entries: [], skipped: [] }))).toEqual([]);
   });
 
   test('nothing that a name could do to a terminal', async () => {
