@@ -2,7 +2,17 @@
  * Canaries: what identifies a patient is planted in headers, folders, names, manifests and reports, every command is run, and
  * all it prints and writes is searched. Where which of them may stand: docs/testing.md, "Privacy and clinical safety".
  */
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { inspect } from 'node:util';
@@ -335,10 +345,15 @@ describe('what commands wrote', () => {
     expect(named.map((path) => relative(output(), path)).filter((name) => !allowed.test(name))).toEqual([]);
   });
 
-  test('is readable by its owner only', () => {
-    const open = filesBelow(output()).filter((path) => modeOf(path) !== 0o600);
-    expect(open.map((path) => relative(output(), path))).toEqual([]);
-    expect(filesBelow(output()).length).toBeGreaterThan(60);
+  test('is readable by its owner only, and so are the folders', () => {
+    const entries = readdirSync(output(), { withFileTypes: true, recursive: true }).filter(
+      (entry) => !entry.isSymbolicLink(),
+    );
+    const open = entries.filter((entry) => {
+      return modeOf(join(entry.parentPath, entry.name)) !== (entry.isDirectory() ? 0o700 : 0o600);
+    });
+    expect(open.map((entry) => relative(output(), join(entry.parentPath, entry.name)))).toEqual([]);
+    expect(entries.length).toBeGreaterThan(80);
   });
 
   test('replaces a link, and whatever an older file allowed is gone', async () => {
