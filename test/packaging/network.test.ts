@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { filesBelow } from '../support/canaries';
 import { ROOT, SAMPLE, TINY_MODEL } from '../support/cli';
+import { writeDicomSeries } from '../support/dicom';
 import { type TrainingFixture, writeTrainingFixture } from '../support/training';
 
 const MODULES = [
@@ -88,6 +89,11 @@ describe('what is done', () => {
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'brain3d-'));
     fixture = await writeTrainingFixture(join(dir, 'fixture'), { train: 4, val: 2 });
+    writeDicomSeries(join(dir, 'slices'), {
+      slices: Array.from({ length: 8 }, () => new Uint16Array(32 * 32).map((_, at) => at % 97)),
+      ...{ rows: 32, columns: 32, orientation: [1, 0, 0, 0, 1, 0], pixelSpacing: [2, 2], sliceThickness: 2 },
+      positions: Array.from({ length: 8 }, (_, index) => [0, 0, 2 * index]),
+    });
   });
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -124,6 +130,7 @@ describe('what is done', () => {
     ['train', train],
     ['evaluate', evaluate],
     ['doctor', () => ['doctor']],
+    ['inspect (DICOM)', () => ['inspect', join(dir, 'slices')]],
   ])('%s tries nothing, in any thread, whatever proxies are set', (name, args) => {
     const record = join(dir, `${name}.record`);
     const proxies = Object.fromEntries(
