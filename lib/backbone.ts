@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Brain3DError } from './errors';
+import { jsonFault } from './unquoted';
 
 export interface BackboneFile {
   name: string;
@@ -40,6 +41,13 @@ export async function digestFiles(dir: string, signal?: AbortSignal): Promise<Ba
     files.push({ name, bytes: (await stat(join(dir, name))).size, sha256: hash.digest('hex') });
   }
   return files;
+}
+
+/** One digest of all of a backbone's files: over names and contents, not over where it lies. */
+export function combineDigests(files: readonly BackboneFile[]): string {
+  const hash = createHash('sha256');
+  for (const { name, sha256 } of files) hash.update(`${name}\0${sha256}\n`);
+  return hash.digest('hex');
 }
 
 /**
@@ -96,13 +104,8 @@ export async function readJsonFile(path: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new Brain3DError(
-      'BRAIN3D_CONFIG',
-      `${name}: expected JSON, got something else (${(cause as Error).message})`,
-      {
-        file: name,
-        cause,
-      },
-    );
+    throw new Brain3DError('BRAIN3D_CONFIG', `${name}: expected JSON, got something else (${jsonFault(cause)})`, {
+      file: name,
+    });
   }
 }

@@ -2,13 +2,14 @@
  * A checkpoint is a directory: `brain3d.json` (this file's subject), `brain3d.safetensors` and, where LoRA was trained,
  * `adapter/`. Format: docs/checkpoints.md.
  */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, resolve } from 'node:path';
 import * as v from 'valibot';
 import type { BackboneFile } from './backbone';
 import { digestFiles, fingerprint, readJsonFile } from './backbone';
+import { digestFile } from './dataset/digest';
 import { Brain3DError } from './errors';
 import { COMPRESSIONS, RECIPES, type Recipe } from './recipe';
 
@@ -16,6 +17,8 @@ export const CHECKPOINT_FORMAT_VERSION = 1;
 export const CHECKPOINT_FILE = 'brain3d.json';
 export const WEIGHTS_FILE = 'brain3d.safetensors';
 export const ADAPTER_DIR = 'adapter';
+/** Key of the provenance that says that an imported model has an adapter. */
+export const ADAPTER_PROVENANCE = 'adapter';
 
 /** What a checkpoint has been through. The last three are the paper's Phases 1, 2A and 2B. */
 export const PHASES = ['initialised', 'imported', 'grounding', 'projector-warmup', 'lora-sft'] as const;
@@ -77,7 +80,7 @@ export interface Checkpoint {
   hasAdapter: boolean;
 }
 
-/** Reads and checks `brain3d.json`. @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_CONFIG, BRAIN3D_UNSUPPORTED */
+/** Reads and checks `brain3d.json`. @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_CONFIG, BRAIN3D_UNSUPPORTED, BRAIN3D_WEIGHTS */
 export async function readCheckpoint(dir: string): Promise<Checkpoint> {
   const path = join(dir, CHECKPOINT_FILE);
   const json = await readJsonFile(path);
@@ -93,6 +96,8 @@ export async function readCheckpoint(dir: string): Promise<Checkpoint> {
     );
   }
   const stored = result.output;
+  const hasAdapter = existsSync(join(dir, ADAPTER_DIR, 'adapter_config.json'));
+  if (!hasAdapter) refuseLostAdapter(stored);
   return {
     dir: resolve(dir),
     phase: stored.phase,
@@ -102,7 +107,7 @@ export async function readCheckpoint(dir: string): Promise<Checkpoint> {
     vision: locate(dir, stored.backbones.vision),
     language: locate(dir, stored.backbones.language),
     provenance: stored.provenance,
-    hasAdapter: existsSync(join(dir, ADAPTER_DIR, 'adapter_config.json')),
+    hasAdapter,
   };
 }
 
@@ -123,8 +128,18 @@ export async function writeCheckpoint(checkpoint: Omit<Checkpoint, 'hasAdapter'>
     backbones: { vision: backbone(checkpoint.vision), language: backbone(checkpoint.language) },
     provenance: checkpoint.provenance,
   };
-  await mkdir(checkpoint.dir, { recursive: true });
+  await mkdir(checkpoint.dir, { recursive: true, mode: 0o700 });
   await writeFileAtomic(join(checkpoint.dir, CHECKPOINT_FILE), `${JSON.stringify(stored, null, 2)}\n`);
+}
+
+/** Digest over the checkpoint's own files; `brain3d.json` has those of the backbones in it. */
+export async function digestCheckpoint(dir: string, signal?: AbortSignal): Promise<string> {
+  const adapter = join(dir, ADAPTER_DIR);
+  const inAdapter = existsSync(adapter) ? (await readdir(adapter)).sort() : [];
+  const names = [CHECKPOINT_FILE, WEIGHTS_FILE, ...inAdapter.map((name) => `${ADAPTER_DIR}/${name}`)];
+  const hash = createHash('sha256');
+  for (const name of names) hash.update(`${name}\0${await digestFile(join(dir, name), signal)}\n`);
+  return hash.digest('hex');
 }
 
 /** Digests of a backbone directory for a new checkpoint. */
@@ -166,6 +181,17 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
   } finally {
     await file.close();
   }
+}
+
+/** Without the adapter that it was trained with, a model writes fluent text that means nothing. */
+function refuseLostAdapter({ phase, provenance }: StoredCheckpoint): void {
+  if (phase !== 'lora-sft' && provenance[ADAPTER_PROVENANCE] === undefined) return;
+  throw new Brain3DError(
+    'BRAIN3D_WEIGHTS',
+    `expected ${ADAPTER_DIR}/adapter_config.json in a checkpoint that was made with an adapter (phase ${phase}), but it is not there; ` +
+      'get the checkpoint again, whole',
+    { file: 'adapter_config.json' },
+  );
 }
 
 function refuseNewerFormat(json: unknown): void {

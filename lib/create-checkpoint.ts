@@ -1,12 +1,13 @@
 /** New checkpoints: from two backbones, or from the authors' files. */
 
 import { existsSync } from 'node:fs';
-import { cp, mkdir } from 'node:fs/promises';
+import { chmod, constants, copyFile, mkdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { loadAddon } from './binding';
 import {
   ADAPTER_DIR,
+  ADAPTER_PROVENANCE,
   CHECKPOINT_FILE,
   type Checkpoint,
   describeBackbone,
@@ -90,19 +91,22 @@ export async function importCheckpoint(options: ImportOptions): Promise<Checkpoi
   const recipe = makeRecipe('braingemma3d', { compression: parsed.compression });
   const file = join(parsed.from, 'projector_vis_scale.pt');
   const adapter = join(parsed.from, 'lora_adapters');
+  const hasAdapter = existsSync(join(adapter, 'adapter_config.json'));
   const provenance = {
     command: 'import',
     source: basename(resolve(parsed.from)),
     patch_embedding: 'inflated',
+    ...(hasAdapter ? { [ADAPTER_PROVENANCE]: basename(adapter) } : {}),
   };
   const makeWeights: MakeWeights = async (addon, spec, signal) => {
     await callNative(addon, signal, (token) => addon.importProjector({ ...spec, file }, token));
     // The authors' earlier phases leave a whole language model in that folder; only an adapter has this file.
-    if (!existsSync(join(adapter, 'adapter_config.json'))) return;
+    if (!hasAdapter) return;
     const target = join(parsed.out, ADAPTER_DIR);
-    await mkdir(target, { recursive: true });
+    await mkdir(target, { recursive: true, mode: 0o700 });
     for (const name of ['adapter_config.json', 'adapter_model.safetensors']) {
-      await cp(join(adapter, name), join(target, name), { errorOnExist: true, force: false });
+      await copyFile(join(adapter, name), join(target, name), constants.COPYFILE_EXCL);
+      await chmod(join(target, name), 0o600); // a copy has the mode of its source
     }
   };
   return withCallerStack(importCheckpoint, () => create(parsed, recipe, 'imported', provenance, makeWeights));
@@ -127,7 +131,7 @@ async function create(
     );
   }
   const eosTokenId = await reportEos(options.language);
-  await mkdir(options.out, { recursive: true });
+  await mkdir(options.out, { recursive: true, mode: 0o700 });
   const weightsFile = join(options.out, WEIGHTS_FILE);
   const spec = { visionDir: options.vision, languageDir: options.language, recipe, weightsFile };
   await makeWeights(addon, spec, options.signal);

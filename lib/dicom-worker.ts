@@ -49,7 +49,7 @@ async function convert(request: ConversionRequest, print: (line: string) => void
   FS.mkdir('/output');
   request.files.forEach((file, index) => {
     // Numbered: its messages quote names, and names of slices may identify a patient.
-    FS.createDataFile('/input', String(index).padStart(4, '0'), readFileSync(file), true, false, true);
+    FS.createDataFile('/input', String(index).padStart(4, '0'), read(file, index), true, false, true);
   });
   const exitCode = callMain([...ARGUMENTS]);
   const names = FS.readdir('/output')
@@ -59,6 +59,15 @@ async function convert(request: ConversionRequest, print: (line: string) => void
   const [only, ...others] = images;
   if (only !== undefined && others.length === 0) writeFileSync(request.output, only.data, { mode: 0o600, flag: 'wx' });
   return { exitCode, images: images.map(({ name, data }) => ({ name, shape: niftiShape(data) })) };
+}
+
+/** Numbered in a failure, too. */
+function read(file: string, index: number): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw new Error(`its file ${index + 1} by name cannot be read (${(cause as NodeJS.ErrnoException).code})`);
+  }
 }
 
 /** `dim` of a NIfTI-1 header, little-endian. */

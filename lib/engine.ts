@@ -1,6 +1,7 @@
 /** What a `Brain3D` computes with: a model in this process (`local-engine.ts`) or in another (`isolated-engine.ts`). */
 import type { Checkpoint } from './checkpoint';
 import type { GenerateOptions } from './generation';
+import type { LimitOptions } from './input-limits';
 import type { NativeModelInfo } from './native';
 import type { Report, TextChunk } from './report';
 import type { StripOptions } from './skull-strip';
@@ -49,7 +50,7 @@ export interface Listeners {
   onChunk?: (chunk: TextChunk) => void;
 }
 
-export interface EncodeCall extends StripOptions {
+export interface EncodeCall extends StripOptions, LimitOptions {
   prompt?: string | undefined;
   signal?: AbortSignal | undefined;
 }

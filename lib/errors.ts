@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { NativeFailure } from './native';
 
 /** Stable codes; texts may change, codes do not. Causes and remedies: docs/errors.md. */
@@ -45,7 +46,7 @@ export class Brain3DError extends Error {
     message: string,
     detail: { file?: string; field?: string; offset?: number; cause?: unknown } = {},
   ) {
-    super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    super(message, detail.cause === undefined ? undefined : { cause: withoutPaths(detail.cause) });
     this.name = 'Brain3DError';
     this.code = code;
     if (detail.file !== undefined) this.file = detail.file;
@@ -66,6 +67,21 @@ export function fromNative(failure: unknown): unknown {
 }
 
 /**
+ * A failure of the operating system as a `Brain3DError` that names the file; anything else unchanged. Node's own message
+ * quotes the whole path.
+ */
+export function fromSystem(failure: unknown): unknown {
+  if (!isSystemError(failure)) return failure;
+  const { code, syscall, path } = failure;
+  const kind = code === 'ENOENT' ? 'BRAIN3D_NOT_FOUND' : 'BRAIN3D_IO';
+  if (path === undefined)
+    return new Brain3DError(kind, `the operating system refused to ${syscall} (${code})`, { cause: failure });
+  const file = basename(path);
+  const message = `the operating system refused to ${syscall} '${file}' (${code})`;
+  return new Brain3DError(kind, message, { file, cause: failure });
+}
+
+/**
  * Gives a failure the stack of the public call it belongs to: where work settles on another thread, the stack at that
  * moment says nothing about who asked. `publicFunction` and what it called are left out of the stack.
  */
@@ -77,13 +93,28 @@ export async function withCallerStack<T>(
   Error.captureStackTrace(callSite, publicFunction);
   try {
     return await work();
-  } catch (error) {
+  } catch (failure) {
+    const error = fromSystem(failure);
     if (Brain3DError.isInstance(error)) {
       const frames = callSite.stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? [];
       error.stack = [`${error.name}: ${error.message}`, ...frames].join('\n');
     }
     throw error;
   }
+}
+
+type SystemError = Error & { code: string; errno: number; syscall: string; path?: string };
+
+function isSystemError(value: unknown): value is SystemError {
+  const { code, errno, syscall } = (value ?? {}) as Partial<SystemError>;
+  return typeof code === 'string' && typeof errno === 'number' && typeof syscall === 'string';
+}
+
+/** A cause is shown by whoever prints the error; with BRAIN3D_LOG_PATHS=1 its paths stay. */
+function withoutPaths(cause: unknown): unknown {
+  if (!isSystemError(cause) || process.env.BRAIN3D_LOG_PATHS === '1') return cause;
+  const { code, errno, syscall } = cause;
+  return Object.assign(new Error(`${syscall} failed (${code})`), { code, errno, syscall });
 }
 
 function isNativeFailure(value: unknown): value is NativeFailure {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { readJsonFile } from './backbone';
 import { Brain3DError } from './errors';
+import { limitEntries } from './input-limits';
 import type { NativeGenerateOptions } from './native';
 import { checkStripOptions, stripEntries } from './skull-strip';
 import { is, parseOptions } from './validate';
@@ -40,7 +41,7 @@ export const generateEntries = {
   signal: v.optional(is.signal()),
 };
 
-const GenerateSchema = v.object(generateEntries);
+const GenerateSchema = v.object({ ...generateEntries, ...limitEntries });
 export type GenerateOptions = v.InferInput<typeof GenerateSchema>;
 
 /** What decoding really used; reported with every text. */

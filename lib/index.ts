@@ -56,13 +56,13 @@ export {
 } from './model';
 export { montage } from './montage';
 export { type CompressionName, type PatchEmbedding, RECIPES, type Recipe, type RecipeName } from './recipe';
-export { DISCLAIMER, type Report, type TextChunk, type Timings } from './report';
+export { DISCLAIMER, type ModelInput, type Report, type ReportFlag, type TextChunk, type Timings } from './report';
 export { type SimulateCohortOptions, simulateCohort } from './simulate/cohort';
 export type { Findings } from './simulate/findings';
 export type { CohortStatistics } from './simulate/statistics';
 export { type SimulatedSubject, type SimulateSubjectOptions, simulateSubject } from './simulate/subject';
 export type { SkullStrip } from './skull-strip';
-export type { ReportStream } from './stream';
+export type { ReportStream, StreamFinish } from './stream';
 export type { Best } from './training/early-stopping';
 export type { PhaseStart, TrainedPhase, TrainerEvents, TrainingResult } from './training/events';
 export type { StepLine, ValidationLine } from './training/log';

@@ -1,7 +1,14 @@
 /** The model in this process. */
 import { join } from 'node:path';
 import { loadAddon } from './binding';
-import { ADAPTER_DIR, type Checkpoint, readCheckpoint, verifyBackbone, WEIGHTS_FILE } from './checkpoint';
+import {
+  ADAPTER_DIR,
+  type Checkpoint,
+  digestCheckpoint,
+  readCheckpoint,
+  verifyBackbone,
+  WEIGHTS_FILE,
+} from './checkpoint';
 import { chooseDevice, chooseDtype } from './device';
 import type { EncodeCall, Encoding, Engine, EngineSpec, Listeners, OnProgress, Score, VolumeSource } from './engine';
 import {
@@ -11,6 +18,7 @@ import {
   resolveSettings,
   toNativeOptions,
 } from './generation';
+import { type LimitOptions, requireGeometry, requireModality } from './input-limits';
 import type { NativeAddon, NativeModel, NativeModelInfo, NativeSequence } from './native';
 import { callNative } from './native-call';
 import { assembleReport, type Report } from './report';
@@ -28,6 +36,7 @@ interface Prepared {
 
 interface Parts {
   checkpoint: Checkpoint;
+  digest: string;
   addon: NativeAddon;
   native: NativeModel;
   tokenizer: Tokenizer;
@@ -40,6 +49,7 @@ export class LocalEngine implements Engine {
   readonly info: Readonly<NativeModelInfo>;
   readonly warning: string | null;
   readonly pid = process.pid;
+  readonly #digest: string;
   readonly #addon: NativeAddon;
   readonly #native: NativeModel;
   readonly #tokenizer: Tokenizer;
@@ -49,6 +59,7 @@ export class LocalEngine implements Engine {
   private constructor(parts: Parts) {
     this.checkpoint = parts.checkpoint;
     this.warning = parts.warning;
+    this.#digest = parts.digest;
     this.#addon = parts.addon;
     this.#native = parts.native;
     this.#tokenizer = parts.tokenizer;
@@ -64,7 +75,11 @@ export class LocalEngine implements Engine {
   ): Promise<LocalEngine> {
     const addon = loadAddon({ libtorch: spec.libtorch });
     const checkpoint = await readCheckpoint(spec.model);
-    await Promise.all([verifyBackbone('vision', checkpoint.vision), verifyBackbone('language', checkpoint.language)]);
+    const [digest] = await Promise.all([
+      digestCheckpoint(checkpoint.dir, signal),
+      verifyBackbone('vision', checkpoint.vision),
+      verifyBackbone('language', checkpoint.language),
+    ]);
     const defaults = await readGenerationDefaults(checkpoint.language.dir);
     const { device, warning } = chooseDevice(addon, spec.device);
     const nativeSpec = {
@@ -86,7 +101,7 @@ export class LocalEngine implements Engine {
           onProgress === undefined ? null : (stage, done, total) => onProgress({ stage, done, total }),
         ),
       );
-      const engine = new LocalEngine({ checkpoint, addon, native, tokenizer, defaults, warning });
+      const engine = new LocalEngine({ checkpoint, digest, addon, native, tokenizer, defaults, warning });
       requireVocabulary(tokenizer, engine.info.vocabSize);
       return engine;
     } catch (error) {
@@ -148,13 +163,16 @@ export class LocalEngine implements Engine {
 
   async #prepare(
     source: VolumeSource,
-    { skullStrip, skullStripCommand, signal }: StripOptions & { signal?: AbortSignal | undefined },
+    options: StripOptions & LimitOptions & { signal?: AbortSignal | undefined },
   ): Promise<Prepared> {
+    const { skullStrip, skullStripCommand, signal } = options;
+    if (typeof source === 'string') requireModality(source, options);
     const { recipe } = this.checkpoint;
     const start = performance.now();
     const volume = typeof source === 'string' ? await loadVolume(source, { signal }) : source;
     const readMs = performance.now() - start;
     if (volume.preprocessed !== null) return { source: volume, input: volume, readMs, preprocessMs: 0 };
+    requireGeometry(volume.info, options);
     const { volumeSize: size, lowerPercentile, upperPercentile } = recipe;
     const strip = { skullStrip, skullStripCommand };
     const input = await preprocess(volume, { size, lowerPercentile, upperPercentile, ...strip, signal });
@@ -188,13 +206,18 @@ export class LocalEngine implements Engine {
       ),
     );
     const totalMs = performance.now() - start;
-    const context = { checkpoint: this.checkpoint, info: this.info, build: this.#addon.buildInfo() };
+    const context = {
+      checkpoint: this.checkpoint,
+      checkpointDigest: this.#digest,
+      info: this.info,
+      build: this.#addon.buildInfo(),
+    };
     return Promise.all(
       prepared.map(async ({ source, input, readMs, preprocessMs }, index) => {
         const { tokenIds } = generation.sequences[index] as NativeSequence;
         const text = (await this.#tokenizer.decode(tokenIds)).trim();
         const skullStrip = input.preprocessed?.skullStrip ?? null;
-        const made = { text, volume: source.info, skullStrip, readMs, preprocessMs, totalMs };
+        const made = { text, volume: source.info, input: input.info, skullStrip, readMs, preprocessMs, totalMs };
         return assembleReport(context, { prompt, promptIds, settings }, generation, index, made);
       }),
     );

@@ -8,6 +8,7 @@ import { deviceEntry } from './device';
 import type { Encoding, Engine, OnProgress, Score, VolumeSource } from './engine';
 import { Brain3DError, withCallerStack } from './errors';
 import { type GenerateOptions, parseGenerateOptions } from './generation';
+import { limitEntries } from './input-limits';
 import { IsolatedEngine } from './isolated-engine';
 import { LocalEngine } from './local-engine';
 import type { NativeModelInfo } from './native';
@@ -44,7 +45,12 @@ const LoadSchema = v.object({
 });
 export type LoadOptions = v.InferInput<typeof LoadSchema>;
 
-const EncodeSchema = v.object({ prompt: v.optional(is.text()), ...stripEntries, signal: v.optional(is.signal()) });
+const EncodeSchema = v.object({
+  prompt: v.optional(is.text()),
+  ...limitEntries,
+  ...stripEntries,
+  signal: v.optional(is.signal()),
+});
 export type EncodeOptions = v.InferInput<typeof EncodeSchema>;
 
 export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEvents>) implements AsyncDisposable {

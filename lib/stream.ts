@@ -1,30 +1,44 @@
 /** An async iterator over text as it is decoded. */
 import type { Report, TextChunk } from './report';
 
+/** `length`: cut at the limit of new tokens; `abort`, `error`: what came is part of a text. */
+export type StreamFinish = Report['finishReason'] | 'abort' | 'error';
+
 type Start = (signal: AbortSignal, push: (chunk: TextChunk) => void) => Promise<Report>;
 
-/** Work begins at construction. Leaving a `for await` loop early aborts it; `report` then rejects with AbortError. */
+/**
+ * Work begins at construction. Leaving a `for await` loop early aborts it; `report` then rejects with AbortError, and what
+ * came before is part of a text only: `finishReason` says so.
+ */
 export class ReportStream implements AsyncIterableIterator<TextChunk> {
   /** The finished report. */
   readonly report: Promise<Report>;
   readonly #abort = new AbortController();
   readonly #chunks: TextChunk[] = [];
+  readonly #signal: AbortSignal;
   #ended = false;
+  #finishReason: StreamFinish | null = null;
   #failure: { error: unknown } | null = null;
   #wake: (() => void) | null = null;
 
   /** @internal */
   constructor(signal: AbortSignal | undefined, start: Start) {
     const combined = signal === undefined ? this.#abort.signal : AbortSignal.any([signal, this.#abort.signal]);
+    this.#signal = combined;
     this.report = start(combined, (chunk) => {
       this.#chunks.push(chunk);
       this.#notify();
     });
     // The iterator reports a failure too; whoever reads only that must not be punished with an unhandled rejection.
     this.report.then(
-      () => this.#end(null),
-      (error: unknown) => this.#end({ error }),
+      ({ finishReason }) => this.#end(finishReason, null),
+      (error: unknown) => this.#end(this.#signal.aborted ? 'abort' : 'error', { error }),
     );
+  }
+
+  /** How the text ended; null while it is being written. Only `eos` makes the pieces a whole text. */
+  get finishReason(): StreamFinish | null {
+    return this.#finishReason;
   }
 
   async next(): Promise<IteratorResult<TextChunk>> {
@@ -53,7 +67,8 @@ export class ReportStream implements AsyncIterableIterator<TextChunk> {
     return this;
   }
 
-  #end(failure: { error: unknown } | null): void {
+  #end(reason: StreamFinish, failure: { error: unknown } | null): void {
+    this.#finishReason = reason;
     this.#failure = failure;
     this.#ended = true;
     this.#notify();

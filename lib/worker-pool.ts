@@ -7,7 +7,7 @@
  */
 import { once } from 'node:events';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
-import { Brain3DError } from './errors';
+import { Brain3DError, fromSystem } from './errors';
 import { type PackedError, packError, unpackError } from './packed-error';
 
 export interface WorkerRun<TJob, TResult> {
@@ -59,7 +59,7 @@ export function serveJobs<TJob, TResult, TData = unknown>(
       // Inside, because a result that cannot be cloned is a failure of its job.
       port.postMessage({ result: await handler(job, workerData as TData) } satisfies Reply<TResult>);
     } catch (error) {
-      port.postMessage({ failure: packError(error) } satisfies Reply<TResult>);
+      port.postMessage({ failure: packError(fromSystem(error)) } satisfies Reply<TResult>);
     }
   });
 }

@@ -1,11 +1,14 @@
 /** `brain3d encode`: what the model makes of a volume, stage by stage. */
 import type { Command } from 'commander';
+import type { LimitOptions } from '../input-limits';
 import { checkStripOptions } from '../skull-strip';
 import { writeTensors } from '../write-tensors';
 import {
+  addLimitOptions,
   addModelOptions,
   addStripOptions,
   addVolumeOptions,
+  limitOptions,
   type ModelFlags,
   pathEndingIn,
   type StripFlags,
@@ -14,10 +17,12 @@ import {
   volumeOptions,
 } from './options';
 import { note } from './output';
-import { about, nameOf, readVolume, withModel } from './sources';
+import { addForceOption, requireDistinct, requireNew } from './output-paths';
+import { about, nameOf, readInput, withModel } from './sources';
 
-interface EncodeFlags extends ModelFlags, VolumeFlags, StripFlags {
+interface EncodeFlags extends ModelFlags, VolumeFlags, StripFlags, LimitOptions {
   out: string;
+  force?: true;
 }
 
 export function addEncode(program: Command, signal: AbortSignal): void {
@@ -28,18 +33,21 @@ export function addEncode(program: Command, signal: AbortSignal): void {
     .argument('<volume>', 'NIfTI file or DICOM folder')
     .requiredOption('--model <dir>', 'checkpoint directory')
     .requiredOption('--out <file>', 'safetensors file to write', pathEndingIn('.safetensors'));
-  addStripOptions(addVolumeOptions(addModelOptions(command)))
+  addForceOption(addLimitOptions(addStripOptions(addVolumeOptions(addModelOptions(command)))))
     .addHelpText('after', '\nExample:\n  brain3d encode scan.nii.gz --model checkpoint --out scan.safetensors')
     .action((path: string, flags: EncodeFlags) => run(path, flags, signal));
 }
 
 async function run(path: string, flags: EncodeFlags, signal: AbortSignal): Promise<void> {
+  requireDistinct('encode', { volume: path, '--out': flags.out });
+  requireNew('encode', [flags.out], flags.force);
   const strip = stripOptions(flags);
+  const limits = limitOptions(flags);
   checkStripOptions('encode', strip); // before a large model loads
-  const volume = await readVolume(path, volumeOptions(flags, signal));
+  const volume = await readInput(path, volumeOptions(flags, signal), limits);
   await withModel(flags, signal, async (model) => {
     const { prompt } = flags;
-    const encoding = await about(nameOf(path), () => model.encode(volume, { prompt, ...strip, signal }));
+    const encoding = await about(nameOf(path), () => model.encode(volume, { prompt, ...strip, ...limits, signal }));
     const { device, dtype } = model.info;
     const { name: recipe, compression } = model.checkpoint.recipe;
     const tensors = [

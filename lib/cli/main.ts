@@ -1,7 +1,7 @@
 /** The command line: parses, runs one command, turns its outcome into an exit status. Loads no native code itself. */
 import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../doctor';
-import { Brain3DError } from '../errors';
+import { Brain3DError, fromSystem } from '../errors';
 import { DISCLAIMER } from '../report';
 import { addDataset } from './dataset';
 import { addDoctor } from './doctor';
@@ -11,6 +11,7 @@ import { addImport } from './import';
 import { addInit } from './init';
 import { addInspect } from './inspect';
 import { addMetrics } from './metrics';
+import { printable } from './output';
 import { addPreprocess } from './preprocess';
 import { addReport } from './report';
 import { addScore } from './score';
@@ -65,13 +66,14 @@ function createProgram(signal: AbortSignal): Command {
 }
 
 /** Says on stderr what went wrong; returns the exit status. */
-function explain(error: unknown): number {
+function explain(failure: unknown): number {
   // Commander has said it already; its help and version are no failures.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+  if (failure instanceof CommanderError) return failure.exitCode === 0 ? 0 : USAGE;
+  const error = fromSystem(failure);
   const isUsage = isUsageError(error);
   const code = (error as { code?: unknown }).code ?? (isUsage ? 'BRAIN3D_USAGE' : undefined);
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`brain3d: ${message}${code === undefined ? '' : ` [${code}]`}\n`);
+  process.stderr.write(`brain3d: ${printable(message)}${code === undefined ? '' : ` [${code}]`}\n`);
   if (process.env.BRAIN3D_DEBUG === '1') console.error(error);
   return isUsage ? USAGE : FAILURE;
 }

@@ -1,5 +1,6 @@
 /** Options that several commands share, and strict parsing of their values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { LimitOptions } from '../input-limits';
 import type { LoadOptions } from '../model';
 import type { StripOptions } from '../skull-strip';
 import type { LoadVolumeOptions } from '../volume';
@@ -67,6 +68,16 @@ export function addStripOptions(command: Command): Command {
       ]),
     )
     .option('--skull-strip-command <line>', 'program and arguments, with {in} and {out}; no shell');
+}
+
+export function addLimitOptions(command: Command): Command {
+  return command
+    .option('--allow-geometry', 'take a volume of few slices, few voxels or very unequal spacings')
+    .option('--allow-modality', 'take a file whose BIDS name says another modality than FLAIR');
+}
+
+export function limitOptions({ allowGeometry, allowModality }: LimitOptions): LimitOptions {
+  return { allowGeometry, allowModality };
 }
 
 export function stripOptions({ skullStrip, skullStripCommand }: StripFlags): StripOptions {

@@ -15,7 +15,14 @@ export function printJson(value: unknown): void {
 
 /** Something worth knowing that is no result. */
 export function note(line: string): void {
-  process.stderr.write(`brain3d: ${line}\n`);
+  process.stderr.write(`brain3d: ${printable(line)}\n`);
+}
+
+/** Names of files come from elsewhere: what would steer the terminal, or turn the text's direction, is written as its number. */
+export function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
 }
 
 /** Coloured where stdout is a terminal that has colours and NO_COLOR does not forbid them. */

@@ -1,5 +1,4 @@
 /** `brain3d preprocess`: volumes as the model sees them. */
-import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { Brain3DError } from '../errors';
 import { checkStripOptions } from '../skull-strip';
@@ -16,6 +15,7 @@ import {
   workersOption,
 } from './options';
 import { note } from './output';
+import { addForceOption, requireDistinct, requireNew } from './output-paths';
 import { type PreprocessDatasetFlags, runPreprocessDataset } from './preprocess-dataset';
 import { about, nameOf, readVolume } from './sources';
 
@@ -30,12 +30,13 @@ Examples:
   brain3d preprocess --manifest manifest.jsonl --out cache`;
 
 const NIFTI_ENDINGS = ['.nii', '.nii.gz'];
-const VOLUME_FLAGS = ['orientation', 'volumeIndex', 'preferAffine', 'maskOut'] as const;
+const VOLUME_FLAGS = ['orientation', 'volumeIndex', 'preferAffine', 'maskOut', 'force'] as const;
 const DATASET_FLAGS = ['workers', 'onError', 'prune'] as const;
 
 interface PreprocessFlags extends VolumeFlags, StripFlags, Partial<PreprocessDatasetFlags> {
   out: string;
   maskOut?: string;
+  force?: true;
 }
 
 export function addPreprocess(program: Command, signal: AbortSignal): void {
@@ -45,7 +46,7 @@ export function addPreprocess(program: Command, signal: AbortSignal): void {
     .description(DESCRIPTION)
     .argument('[volume]', 'NIfTI file or DICOM folder')
     .requiredOption('--out <path>', 'NIfTI file to write; with --manifest the folder of the cache');
-  addStripOptions(addVolumeOptions(command))
+  addForceOption(addStripOptions(addVolumeOptions(command)))
     .option(
       '--mask-out <file>',
       "also write the brain's mask there, on the volume's own grid",
@@ -83,11 +84,13 @@ async function run(path: string, flags: PreprocessFlags, signal: AbortSignal): P
     throw new TypeError(
       `preprocess: expected a name that ends in ${NIFTI_ENDINGS.join(' or ')} for --out, got '${nameOf(out)}'`,
     );
-  checkPaths({ volume: path, '--out': out, ...(maskOut === undefined ? {} : { '--mask-out': maskOut }) });
+  const outputs = { '--out': out, ...(maskOut === undefined ? {} : { '--mask-out': maskOut }) };
+  requireDistinct('preprocess', { volume: path, ...outputs });
   const strip = stripOptions(flags);
   checkStripOptions('preprocess', strip);
   if (maskOut !== undefined && strip.skullStrip === 'none')
     throw new TypeError('preprocess: --mask-out needs a mask, and --skull-strip none makes none');
+  requireNew('preprocess', Object.values(outputs), flags.force);
   const volume = await readVolume(path, volumeOptions(flags, signal));
   const made = await about(nameOf(path), () => stripAndPreprocess(volume, { ...strip, signal }));
   const skullStrip = made.volume.preprocessed?.skullStrip;
@@ -103,17 +106,4 @@ async function run(path: string, flags: PreprocessFlags, signal: AbortSignal): P
     if (warning !== skullStrip?.summary) note(`warning: ${warning}`);
   note(`wrote ${out}`);
   if (maskOut !== undefined) note(`wrote ${maskOut}`);
-}
-
-/** No two of them may be one file. */
-function checkPaths(paths: Record<string, string>): void {
-  const seen = new Map<string, string>();
-  for (const [what, path] of Object.entries(paths)) {
-    const other = seen.get(resolve(path));
-    if (other === 'volume')
-      throw new RangeError(`preprocess: expected another file for ${what}, got the volume itself, '${nameOf(path)}'`);
-    if (other !== undefined)
-      throw new RangeError(`preprocess: expected another file for ${what}, got that of ${other}, '${nameOf(path)}'`);
-    seen.set(resolve(path), what);
-  }
 }

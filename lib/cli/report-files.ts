@@ -5,54 +5,67 @@ import { writeFileAtomic } from '../checkpoint';
 import type { GenerateOptions } from '../generation';
 import type { Brain3D } from '../model';
 import { montage } from '../montage';
-import type { Report } from '../report';
+import { type Report, reportText } from '../report';
 import { snakeCase } from '../spelling';
+import { requireNew } from './output-paths';
 import { type Finished, preprocessFor } from './report-runs';
 
 const MAX_NAME = 100;
+const ENDINGS = ['.report.txt', '.report.json', '.montage.png'];
 
 /** The JSON document of a report. */
 export function reportDocument(report: Report): unknown {
-  const { text, tokenIds, finishReason, counts, timingsMs, device, dtype, settings, ...rest } = report;
+  const { text, tokenIds, finishReason, flags, counts, timingsMs, device, dtype, settings, ...rest } = report;
   const { seed } = settings;
-  return snakeCase({ report: text, tokenIds, finishReason, counts, timingsMs, device, dtype, seed, settings, ...rest });
+  const how = { timingsMs, device, dtype, seed, settings };
+  return snakeCase({ report: text, tokenIds, finishReason, flags, counts, ...how, ...rest });
 }
 
-/** A directory of results, for the user only. Names are unique within one run; files of an earlier run are replaced. */
+/** A directory of results, for the user only. Names are unique within one run. */
 export class ReportFolder {
-  readonly #directory: string;
-  readonly #taken = new Set<string>();
+  /** Paths without their endings, of the volumes that are still to come. */
+  readonly #stems: string[];
 
-  private constructor(directory: string) {
-    this.#directory = directory;
+  private constructor(stems: string[]) {
+    this.#stems = stems;
   }
 
-  static async make(directory: string): Promise<ReportFolder> {
+  /**
+   * @param names of the volumes, in the order in which they are written
+   * @throws {Brain3DError} BRAIN3D_USAGE if a result of an earlier run is there, unless it may be replaced
+   */
+  static async make(directory: string, names: readonly string[], force: true | undefined): Promise<ReportFolder> {
+    const stems = uniqueNames(names).map((name) => join(directory, name));
+    requireNew(
+      'report',
+      stems.flatMap((stem) => ENDINGS.map((ending) => `${stem}${ending}`)),
+      force,
+    );
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    return new ReportFolder(directory);
+    return new ReportFolder(stems);
   }
 
-  /** Writes text, JSON and montage; returns their paths. */
-  async write(model: Brain3D, { name, volume, report }: Finished, options: GenerateOptions): Promise<string[]> {
+  /** Writes text, JSON and montage of the next volume; returns their paths. */
+  async write(model: Brain3D, { volume, report }: Finished, options: GenerateOptions): Promise<string[]> {
     const picture = await montage(await preprocessFor(model, volume, options));
-    const stem = join(this.#directory, this.#claim(name));
-    const files: [path: string, data: string | Uint8Array][] = [
-      [`${stem}.report.txt`, `${report.text}\n\n${report.disclaimer}\n`],
-      [`${stem}.report.json`, `${JSON.stringify(reportDocument(report), null, 2)}\n`],
-      [`${stem}.montage.png`, picture],
-    ];
-    for (const [path, data] of files) await writeFileAtomic(path, data);
-    return files.map(([path]) => path);
+    const stem = this.#stems.shift();
+    const data = [`${reportText(report)}\n`, `${JSON.stringify(reportDocument(report), null, 2)}\n`, picture];
+    const paths = ENDINGS.map((ending) => `${stem}${ending}`);
+    for (const [index, path] of paths.entries()) await writeFileAtomic(path, data[index] as string | Uint8Array);
+    return paths;
   }
+}
 
-  /** Without regard to case, because some file systems have none. */
-  #claim(name: string): string {
+/** Plain names, told apart without regard to case, because some file systems have none. */
+function uniqueNames(names: readonly string[]): string[] {
+  const taken = new Set<string>();
+  return names.map((name) => {
     const plain = plainName(name);
     let unique = plain;
-    for (let count = 2; this.#taken.has(unique.toLowerCase()); count++) unique = `${plain}-${count}`;
-    this.#taken.add(unique.toLowerCase());
+    for (let count = 2; taken.has(unique.toLowerCase()); count++) unique = `${plain}-${count}`;
+    taken.add(unique.toLowerCase());
     return unique;
-  }
+  });
 }
 
 /** A volume's name without its format, and without anything that a file system or a shell could misread. */

@@ -1,7 +1,8 @@
 /** The two ways to get reports for many volumes: decoded in batches, or one after the other as text that streams. */
 import type { GenerateOptions } from '../generation';
 import type { Brain3D } from '../model';
-import type { Report } from '../report';
+import { DISCLAIMER, type Report } from '../report';
+import type { ReportStream } from '../stream';
 import { type LoadVolumeOptions, preprocess, type Volume } from '../volume';
 import { print, styled } from './output';
 import type { Progress } from './progress';
@@ -50,14 +51,28 @@ export async function* streamReports(run: ReportRun): AsyncGenerator<Finished> {
   for (const path of run.paths) {
     const item = await read(path, run.reading);
     if (run.paths.length > 1) printHeading(item.name);
-    const report = await blamed(run, [item], async () => {
-      const stream = run.model.stream(item.volume, run.options);
-      for await (const { text } of stream) process.stdout.write(text);
-      return stream.report;
-    });
-    print('');
+    const report = await blamed(run, [item], () => printStream(run.model.stream(item.volume, run.options)));
     yield finish(item, report);
   }
+}
+
+/** What was printed of a text that did not come to its end must not be taken for a report. */
+async function printStream(stream: ReportStream): Promise<Report> {
+  let hasBegun = false;
+  try {
+    for await (const { text } of stream) {
+      process.stdout.write(text);
+      hasBegun ||= text !== '';
+    }
+  } catch (error) {
+    if (hasBegun)
+      print(
+        `\n\n[${stream.finishReason === 'abort' ? 'aborted' : 'failed'}: the text is not complete]\n\n${DISCLAIMER}`,
+      );
+    throw error;
+  }
+  print('');
+  return stream.report;
 }
 
 /** A report's text, under the volume's name where there are several. */

@@ -3,10 +3,12 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type GenerateOptions, parseGenerateOptions } from '../generation';
-import { DISCLAIMER } from '../report';
+import { type LimitOptions, requireGeometry, requireModality } from '../input-limits';
+import { DISCLAIMER, flagLines } from '../report';
 import { inspectVolume, type LoadVolumeOptions } from '../volume';
 import { addDecodingOptions, DECODING_FLAGS } from './decoding-options';
 import {
+  addLimitOptions,
   addModelOptions,
   addSeed,
   addStripOptions,
@@ -17,6 +19,7 @@ import {
   volumeOptions,
 } from './options';
 import { note, print, printJson } from './output';
+import { addForceOption } from './output-paths';
 import { ReportFolder, reportDocument } from './report-files';
 import { batchReports, printText, streamReports } from './report-runs';
 import { about, nameOf, withModel } from './sources';
@@ -34,12 +37,22 @@ ${DISCLAIMER}`;
 /** Tiny, and trained on simulated scans alone. */
 const DEMO_MODEL = join(__dirname, '..', '..', 'models', 'tiny', 'checkpoint');
 
-const GENERATE_FLAGS = ['prompt', ...DECODING_FLAGS, 'seed', 'batchSize', 'skullStrip', 'skullStripCommand'] as const;
+const GENERATE_FLAGS = [
+  'prompt',
+  ...DECODING_FLAGS,
+  'seed',
+  'batchSize',
+  'skullStrip',
+  'skullStripCommand',
+  'allowGeometry',
+  'allowModality',
+] as const;
 
 interface ReportFlags extends Partial<ModelFlags>, VolumeFlags, Omit<GenerateOptions, 'prompt' | 'signal'> {
   stream?: true;
   json?: true;
   out?: string;
+  force?: true;
 }
 
 export function addReport(program: Command, signal: AbortSignal): void {
@@ -51,7 +64,7 @@ export function addReport(program: Command, signal: AbortSignal): void {
     .option('--model <dir>', 'checkpoint directory (default: the demo model)');
   addDecodingOptions(addModelOptions(command));
   addSeed(command, 'same seed, same text').option('--batch-size <b>', 'volumes decoded together (default: 8)', integer);
-  addStripOptions(addVolumeOptions(command))
+  addForceOption(addLimitOptions(addStripOptions(addVolumeOptions(command))))
     .addOption(new Option('--stream', 'print the text as it is decoded').conflicts('json'))
     .option('--json', 'print one JSON document: an object, or an array for several volumes')
     .option('--out <dir>', 'also write NAME.report.json, NAME.report.txt and NAME.montage.png there')
@@ -65,8 +78,10 @@ async function run(paths: string[], flags: ReportFlags, signal: AbortSignal): Pr
   const model = flags.model ?? demoModel();
   const reading = volumeOptions(flags, signal);
   // A mistyped name should not cost the time in which a large model loads.
-  for (const path of paths) await checkVolume(path, reading);
-  const folder = flags.out === undefined ? null : await ReportFolder.make(flags.out);
+  for (const path of paths) await checkVolume(path, reading, options);
+  const folder = flags.out === undefined ? null : await ReportFolder.make(flags.out, paths.map(nameOf), flags.force);
+  if (folder !== null && options.skullStrip === 'none')
+    note('warning: without skull-stripping the montage of a head may show a face that can be recognised');
   const settings = { ...options, signal };
   const documents: unknown[] = [];
   await withModel({ ...flags, model }, signal, async (loaded, progress) => {
@@ -82,6 +97,7 @@ async function run(paths: string[], flags: ReportFlags, signal: AbortSignal): Pr
       if (flags.json) documents.push(reportDocument(report));
       else {
         if (!flags.stream) printText(report.text, paths.length > 1 ? name : null);
+        for (const line of flagLines(report.flags)) print(`\n${line}`);
         print(`\n${DISCLAIMER}${paths.length > 1 ? '\n' : ''}`);
       }
       for (const warning of report.warnings) note(`warning: ${paths.length > 1 ? `${name}: ` : ''}${warning}`);
@@ -98,7 +114,10 @@ function demoModel(): string {
   return DEMO_MODEL;
 }
 
-async function checkVolume(path: string, reading: LoadVolumeOptions): Promise<void> {
+async function checkVolume(path: string, reading: LoadVolumeOptions, limits: LimitOptions): Promise<void> {
+  requireModality(path, limits);
   const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-  if (!isFolder) await about(nameOf(path), () => inspectVolume(path, reading));
+  if (isFolder) return;
+  const info = await about(nameOf(path), () => inspectVolume(path, reading));
+  requireGeometry(info, limits, nameOf(path));
 }

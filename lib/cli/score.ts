@@ -4,12 +4,15 @@ import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { Brain3DError } from '../errors';
+import type { LimitOptions } from '../input-limits';
 import { DISCLAIMER } from '../report';
 import { checkStripOptions } from '../skull-strip';
 import {
+  addLimitOptions,
   addModelOptions,
   addStripOptions,
   addVolumeOptions,
+  limitOptions,
   type ModelFlags,
   type StripFlags,
   stripOptions,
@@ -17,14 +20,14 @@ import {
   volumeOptions,
 } from './options';
 import { print, printJson } from './output';
-import { about, nameOf, readVolume, withModel } from './sources';
+import { about, nameOf, readInput, withModel } from './sources';
 
 const EXAMPLES = `
 Examples:
   brain3d score scan.nii.gz --model checkpoint --report report.txt
   echo 'There is no lesion.' | brain3d score scan.nii.gz --model checkpoint --report - --json`;
 
-interface ScoreFlags extends ModelFlags, VolumeFlags, StripFlags {
+interface ScoreFlags extends ModelFlags, VolumeFlags, StripFlags, LimitOptions {
   report: string;
   json?: true;
 }
@@ -40,7 +43,7 @@ export function addScore(program: Command, signal: AbortSignal): void {
     .argument('<volume>', 'NIfTI file or DICOM folder')
     .requiredOption('--model <dir>', 'checkpoint directory')
     .requiredOption('--report <file>', 'text of the report; - is standard input');
-  addStripOptions(addVolumeOptions(addModelOptions(command)))
+  addLimitOptions(addStripOptions(addVolumeOptions(addModelOptions(command))))
     .option('--json', 'print token_ids, token_nlls and mean_nll as JSON')
     .addHelpText('after', EXAMPLES)
     .action((path: string, flags: ScoreFlags) => run(path, flags, signal));
@@ -48,12 +51,13 @@ export function addScore(program: Command, signal: AbortSignal): void {
 
 async function run(path: string, flags: ScoreFlags, signal: AbortSignal): Promise<void> {
   const strip = stripOptions(flags);
+  const limits = limitOptions(flags);
   checkStripOptions('score', strip); // before a large model loads
   const report = await readReport(flags.report, signal);
-  const volume = await readVolume(path, volumeOptions(flags, signal));
+  const volume = await readInput(path, volumeOptions(flags, signal), limits);
   await withModel(flags, signal, async (model) => {
     const { prompt } = flags;
-    const score = await about(nameOf(path), () => model.score(volume, report, { prompt, ...strip, signal }));
+    const score = await about(nameOf(path), () => model.score(volume, report, { prompt, ...strip, ...limits, signal }));
     const { device, dtype } = model.info;
     if (flags.json) printJson({ ...score, device, dtype, researchUseOnly: true, disclaimer: DISCLAIMER });
     else print(`mean_nll ${score.meanNll.toFixed(4)} nats over ${score.tokenIds.length} tokens\n\n${DISCLAIMER}`);

@@ -1,6 +1,7 @@
 /** What commands work on: volumes and a model, with errors that say which file they are about. */
 import { basename, resolve } from 'node:path';
 import { Brain3DError } from '../errors';
+import { type LimitOptions, requireGeometry, requireModality } from '../input-limits';
 import { Brain3D } from '../model';
 import { type LoadVolumeOptions, loadVolume, type Volume } from '../volume';
 import type { ModelFlags } from './options';
@@ -24,6 +25,14 @@ export async function about<T>(name: string, work: () => Promise<T>): Promise<T>
 
 export function readVolume(path: string, options: LoadVolumeOptions): Promise<Volume> {
   return about(nameOf(path), () => loadVolume(path, options));
+}
+
+/** A volume to be reported on. */
+export async function readInput(path: string, options: LoadVolumeOptions, limits: LimitOptions): Promise<Volume> {
+  requireModality(path, limits);
+  const volume = await readVolume(path, options);
+  requireGeometry(volume.info, limits, nameOf(path));
+  return volume;
 }
 
 /** Loads the model with progress on stderr, calls `use`, disposes of the model. */

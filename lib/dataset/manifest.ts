@@ -3,7 +3,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import { portablePath, writeFileAtomic } from '../checkpoint';
-import { Brain3DError } from '../errors';
+import { Brain3DError, withCallerStack } from '../errors';
+import { describeUnquoted, jsonFault } from '../unquoted';
 import { suggestion } from '../validate';
 import { SIDES } from './laterality';
 import { SPLITS } from './split';
@@ -104,7 +105,8 @@ export async function writeManifest(path: string, { entries, skipped }: Manifest
     })),
     ...skipped,
   ];
-  await writeFileAtomic(path, objects.map((object) => `${JSON.stringify(inOrder(object))}\n`).join(''));
+  const text = objects.map((object) => `${JSON.stringify(inOrder(object))}\n`).join('');
+  await withCallerStack(writeManifest, () => writeFileAtomic(path, text));
 }
 
 /** The keys as the schema lists them, so that equal entries are equal lines. */
@@ -143,14 +145,13 @@ function parseLine(line: string, where: string, file: string): object {
   try {
     value = JSON.parse(line);
   } catch (cause) {
-    const got = line.trim() === '' ? 'an empty line' : `something else (${(cause as Error).message})`;
-    throw new Brain3DError('BRAIN3D_FORMAT', `${where}: expected a JSON object on one line, got ${got}`, {
-      file,
-      cause,
-    });
+    const got = line.trim() === '' ? 'an empty line' : `something else (${jsonFault(cause)})`;
+    throw new Brain3DError('BRAIN3D_FORMAT', `${where}: expected a JSON object on one line, got ${got}`, { file });
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw new Brain3DError('BRAIN3D_FORMAT', `${where}: expected a JSON object, got ${line.slice(0, 40)}`, { file });
+  throw new Brain3DError('BRAIN3D_FORMAT', `${where}: expected a JSON object, got ${describeUnquoted(value)}`, {
+    file,
+  });
 }
 
 function validate<TSchema extends typeof EntrySchema | typeof SkippedSchema>(
@@ -167,9 +168,8 @@ function validate<TSchema extends typeof EntrySchema | typeof SkippedSchema>(
   if (!result.success) {
     const issue = result.issues[0];
     const field = v.getDotPath(issue) ?? '';
-    const got = issue.input === undefined ? 'nothing' : JSON.stringify(issue.input).slice(0, 60);
     const expected = issue.input === undefined ? 'a value' : issue.message;
-    throw faulty(where, file, field, `expected ${expected} for '${field}', got ${got}`);
+    throw faulty(where, file, field, `expected ${expected} for '${field}', got ${describeUnquoted(issue.input)}`);
   }
   const entry = result.output as { class: string; laterality?: string };
   if (entry.laterality !== undefined && (entry.class === 'healthy') !== (entry.laterality === 'none')) {

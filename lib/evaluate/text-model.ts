@@ -1,13 +1,8 @@
 /** A model as evaluation sees it: who it is is known before it is loaded, and it is loaded only if there is work. */
-
-import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { loadAddon } from '../binding';
-import { ADAPTER_DIR, CHECKPOINT_FILE, readCheckpoint, WEIGHTS_FILE } from '../checkpoint';
+import { digestCheckpoint, readCheckpoint } from '../checkpoint';
 import { openCachedVolume } from '../dataset/cache-entry';
-import { digestFile } from '../dataset/digest';
 import { chooseDevice, chooseDtype } from '../device';
 import { type GenerationSettings, readGenerationDefaults, resolveSettings } from '../generation';
 import { Brain3D } from '../model';
@@ -66,16 +61,6 @@ export const openTextModel: OpenModel = async (dir, options) => {
     load: () => loadGenerator(dir, options),
   };
 };
-
-/** Digest over the checkpoint's own files; `brain3d.json` has those of the backbones in it. */
-export async function digestCheckpoint(dir: string, signal?: AbortSignal): Promise<string> {
-  const adapter = join(dir, ADAPTER_DIR);
-  const inAdapter = existsSync(adapter) ? (await readdir(adapter)).sort() : [];
-  const names = [CHECKPOINT_FILE, WEIGHTS_FILE, ...inAdapter.map((name) => `${ADAPTER_DIR}/${name}`)];
-  const hash = createHash('sha256');
-  for (const name of names) hash.update(`${name}\0${await digestFile(join(dir, name), signal)}\n`);
-  return hash.digest('hex');
-}
 
 async function loadGenerator(dir: string, options: EvaluateOptions): Promise<TextGenerator> {
   const { device, dtype, libtorch, signal, onProgress, cudaGraph, prompt } = options;

@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import * as v from 'valibot';
 import { CLASSES } from '../dataset/manifest';
 import { Brain3DError } from '../errors';
+import { describeUnquoted, jsonFault } from '../unquoted';
 import { suggestion } from '../validate';
 
 const EntrySchema = v.object({
@@ -76,17 +77,14 @@ function parseLine(line: string, where: string, file: string): unknown {
   try {
     return JSON.parse(line);
   } catch (cause) {
-    const got = line.trim() === '' ? 'an empty line' : `something else (${(cause as Error).message})`;
-    throw new Brain3DError('BRAIN3D_FORMAT', `${where}: expected a JSON object on one line, got ${got}`, {
-      file,
-      cause,
-    });
+    const got = line.trim() === '' ? 'an empty line' : `something else (${jsonFault(cause)})`;
+    throw new Brain3DError('BRAIN3D_FORMAT', `${where}: expected a JSON object on one line, got ${got}`, { file });
   }
 }
 
 function entryOf(value: unknown, where: string, file: string): TextEntry {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    const got = JSON.stringify(value)?.slice(0, 40);
+    const got = describeUnquoted(value);
     throw new Brain3DError('BRAIN3D_FORMAT', `${where}: expected an object with id and text, got ${got}`, { file });
   }
   const known = Object.keys(EntrySchema.entries);
@@ -97,9 +95,8 @@ function entryOf(value: unknown, where: string, file: string): TextEntry {
   if (result.success) return result.output;
   const issue = result.issues[0];
   const field = v.getDotPath(issue) ?? '';
-  const isMissing = issue.input === undefined;
-  const got = isMissing ? 'nothing' : JSON.stringify(issue.input).slice(0, 60);
-  throw faulty(where, file, field, `expected ${isMissing ? 'a value' : issue.message} for '${field}', got ${got}`);
+  const expected = issue.input === undefined ? 'a value' : issue.message;
+  throw faulty(where, file, field, `expected ${expected} for '${field}', got ${describeUnquoted(issue.input)}`);
 }
 
 function faulty(where: string, file: string, field: string, message: string): Brain3DError {

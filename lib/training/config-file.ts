@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError } from '../errors';
 import { respell, toCamel, toSnake } from '../spelling';
+import { jsonFault } from '../unquoted';
 import { findUnknownKey, suggestion } from '../validate';
 import { SettingsSchema, type TrainingConfig } from './settings';
 
@@ -46,6 +47,6 @@ function parse(text: string, fail: (message: string) => never): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    return fail(`expected JSON (${(cause as Error).message})`);
+    return fail(`expected JSON (${jsonFault(cause)})`);
   }
 }

@@ -1,4 +1,5 @@
 // Jobs for the tests of lib/worker-pool.ts: each says what its worker is to do.
+const { readFileSync } = require('node:fs');
 const { threadId } = require('node:worker_threads');
 const { Brain3DError, loadVolume } = require('../../dist/index.js');
 const { serveJobs } = require('../../dist/worker-pool.js');
@@ -19,6 +20,8 @@ serveJobs(async ({ kind, value }, data) => {
         offset: 40,
         cause: Error('why'),
       });
+    case 'system':
+      return readFileSync(value);
     case 'range':
       throw new RangeError('out of range');
     case 'uncloneable':

@@ -7,6 +7,7 @@ import { fingerprint } from '../../dist/backbone';
 import { type Loose, MODEL, ROOT } from '../support/child';
 
 const GOLDEN = join(ROOT, 'test/golden');
+const golden = { vision: join(GOLDEN, 'models/vision'), language: join(GOLDEN, 'models/gemma_text') };
 let dir: string;
 
 /** A copy of the demo model in the same arrangement: DIR/vision, DIR/language, DIR/checkpoint. */
@@ -132,6 +133,59 @@ describe('checkpoint', () => {
     expect(error).toMatchObject({ code: 'BRAIN3D_WEIGHTS', field: name });
     expect(error.message).toContain(`1 missing: ${name}`);
     expect(error.message).toContain(`1 unexpected: ${name}.gone`);
+  });
+});
+
+/** What a report needs: each group of tensors, and the files that hold them. */
+describe('a model without one of its parts writes nothing:', () => {
+  const without = (file: string, pattern: RegExp) => (): void => {
+    editTensors(file, (header) => {
+      const gone = Object.keys(header).filter((name) => pattern.test(name));
+      expect(gone.length).toBeGreaterThan(0);
+      for (const name of gone) rename(header, name, `gone.${name}`);
+    });
+  };
+  const own = 'checkpoint/brain3d.safetensors';
+  const adapter = 'checkpoint/adapter';
+  test.each<[string, () => void, string, string]>([
+    ['patch embedding', without(own, /patch_embedding_3d/), 'BRAIN3D_WEIGHTS', 'patch_embedding_3d'],
+    ['depth positions', without(own, /depth_position/), 'BRAIN3D_WEIGHTS', 'depth_position'],
+    ['projector', without(own, /^projector\./), 'BRAIN3D_WEIGHTS', 'projector.'],
+    ['gate', without(own, /^vis_scale$/), 'BRAIN3D_WEIGHTS', 'vis_scale'],
+    ['LoRA', without(`${adapter}/adapter_model.safetensors`, /lora_[AB]/), 'BRAIN3D_WEIGHTS', ''],
+    ['one side of LoRA', without(`${adapter}/adapter_model.safetensors`, /lora_B/), 'BRAIN3D_WEIGHTS', 'lora_'],
+    ['vision encoder', without('vision/model.safetensors', /encoder\.layers/), 'BRAIN3D_WEIGHTS', 'encoder.layers'],
+    ['language model', without('language/model.safetensors', /layers\.\d/), 'BRAIN3D_WEIGHTS', 'layers.'],
+    ['adapter', () => rmSync(path(adapter), { recursive: true }), 'BRAIN3D_WEIGHTS', 'made with an adapter'],
+    [
+      'adapter_config.json',
+      () => rmSync(path(`${adapter}/adapter_config.json`)),
+      'BRAIN3D_WEIGHTS',
+      'made with an adapter',
+    ],
+    [
+      'adapter weights',
+      () => rmSync(path(`${adapter}/adapter_model.safetensors`)),
+      'BRAIN3D_NOT_FOUND',
+      'adapter_model',
+    ],
+    ['checkpoint weights', () => rmSync(path(own)), 'BRAIN3D_NOT_FOUND', 'brain3d.safetensors'],
+  ])('%s', async (_title, spoil, code, message) => {
+    spoil();
+    await sealBackbones();
+    expect(await refusal()).toMatchObject({ code, message: expect.stringContaining(message) });
+  });
+
+  test('the adapter of an import', async () => {
+    cpSync(golden.language, path('gemma'), { recursive: true });
+    cpSync(path('language/tokenizer.json'), path('gemma/tokenizer.json'));
+    const from = join(GOLDEN, 'peer/phase2b');
+    await importCheckpoint({ from, vision: golden.vision, language: path('gemma'), out: path('imported') });
+    rmSync(path('imported/adapter'), { recursive: true });
+    await expect(Brain3D.load({ model: path('imported') })).rejects.toMatchObject({
+      code: 'BRAIN3D_WEIGHTS',
+      file: 'adapter_config.json',
+    });
   });
 });
 
@@ -301,8 +355,6 @@ describe('adapter', () => {
 });
 
 describe('init and import', () => {
-  const golden = { vision: join(GOLDEN, 'models/vision'), language: join(GOLDEN, 'models/gemma_text') };
-
   test('init is a function of its seed and refuses to overwrite', async () => {
     const make = (out: string, seed: number) =>
       initCheckpoint({ vision: path('vision'), language: path('language'), out: path(out), seed });

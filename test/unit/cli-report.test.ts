@@ -6,6 +6,7 @@ import { brain3d, ROOT, SAMPLE, TINY_MODEL } from '../support/cli';
 import { decodePng } from '../support/png';
 
 const SHORT = ['--max-new-tokens', '8'];
+const CUT = '[truncated: the text was cut at the limit of new tokens]';
 
 let directory: string;
 const path = (name: string) => join(directory, name);
@@ -22,7 +23,7 @@ describe('report', () => {
     const { status, stdout, stderr } = await brain3d(['report', SAMPLE, ...SHORT]);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^\S.*\n\n/);
-    expect(stdout).toBe(`${stdout.split('\n')[0]}\n\n${DISCLAIMER}\n`);
+    expect(stdout).toBe(`${stdout.split('\n')[0]}\n\n${CUT}\n\n${DISCLAIMER}\n`);
     expect(stderr).toMatch(/demo model/);
     expect(stderr).toMatch(/warning: the checkpoint was trained on simulated data/);
   });
@@ -82,7 +83,7 @@ describe('report', () => {
     }
     const text = readFileSync(join(out, 'colin27_t1_2mm.report.txt'), 'utf8');
     const { report } = JSON.parse(readFileSync(join(out, 'colin27_t1_2mm.report.json'), 'utf8'));
-    expect(text).toBe(`${report}\n\n${DISCLAIMER}\n`);
+    expect(text).toBe(`${report}\n\n${CUT}\n\n${DISCLAIMER}\n`);
     expect(stdout).toContain(`# colin27_t1_2mm.nii.gz\n\n${report}\n`);
     expect(decodePng(readFileSync(join(out, 'colin27_t1_2mm.montage.png'))).width).toBe(1024);
   });

@@ -86,7 +86,7 @@ describe('a failure ends with status 1 and one line that has the code:', () => {
   it('also where only preprocessing shows it', async () => {
     const constant = path('constant.nii');
     writeConstantVolume(constant);
-    const { status, stderr } = await brain3d(['report', SAMPLE, constant, '--model', TINY_MODEL]);
+    const { status, stderr } = await brain3d(['report', SAMPLE, constant, '--allow-geometry', '--model', TINY_MODEL]);
     expect(stderr).toMatch(/^brain3d: .*constant\.nii.* \[BRAIN3D_VOLUME\]\n$/m);
     expect(status).toBe(1);
   });

@@ -3,10 +3,10 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Brain3DError, type EvaluateOptions, evaluate } from 'brain3d';
+import { digestCheckpoint } from '../../dist/checkpoint';
 import { selectCases } from '../../dist/evaluate/cases';
 import { runEvaluation } from '../../dist/evaluate/evaluate';
 import { generateModels } from '../../dist/evaluate/generate-models';
-import { digestCheckpoint } from '../../dist/evaluate/text-model';
 import { lesionsOf } from '../../lib/evaluate/lesions';
 import { fileStems, modelNames } from '../../lib/evaluate/model-names';
 import { namesSeveralLesions } from '../../lib/evaluate/subgroups';

@@ -311,10 +311,13 @@ describe('files and command', () => {
       't.jsonl:2: expected a JSON object on one line, got an empty line',
     ],
     ['{"id":"a","text":"x"}\n{"id":"a","text":"x"}\n', "t.jsonl: expected every id once, got 'a' as number 1 and 2"],
-    ['{"id":"a","text":7}\n', "t.jsonl:1: expected a text for 'text', got 7"],
-    ['{"id":"","text":"x"}\n', `t.jsonl:1: expected a text that is not empty for 'id', got ""`],
-    ['{"id":"a","text":"x","class":"ill"}\n', `t.jsonl:1: expected glioma or healthy for 'class', got "ill"`],
-    ['["a"]\n', 't.jsonl:1: expected an object with id and text, got ["a"]'],
+    ['{"id":"a","text":7}\n', "t.jsonl:1: expected a text for 'text', got a number"],
+    ['{"id":"","text":"x"}\n', `t.jsonl:1: expected a text that is not empty for 'id', got an empty text`],
+    [
+      '{"id":"a","text":"x","class":"ill"}\n',
+      `t.jsonl:1: expected glioma or healthy for 'class', got a text of 3 characters`,
+    ],
+    ['["a"]\n', 't.jsonl:1: expected an object with id and text, got an array'],
     ['', 't.jsonl: expected at least one text, got none'],
   ])('a file of %j is refused', async (content, message) => {
     await expect(readTexts(write('t.jsonl', content))).rejects.toThrow(message);

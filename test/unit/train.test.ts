@@ -278,6 +278,7 @@ describe('brain3d train', () => {
       json.model,
       '--skull-strip',
       'none',
+      '--allow-geometry',
       '--max-new-tokens',
       '5',
     ]);

@@ -103,6 +103,13 @@ describe('a failure', () => {
     expect(error.stack).toContain('pool-worker.js');
   });
 
+  it('of the operating system is a typed one, which names no folder', async () => {
+    const error = await failing('system', join(__dirname, 'missing.txt')).catch((caught) => caught);
+    expect(error).toMatchObject({ code: 'BRAIN3D_NOT_FOUND', file: 'missing.txt' });
+    expect(error.message).not.toContain(__dirname);
+    expect(error.cause.message).not.toContain(__dirname);
+  });
+
   it('of native work does too', async () => {
     const path = join(__dirname, 'missing.nii.gz');
     await expect(failing('load', path)).rejects.toMatchObject({ code: 'BRAIN3D_NOT_FOUND', file: 'missing.nii.gz' });

@@ -1,0 +1,82 @@
+/** What a report is refused for although the file is sound: images no model of this kind was trained on. */
+import { basename, resolve } from 'node:path';
+import * as v from 'valibot';
+import { Brain3DError } from './errors';
+import { is } from './validate';
+import type { VolumeInfo } from './volume';
+
+export const limitEntries = {
+  /** Take a volume whatever its slices and voxels are. @default false */
+  allowGeometry: v.optional(is.flag()),
+  /** Take a file whose BIDS name says another modality than FLAIR. @default false */
+  allowModality: v.optional(is.flag()),
+};
+export interface LimitOptions {
+  allowGeometry?: boolean | undefined;
+  allowModality?: boolean | undefined;
+}
+
+const MIN_SLICES = 16;
+const MIN_IN_PLANE = 32;
+const MAX_SPACING_MM = 10;
+const MAX_ANISOTROPY = 12;
+
+/** `sub-01_ses-02_acq-a_T1w.nii.gz`: entities, then the suffix that names the modality. */
+const BIDS_NAME = /^sub-[a-z0-9]+(?:_[a-z0-9]+-[a-z0-9+]+)*_([a-z0-9]+)\.nii(?:\.gz)?$/i;
+const MODALITY = 'FLAIR';
+
+/**
+ * Slices lie along the axis with the largest spacing; of equal ones along the shortest.
+ * @param name of the volume, for messages
+ * @throws {Brain3DError} BRAIN3D_UNSUPPORTED for few slices, few voxels in plane, large or very unequal spacings
+ */
+export function requireGeometry(
+  { shape, spacingMm }: Pick<VolumeInfo, 'shape' | 'spacingMm'>,
+  { allowGeometry }: LimitOptions,
+  name?: string,
+): void {
+  if (allowGeometry) return;
+  const [depth, height, width] = shape;
+  const axes = [width, height, depth].map((voxels, axis) => ({ voxels, mm: spacingMm[axis] as number }));
+  const [slices, ...plane] = axes.toSorted((a, b) => b.mm - a.mm || a.voxels - b.voxels) as [Axis, Axis, Axis];
+  const largest = slices.mm;
+  const anisotropy = largest / Math.min(...spacingMm);
+  const fault =
+    slices.voxels < MIN_SLICES
+      ? `expected at least ${MIN_SLICES} slices, got ${slices.voxels}`
+      : plane.some(({ voxels }) => voxels < MIN_IN_PLANE)
+        ? `expected at least ${MIN_IN_PLANE} voxels along each axis of a slice, got ${plane.map(({ voxels }) => voxels).join(' x ')}`
+        : largest > MAX_SPACING_MM
+          ? `expected voxels of at most ${MAX_SPACING_MM} mm, got ${shown(largest)} mm`
+          : anisotropy > MAX_ANISOTROPY
+            ? `expected spacings at most ${MAX_ANISOTROPY} times one another, got ${shown(anisotropy)} times`
+            : null;
+  if (fault === null) return;
+  throw refused(`${fault}; allow it with --allow-geometry (API: allowGeometry)`, name, 'geometry');
+}
+
+interface Axis {
+  voxels: number;
+  mm: number;
+}
+
+/**
+ * A name in BIDS form states the modality. It can refuse a file, and never changes what is computed.
+ * @throws {Brain3DError} BRAIN3D_UNSUPPORTED if it states another one
+ */
+export function requireModality(path: string, { allowModality }: LimitOptions): void {
+  const name = basename(resolve(path));
+  const suffix = BIDS_NAME.exec(name)?.[1];
+  if (allowModality || suffix === undefined || suffix.toUpperCase() === MODALITY) return;
+  const message = `expected a ${MODALITY} image, got one whose BIDS name says ${suffix}; allow it with --allow-modality (API: allowModality)`;
+  throw refused(message, name, 'modality');
+}
+
+function refused(message: string, file: string | undefined, field: string): Brain3DError {
+  const about = file === undefined ? message : `${file}: ${message}`;
+  return new Brain3DError('BRAIN3D_UNSUPPORTED', about, file === undefined ? { field } : { file, field });
+}
+
+function shown(value: number): string {
+  return String(Number(value.toFixed(2)));
+}
