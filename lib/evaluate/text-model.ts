@@ -7,6 +7,7 @@ import { chooseDevice, chooseDtype } from '../device';
 import { type GenerationSettings, readGenerationDefaults, resolveSettings } from '../generation';
 import { Brain3D } from '../model';
 import type { Recipe } from '../recipe';
+import type { Volume } from '../volume';
 import type { EvaluateOptions } from './options';
 
 export interface GeneratedText {
@@ -73,7 +74,8 @@ async function loadGenerator(dir: string, options: EvaluateOptions): Promise<Tex
   for (const warning of model.info.warnings) options.onWarning?.(`${basename(dir)}: ${warning}`);
   return {
     async generate(cases, seed, stop) {
-      const volumes = await Promise.all(cases.map(({ volume }) => openCachedVolume(volume, { signal: stop })));
+      const volumes: Volume[] = [];
+      for (const { volume } of cases) volumes.push(await openCachedVolume(volume, { signal: stop }));
       const reports = await model.generate(volumes, { ...decoding, seed, batchSize: cases.length, signal: stop });
       return reports.map(({ text, finishReason, counts }) => ({ text, finishReason, newTokens: counts.newTokens }));
     },
