@@ -19,8 +19,8 @@ void Executor::run_cancelled() {
   std::deque<Job> cancelled;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const auto first = std::stable_partition(jobs_.begin(), jobs_.end(),
-                                             [](const Job& job) { return !job.cancel->cancelled(); });
+    const auto first =
+        std::stable_partition(jobs_.begin(), jobs_.end(), [](const Job& job) { return !job.cancel->cancelled(); });
     std::move(first, jobs_.end(), std::back_inserter(cancelled));
     jobs_.erase(first, jobs_.end());
   }

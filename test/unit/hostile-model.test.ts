@@ -243,7 +243,7 @@ describe('adapter', () => {
         }
       }),
       'BRAIN3D_WEIGHTS',
-      'are missing',
+      'missing',
     ],
     [
       'L09',
@@ -255,9 +255,14 @@ describe('adapter', () => {
     [
       'L10',
       'of another model',
-      renameFirst('lora_A.weight', (name) => name.replace(/layers\.\d+/, 'layers.77')),
+      editTensors((header) => {
+        for (const name of Object.keys(header).filter((name) => name.includes('.layers.0.'))) {
+          header[name.replace('.layers.0.', '.layers.77.')] = header[name];
+          delete header[name];
+        }
+      }),
       'BRAIN3D_WEIGHTS',
-      'lora_A without lora_B',
+      'the adapter is for another model',
     ],
     [
       'L11',

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { ROOT } from '../support/child';
 
-function fit(points: [number, number][]): { slope: number; lower: number; upper: number } {
+function lineOf(points: [number, number][]): { slope: number; lower: number; upper: number } {
   const script = `import { fitLine } from ${JSON.stringify(join(ROOT, 'test/soak/slope.mjs'))};
     console.log(JSON.stringify(fitLine(JSON.parse(process.argv[1]))));`;
   return JSON.parse(
@@ -12,13 +12,13 @@ function fit(points: [number, number][]): { slope: number; lower: number; upper:
 }
 
 test('finds a line without noise exactly', () => {
-  const { slope, lower, upper } = fit([0, 1, 2, 5, 9].map((x) => [x, 3 * x - 7]));
+  const { slope, lower, upper } = lineOf([0, 1, 2, 5, 9].map((x) => [x, 3 * x - 7]));
   for (const value of [slope, lower, upper]) expect(value).toBeCloseTo(3, 9);
 });
 
 test('gives the textbook interval', () => {
   // Sxx = 10, residuals 0.2, -0.3, 0.2, -0.3, 0.2 around 0.8 + 1.1 x: s = sqrt(0.3 / 3), t(3) = 3.182.
-  const { slope, lower, upper } = fit([
+  const { slope, lower, upper } = lineOf([
     [0, 1],
     [1, 1.6],
     [2, 3.2],
