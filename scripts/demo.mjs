@@ -19,7 +19,7 @@ await exitOnStepError(async () => {
   // What is listed at the end must be of this run.
   rmSync(join(ROOT, OUT), { recursive: true, force: true });
   mkdirSync(join(ROOT, OUT));
-  let status = await run(['dist/cli.js', 'simulate', '--out', COHORT, '--subjects', '1', '--seed', '1']);
+  let status = await run(['dist/cli.js', 'simulate', '--out', COHORT, '--subjects', '1', '--seed', '2']);
   if (status === 0) {
     console.log('');
     const volumes = [SIMULATED, REAL_HEAD];
