@@ -294,7 +294,7 @@ describe('what failing commands print', () => {
 
   test('not even as the cause, unless BRAIN3D_LOG_PATHS=1', async () => {
     const args = ['dataset', 'check', input('absent.jsonl')];
-    expect((await brain3d(args, DEBUG)).stderr).toMatch(/open failed \(ENOENT\)/);
+    expect((await brain3d(args, DEBUG)).stderr).toMatch(/stat failed \(ENOENT\)/);
     const asked = await brain3d(args, { env: { BRAIN3D_DEBUG: '1', BRAIN3D_LOG_PATHS: '1' } });
     expect(asked.stderr).toContain(input('absent.jsonl'));
     expect(await brain3dError(() => loadVolume(`${input()}/\0.nii`))).toEqual([]);
