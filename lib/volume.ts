@@ -231,8 +231,6 @@ function toNativeRead(options: Omit<LoadVolumeOptions, 'signal'>): NativeReadOpt
 }
 
 function isFolder(path: string): boolean {
-  // Node's own refusal quotes the whole path.
-  if (path.includes('\0')) throw new TypeError('loadVolume: expected a path without NUL characters');
   const file = basename(path).slice(0, 255);
   let found: Stats | undefined;
   try {
