@@ -1,5 +1,5 @@
 /**
- * Hostile manifests, tables and paths by number: D01 to D08 and F01 to F16 of docs/hostile-files.md. What other tests
+ * Hostile manifests, tables and paths by number: D01 to D08 and F01 to F14 of docs/hostile-files.md. What other tests
  * show already is named in that document.
  */
 import { execFileSync } from 'node:child_process';
