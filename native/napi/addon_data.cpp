@@ -14,6 +14,11 @@ AddonData::AddonData(Napi::Env env) : env_(env) {
   js_queue_.Unref(env);
   // Added after the queue's own hook, so it runs before it: no thread posts to a queue that is gone.
   env.AddCleanupHook([this] { shut_down(); });
+  // On the main thread process.exit and an uncaught exception run no such hook, only this event. Right after it the C
+  // library destroys what LibTorch computes with, under a thread that is still computing.
+  const Napi::Object process = env.Global().Get("process").As<Napi::Object>();
+  const auto at_exit = Napi::Function::New(env, [](const Napi::CallbackInfo& call) { of(call.Env()).shut_down(); });
+  process.Get("once").As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), at_exit});
 }
 
 void AddonData::post_to_js(JsJob job) {

@@ -45,6 +45,7 @@ class AddonData {
   void run_cancelled();
 
  private:
+  /// Cancels what runs and waits for it. Idempotent.
   void shut_down();
 
   Napi::Env env_;
