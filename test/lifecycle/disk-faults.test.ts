@@ -3,7 +3,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Loose, ROOT } from '../support/child';
+import { endingOf, type Loose, parsed, ROOT } from '../support/child';
 import { type TrainingFixture, writeTrainingFixture } from '../support/training';
 
 /** All calls with all their errors, not each call with one. */
@@ -18,23 +18,8 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-function run(command: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<Loose> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: ROOT, env: { ...process.env, ...env } });
-    let [stdout, stderr] = ['', ''];
-    child.stdout.on('data', (chunk) => {
-      stdout += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      stderr += chunk;
-    });
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      const last = stdout.trim().split('\n').at(-1) ?? '';
-      if (code === 0 && last.startsWith('{')) resolve(JSON.parse(last));
-      else reject(new Error(`ended with ${code ?? signal}: ${stdout}${stderr}`));
-    });
-  });
+async function run(command: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<Loose> {
+  return parsed(await endingOf(spawn(command, args, { cwd: ROOT, env: { ...process.env, ...env } })));
 }
 
 const hasCompiler = spawnSync('cc', ['--version']).status === 0;

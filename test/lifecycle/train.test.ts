@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect, type TrainerOptions } from 'brain3d';
 import { SplitMix64 } from '../../dist/rng';
-import { type Loose, ROOT } from '../support/child';
+import { endingOf, type Loose, parsed, ROOT } from '../support/child';
 import { rounds } from '../support/rounds';
 import { comparable, readLog, type TrainingFixture, writeTrainingFixture } from '../support/training';
 
@@ -51,29 +51,15 @@ interface Fault {
   fileLimit?: number;
 }
 
-function run(given: TrainerOptions, fault: Fault = {}): Promise<{ signal: string | null; json: Loose }> {
+async function run(given: TrainerOptions, fault: Fault = {}): Promise<{ signal: string | null; json: Loose }> {
   const { killAt, failAt, killAfterMs, fileLimit } = fault;
   const args = [CHILD, JSON.stringify({ options: given, killAt, failAt })];
   // A write beyond the limit fails once its signal is ignored.
   const limited = ['-c', `trap '' XFSZ; ulimit -f ${fileLimit}; exec "$@"`, 'sh', process.execPath, ...args];
-  return new Promise((resolve, reject) => {
-    const child = fileLimit === undefined ? spawn(process.execPath, args) : spawn('sh', limited);
-    let [stdout, stderr] = ['', ''];
-    child.stdout.on('data', (chunk) => {
-      if (stdout === '' && killAfterMs !== undefined) setTimeout(() => child.kill('SIGKILL'), killAfterMs);
-      stdout += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      stderr += chunk;
-    });
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      const last = stdout.trim().split('\n').at(-1) ?? '';
-      if (signal !== null) resolve({ signal, json: null });
-      else if (code === 0 && last.startsWith('{')) resolve({ signal, json: JSON.parse(last) });
-      else reject(new Error(`the child ended with ${code}: ${stderr}`));
-    });
-  });
+  const child = fileLimit === undefined ? spawn(process.execPath, args) : spawn('sh', limited);
+  if (killAfterMs !== undefined) child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), killAfterMs));
+  const ending = await endingOf(child);
+  return ending.signal === null ? { signal: null, json: parsed(ending) } : { signal: ending.signal, json: null };
 }
 
 /** Everything that must be the same in the end. */

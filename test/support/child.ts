@@ -1,5 +1,5 @@
 /** Child processes running a script against the built package: how a process ends is what lifecycle tests check. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 
 export const ROOT = join(__dirname, '..', '..');
@@ -31,30 +31,35 @@ export function runScript(source: string, nodeArgs: string[] = [], limitMs = 60_
   return runNode([...nodeArgs, '--input-type=module', '--eval', prelude + source], limitMs);
 }
 
-export function runNode(args: string[], limitMs = 60_000, input = ''): Promise<Ending> {
+export async function runNode(args: string[], limitMs = 60_000, input = ''): Promise<Ending> {
+  const child = spawn(process.execPath, args, { cwd: ROOT });
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    child.kill('SIGKILL');
+  }, limitMs);
+  child.stdin.end(input);
+  const ending = await endingOf(child).finally(() => clearTimeout(timer));
+  if (isLate) throw new Error(`the child did not end within ${limitMs} ms: ${JSON.stringify(ending)}`);
+  return ending;
+}
+
+/** How a child ends, and all it says until then. */
+export function endingOf(child: ChildProcess): Promise<Ending> {
+  const out = { stdout: '', stderr: '' };
+  child.stdout?.on('data', (chunk) => {
+    out.stdout += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    out.stderr += chunk;
+  });
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: ROOT });
-    const out = { stdout: '', stderr: '' };
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL');
-      reject(new Error(`the child did not end within ${limitMs} ms; stdout: ${out.stdout}; stderr: ${out.stderr}`));
-    }, limitMs);
-    child.stdout.on('data', (chunk) => {
-      out.stdout += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      out.stderr += chunk;
-    });
     child.on('error', reject);
-    child.on('close', (code, signal) => {
-      clearTimeout(timer);
-      resolve({ code, signal, ...out });
-    });
-    child.stdin.end(input);
+    child.on('close', (code, signal) => resolve({ code, signal, ...out }));
   });
 }
 
-/** An ending with status 0 and nothing on stderr, its stdout parsed as JSON. */
+/** The last line on stdout, parsed as JSON, of a child that ended with status 0. */
 export function parsed(ending: Ending): Loose {
   if (ending.code !== 0 || ending.signal !== null) throw new Error(`ended with ${JSON.stringify(ending)}`);
   return JSON.parse(ending.stdout.trim().split('\n').at(-1) ?? '');
