@@ -92,7 +92,7 @@ export class LocalEngine implements Engine {
       device,
       dtype: chooseDtype(device, spec.dtype),
     };
-    const tokenizer = await Tokenizer.load(checkpoint.language.dir);
+    const tokenizer = await Tokenizer.load(checkpoint.language.dir, { signal });
     try {
       const native = await callNative(addon, signal, (token) =>
         addon.loadModel(

@@ -31,6 +31,13 @@ const MAX_TEXT_CHARACTERS = 100_000;
 /** For one answer, far more than a text of that length takes: a file's regular expressions may never end. */
 const ANSWER_LIMIT_MS = 60_000;
 
+export interface TokenizerOptions {
+  /** Ends the loading: the file of a large vocabulary takes a second. */
+  signal?: AbortSignal | undefined;
+  /** For each answer; one that takes longer ends the thread and rejects with BRAIN3D_CONFIG. @default 60_000 */
+  limitMs?: number;
+}
+
 export class Tokenizer {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
@@ -50,10 +57,10 @@ export class Tokenizer {
 
   /**
    * From tokenizer.json, or from RoBERTa's vocab.json and merges.txt.
-   * @param limitMs for each answer; one that takes longer ends the thread and rejects with BRAIN3D_CONFIG
    * @throws {Brain3DError} BRAIN3D_NOT_FOUND without them, BRAIN3D_CONFIG where they cannot be read
    */
-  static async load(dir: string, limitMs = ANSWER_LIMIT_MS): Promise<Tokenizer> {
+  static async load(dir: string, { signal, limitMs = ANSWER_LIMIT_MS }: TokenizerOptions = {}): Promise<Tokenizer> {
+    signal?.throwIfAborted();
     const has = (name: string): boolean => existsSync(join(dir, name));
     const isOld = !has('tokenizer.json') && has('vocab.json') && has('merges.txt');
     const file = isOld ? 'vocab.json' : 'tokenizer.json';
@@ -63,9 +70,11 @@ export class Tokenizer {
     }
     const worker = new Worker(join(__dirname, 'tokenizer-worker.js'), { workerData: { dir } });
     try {
-      const [summary] = (await once(worker, 'message')) as [TokenizerSummary];
+      const [summary] = (await once(worker, 'message', { signal })) as [TokenizerSummary];
       return new Tokenizer(worker, summary, limitMs);
     } catch (cause) {
+      await worker.terminate();
+      signal?.throwIfAborted();
       throw new Brain3DError(
         'BRAIN3D_CONFIG',
         `${file} is not a tokenizer brain3d can read: ${(cause as Error).message}`,

@@ -73,7 +73,7 @@ async function scorePairs(
   const chosen = layer ?? defaultLayer(config);
   const addon = loadAddon({ libtorch });
   const { device, warning } = chooseDevice(addon, wanted);
-  const tokenizer = await Tokenizer.load(dir);
+  const tokenizer = await Tokenizer.load(dir, { signal });
   let encoder: NativeTextEncoder | undefined;
   try {
     encoder = await callNative(addon, signal, (token) => addon.loadTextEncoder({ dir, layer: chosen, device }, token));

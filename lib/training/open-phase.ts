@@ -68,7 +68,7 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
   const onProgress: ObjectiveContext['onProgress'] = (progress) => emit('progress', progress);
   const scans = await openScans({ data, cache: call.cache, recipe: source.recipe }, signal, onProgress);
   if (scans.skipped > 0) emit('warning', `${scans.skipped} scans are left out: the cache was made without them`);
-  const tokenizer = await Tokenizer.load(source.language.dir);
+  const tokenizer = await Tokenizer.load(source.language.dir, { signal });
   let native: NativeTrainer | null = null;
   try {
     const spec = specOf(call, source, settings);

@@ -98,7 +98,7 @@ describe('tokenizer', () => {
     json.pre_tokenizer = { type: 'Split', pattern: { Regex: '(a+)+$' }, behavior: 'Isolated', invert: false };
     json.normalizer = null;
     write('language/tokenizer.json', json);
-    const tokenizer = await Tokenizer.load(path('language'), 500);
+    const tokenizer = await Tokenizer.load(path('language'), { limitMs: 500 });
     await expect(tokenizer.encode(`${'a'.repeat(60)}!`, false)).rejects.toMatchObject({
       code: 'BRAIN3D_CONFIG',
       field: 'pre_tokenizer',

@@ -1,4 +1,5 @@
 /** Ids and texts of Python's tokenizers on the demo model's tokenizer.json (tools/reference/tokenizer_cases.py). */
+import { getEventListeners } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +22,16 @@ test('encodes and decodes as Python does, id for id', async () => {
     const expected = item.decoded_skip_special.replaceAll('\uFEFF', '');
     expect(await tokenizer.decode(item.ids_with_special)).toBe(expected);
   }
+});
+
+test('an abort ends the loading', async () => {
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const loading = Tokenizer.load(join(ROOT, 'models/tiny/language'), { signal: controller.signal });
+  controller.abort(reason);
+  await expect(loading).rejects.toBe(reason);
+  expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+  await expect(Tokenizer.load('missing', { signal: controller.signal })).rejects.toBe(reason);
 });
 
 test('a stream of ids never shows part of a character', async () => {
