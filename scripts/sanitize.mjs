@@ -49,6 +49,9 @@ const SANITIZERS = {
   },
 };
 
+/** Instrumented code is some ten times slower. */
+const TEST_LIMIT_MS = 900_000;
+
 /** A copy of the package whose build/ is the sanitized one: the package finds its addon beside its own code. */
 function makeTree(tree) {
   mkdirSync(tree, { recursive: true });
@@ -94,7 +97,12 @@ async function main([name, ...args]) {
   await build(name, sanitizer, libtorch, tree);
   const library = execFileSync('g++', [`-print-file-name=${sanitizer.library}`], { encoding: 'utf8' }).trim();
   // In one process: a report ends it, and jest would take a dead worker for a failed file and go on.
-  const jest = ['node_modules/jest/bin/jest.js', '--runInBand', ...(args.length > 0 ? args : SUITE)];
+  const jest = [
+    'node_modules/jest/bin/jest.js',
+    '--runInBand',
+    `--testTimeout=${TEST_LIMIT_MS}`,
+    ...(args.length > 0 ? args : SUITE),
+  ];
   const env = { ...process.env, ...sanitizer.env, LD_PRELOAD: library, LIBTORCH: libtorch.root };
   const child = spawn(process.execPath, jest, { cwd: tree, env, stdio: 'inherit' });
   process.exitCode = await new Promise((resolve) => child.on('close', (code, signal) => resolve(signal ? 1 : code)));

@@ -56,6 +56,7 @@ io::NiftiOptions nifti_options(const ReadOptions& options) {
   io::NiftiOptions out;
   out.volume_index = options.volume_index;
   out.prefer = options.prefer_affine;
+  out.cancel = options.cancel;
   // Of two contradicting affines neither is used then, so they are no reason to refuse the file.
   if (options.override_orientation && out.prefer.empty()) out.prefer = "sform";
   return out;
@@ -93,9 +94,11 @@ Volume volume_from_array(const float* voxels, const std::array<std::int64_t, 3>&
   return volume;
 }
 
-void write_volume(const Volume& volume, const std::string& path, io::StoredAs stored_as) {
+void write_volume(const Volume& volume, const std::string& path, io::StoredAs stored_as, const CancelFlag* cancel) {
   const at::Tensor voxels = volume.voxels.contiguous();
-  io::write_nifti(path, {volume.shape_ijk(), voxels.const_data_ptr<float>(), volume.affine, stored_as});
+  io::NiftiOutput output{volume.shape_ijk(), voxels.const_data_ptr<float>(), volume.affine, stored_as};
+  output.cancel = cancel;
+  io::write_nifti(path, output);
 }
 
 }  // namespace brain3d::data

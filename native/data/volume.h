@@ -27,6 +27,7 @@ struct ReadOptions {
   std::string orientation;            // axis codes for a file whose affine says nothing
   std::string prefer_affine;          // "sform" or "qform" where they disagree
   bool override_orientation = false;  // `orientation` holds whatever the file says: for one that is known to lie
+  const CancelFlag* cancel = nullptr;
 };
 
 /// Reads a .nii or .nii.gz. Throws Orientation if the file does not say how it lies in the patient and `orientation` is
@@ -40,6 +41,7 @@ Volume read_volume_header(const std::string& path, const ReadOptions& options);
 Volume volume_from_array(const float* voxels, const std::array<std::int64_t, 3>& shape_dhw, const Affine& affine);
 
 /// Writes NIfTI-1 with the volume's affine; gzipped if the name ends in .gz. Integers are rounded and must fit.
-void write_volume(const Volume& volume, const std::string& path, io::StoredAs stored_as = io::StoredAs::Float32);
+void write_volume(const Volume& volume, const std::string& path, io::StoredAs stored_as = io::StoredAs::Float32,
+                  const CancelFlag* cancel = nullptr);
 
 }  // namespace brain3d::data

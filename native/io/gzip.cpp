@@ -116,7 +116,7 @@ std::uint64_t GzipReader::finish(std::uint64_t max_trailing_output) {
   return trailing;
 }
 
-std::string gzip_compress(std::string_view text, int level) {
+std::string gzip_compress(std::string_view text, int level, const CancelFlag* cancel) {
   B3D_CHECK(level >= 0 && level <= 9, Usage, "gzip_compress: expected a level of 0 to 9, got ", level);
   z_stream stream{};
   B3D_CHECK(deflateInit2(&stream, level, Z_DEFLATED, kGzipWindowBits, 8, Z_DEFAULT_STRATEGY) == Z_OK, OutOfMemory,
@@ -131,6 +131,7 @@ std::string gzip_compress(std::string_view text, int level) {
   std::size_t consumed = 0;
   int status = Z_OK;
   while (status != Z_STREAM_END) {
+    if (cancel != nullptr) cancel->check();
     // zlib counts input in 32 bits; longer input goes in in parts.
     const uInt part = clamp_to_uint(text.size() - consumed);
     stream.next_in = const_cast<unsigned char*>(reinterpret_cast<const unsigned char*>(text.data() + consumed));

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/cancel.h"
 #include "io/file.h"
 
 namespace brain3d::io {
@@ -51,6 +52,7 @@ class GzipReader {
 };
 
 /// `text` as one gzip member without name and time, so that equal input gives equal bytes. level 0 to 9.
-std::string gzip_compress(std::string_view text, int level = 6);
+/// Throws Cancelled.
+std::string gzip_compress(std::string_view text, int level = 6, const CancelFlag* cancel = nullptr);
 
 }  // namespace brain3d::io

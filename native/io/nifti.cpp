@@ -51,13 +51,14 @@ class VolumeStream {
             "; the file is cut off: copy it again");
   }
 
-  void skip(std::uint64_t bytes, const char* what) {
+  void skip(std::uint64_t bytes, const char* what, const CancelFlag* cancel) {
     if (!gzip_) {
       offset_ += bytes;  // inside the file: check_data_size comes first
       return;
     }
     std::vector<std::byte> scratch(64 * 1024);
     while (bytes > 0) {
+      if (cancel != nullptr) cancel->check();
       const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, scratch.size()));
       read(scratch.data(), part, what);
       bytes -= part;
@@ -111,11 +112,12 @@ class NiftiReader {
   void read_voxels(NiftiImage& image) {
     const std::int64_t index = volume_index();
     const std::uint64_t volume_bytes = num_voxels_ * item_bytes();
-    stream_.skip(static_cast<std::uint64_t>(index) * volume_bytes, "voxels");
+    stream_.skip(static_cast<std::uint64_t>(index) * volume_bytes, "voxels", options_.cancel);
     // Reserved memory costs nothing until it is filled, and it is filled only as far as the file has data.
     image.voxels.reserve(num_voxels_);
     std::vector<std::byte> raw(std::min<std::uint64_t>(num_voxels_, kChunkVoxels) * item_bytes());
     while (image.voxels.size() < num_voxels_) {
+      if (options_.cancel != nullptr) options_.cancel->check();
       const std::size_t done = image.voxels.size();
       const std::size_t count = std::min(num_voxels_ - done, kChunkVoxels);
       stream_.read(raw.data(), count * item_bytes(), "voxels");
@@ -125,7 +127,8 @@ class NiftiReader {
                 " voxels between -2^53 and 2^53; convert it to float32");
       }
     }
-    stream_.skip(static_cast<std::uint64_t>(header_.num_volumes() - 1 - index) * volume_bytes, "voxels");
+    stream_.skip(static_cast<std::uint64_t>(header_.num_volumes() - 1 - index) * volume_bytes, "voxels",
+                 options_.cancel);
     if (const std::uint64_t trailing = stream_.finish(); trailing > 0) {
       image.warnings.push_back(concat("trailingBytes: ", trailing, " bytes follow the voxels"));
     }

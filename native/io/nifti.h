@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "core/cancel.h"
+
 namespace brain3d::io {
 
 struct NiftiImage {
@@ -30,13 +32,14 @@ struct NiftiImage {
 struct NiftiOptions {
   std::int64_t volume_index = -1;  // required where a 4-D file holds more than one volume; 0-based
   std::int64_t max_voxels = std::int64_t{1} << 28;
-  std::string prefer = {};  // "sform" or "qform" where a file has both; empty: both, which must agree
+  std::string prefer = {};             // "sform" or "qform" where a file has both; empty: both, which must agree
+  const CancelFlag* cancel = nullptr;  // looked at every 64 Ki voxels
 };
 
 /// Reads one volume. gzip is recognised by content, inflated to the end and its checksums verified.
 /// Throws NotFound and Io as File does; Format if the file is malformed, damaged or no NIfTI file; Unsupported if it is
 /// well-formed but not read (not 3-D, complex or colour voxels, too large, .hdr/.img pairs); Orientation if the affine
-/// is unusable or qform and sform contradict each other; Usage if an option is out of range.
+/// is unusable or qform and sform contradict each other; Usage if an option is out of range; Cancelled.
 NiftiImage read_nifti(const std::string& path, const NiftiOptions& options = {});
 
 /// Everything but the voxels, which stay empty; needs no volume_index. The data of a compressed file stay unread and
@@ -51,14 +54,15 @@ struct NiftiOutput {
   const float* voxels = nullptr;        // I * J * K, i fastest
   std::array<double, 16> affine{};      // voxel to RAS mm, row-major
   StoredAs stored_as = StoredAs::Float32;
-  int compression_level = 6;  // of gzip, 1 to 9
+  int compression_level = 6;           // of gzip, 1 to 9
+  const CancelFlag* cancel = nullptr;  // looked at every 64 KiB of output
 };
 
 /// Writes NIfTI-1, little-endian, atomically, compressed if the name ends in ".gz"; equal input gives equal
 /// bytes. Holds geometry and voxels only: no description, no extension. The affine becomes the sform (code 1), and the
 /// qform as well where a rotation with spacings can express it.
 /// Throws Usage if shape or affine could not be read back by read_nifti or a voxel does not fit the datatype, Io if the
-/// system refuses.
+/// system refuses; Cancelled, and then nothing is left.
 void write_nifti(const std::string& path, const NiftiOutput& output);
 
 }  // namespace brain3d::io

@@ -153,7 +153,7 @@ void write_nifti(const std::string& path, const NiftiOutput& output) {
   if (output.voxels == nullptr) fail_at(ErrorCode::Usage, {.file = name}, "write_nifti: expected voxels");
 
   std::string bytes = make_file(output, num_voxels, name);
-  if (path.ends_with(".gz")) bytes = gzip_compress(bytes, output.compression_level);
+  if (path.ends_with(".gz")) bytes = gzip_compress(bytes, output.compression_level, output.cancel);
   AtomicFile file(path);
   file.write(bytes.data(), bytes.size());
   file.commit();

@@ -62,10 +62,12 @@ Napi::Value nothing(Napi::Env env, std::monostate&) { return env.Undefined(); }
 
 Napi::Value read_volume(const Napi::CallbackInfo& call) {
   const std::string path = to_text(call[0], "path");
-  const data::ReadOptions options = to_read_options(call[1]);
+  data::ReadOptions options = to_read_options(call[1]);
+  const auto cancel = get_handle<CancelFlag>(call[2]);
+  options.cancel = cancel.get();
   return run_on_files<data::Volume>(
-      call.Env(), get_handle<CancelFlag>(call[2]), std::make_shared<Held>(),
-      [path, options] { return data::read_volume(path, options); },
+      call.Env(), cancel, std::make_shared<Held>(),
+      [path, options, cancel] { return data::read_volume(path, options); },
       [](Napi::Env env, data::Volume& volume) { return volume_handle(env, std::move(volume)); });
 }
 
@@ -85,14 +87,14 @@ Napi::Value volume_from_array(const Napi::CallbackInfo& call) {
     const auto voxels = call[0].As<Napi::Float32Array>();
     const auto shape = to_integers(call[1], "shape");
     const auto affine = to_numbers(call[2], "affine");
+    B3D_CHECK(shape.size() == 3 && affine.size() == 16, Usage,
+              "expected three sides for shape and sixteen numbers for affine, got ", shape.size(), " and ",
+              affine.size());
     std::int64_t num_voxels = 1;
     for (const std::int64_t side : shape) {
       B3D_CHECK(side >= 1 && side <= 4096, Usage, "expected sides from 1 to 4096 for shape, got ", side);
       num_voxels *= side;
     }
-    B3D_CHECK(shape.size() == 3 && affine.size() == 16, Usage,
-              "expected three sides for shape and sixteen numbers for affine, got ", shape.size(), " and ",
-              affine.size());
     B3D_CHECK(static_cast<std::int64_t>(voxels.ElementLength()) == num_voxels, Usage, "expected ", num_voxels,
               " voxels for data, got ", voxels.ElementLength());
     data::Affine matrix{};
@@ -130,10 +132,11 @@ Napi::Value write_volume(const Napi::CallbackInfo& call) {
   const auto volume = get_handle<data::Volume>(call[0]);
   const std::string path = to_text(call[1], "path");
   const io::StoredAs stored_as = to_stored_as(call[2]);
+  const auto cancel = get_handle<CancelFlag>(call[3]);
   return run_on_files<std::monostate>(
-      call.Env(), get_handle<CancelFlag>(call[3]), std::make_shared<Held>(),
-      [volume, path, stored_as] {
-        data::write_volume(*volume, path, stored_as);
+      call.Env(), cancel, std::make_shared<Held>(),
+      [volume, path, stored_as, cancel] {
+        data::write_volume(*volume, path, stored_as, cancel.get());
         return std::monostate{};
       },
       nothing);

@@ -138,6 +138,21 @@ TEST_CASE("a fourth axis of length 1 is a volume, and a volume of several is cho
   }
 }
 
+TEST_CASE("a cancelled read ends before the voxels, whichever of several volumes it is") {
+  const TempDir dir;
+  CancelFlag cancel;
+  cancel.cancel();
+  NiftiBuilder builder;
+  builder.dim({4, 3, 4, 1, 5});
+  for (const std::string& path :
+       {dir.write("v.nii", builder.bytes()), dir.write("v.nii.gz", gzip_compress(builder.bytes()))}) {
+    for (const std::int64_t index : {0, 4}) {
+      CHECK_THROWS_WITH_AS(read_nifti(path, {.volume_index = index, .cancel = &cancel}), "the operation was cancelled",
+                           Error);
+    }
+  }
+}
+
 TEST_CASE("header extensions are skipped") {
   const TempDir dir;
   for (const bool big_endian : {false, true}) {

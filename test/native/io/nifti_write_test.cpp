@@ -107,6 +107,17 @@ TEST_CASE("rejects volumes that could not be read back") {
   CHECK_FALSE(std::filesystem::exists(dir.file("w.nii")));
 }
 
+TEST_CASE("a cancelled write leaves nothing") {
+  const TempDir dir;
+  CancelFlag cancel;
+  cancel.cancel();
+  const std::vector<float> voxels = ramp(24);
+  NiftiOutput output{{2, 3, 4}, voxels.data(), kLps};
+  output.cancel = &cancel;
+  CHECK_THROWS_WITH_AS(write_nifti(dir.file("v.nii.gz"), output), "the operation was cancelled", Error);
+  CHECK(std::filesystem::is_empty(dir.path()));
+}
+
 TEST_CASE("integers are rounded, stored as such, and refused where they do not fit") {
   const TempDir dir;
   const std::vector<float> voxels{0, 1.4F, 2.5F, 254.6F};
