@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "core/cpu_allocator.h"
 #include "core/device.h"
 #include "napi/errors.h"
 #include "napi/exports.h"
@@ -57,6 +58,7 @@ Napi::Value system_info(const Napi::CallbackInfo& call) {
     out.Set("cpuThreads", at::get_num_threads());
     out.Set("residentBytes", resident_bytes());
     out.Set("peakResidentBytes", peak_resident_bytes());
+    out.Set("cachedBytes", static_cast<double>(cached_cpu_bytes()));
     out.Set("cudaDevices", devices);
     return out;
   });

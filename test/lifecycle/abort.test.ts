@@ -1,16 +1,24 @@
 /** Aborts at random moments of everything that computes: they settle soon, once, and leave nothing behind. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Loose, parsed, runScript } from '../support/child';
+import { type Loose, parsed, ROOT, runScript } from '../support/child';
 import { rounds } from '../support/rounds';
+import { SLOWNESS } from '../support/sanitizer';
 import { writeTrainingFixture } from '../support/training';
 
 /** Of each kind: 100 in all. */
 const POINTS = rounds(20);
 /** From the abort to the rejection: the median, and the longest. Steps take a few ms; the rest is for busy machines. */
-const USUAL_MS = 150;
-const LONGEST_MS = 1500;
+const USUAL_MS = 100 * SLOWNESS;
+const LONGEST_MS = 1000 * SLOWNESS;
+
+/** A model and a volume for it. */
+async function cachedFixture(): Promise<{ model: string; cached: string }> {
+  const { model, cache } = await writeTrainingFixture(join(dir, 'cached'), { train: 1, val: 1 });
+  const cached = readdirSync(cache).find((name) => name.endsWith('.safetensors')) as string;
+  return { model, cached: join(cache, cached) };
+}
 
 let dir: string;
 beforeAll(() => {
@@ -23,7 +31,9 @@ const HARNESS = `
   import { getEventListeners } from 'node:events';
   let unhandled = 0;
   process.on('unhandledRejection', () => unhandled++);
-  const seen = { aborted: 0, finished: 0, other: [], listeners: 0, settleMs: [] };
+  const seen = { aborted: 0, finished: 0, other: [], listeners: 0, settleMs: [], stepsAfter: 0 };
+  let steps = 0;
+  const step = () => { steps++; };
   async function abortAfter(ms, work) {
     const controller = new AbortController();
     const reason = new Error('enough');
@@ -35,8 +45,10 @@ const HARNESS = `
     await Promise.race([sleep(ms), call]);
     const start = performance.now();
     const wasOver = settled > 0;
+    const before = steps;
     controller.abort(reason);
     const outcome = await call;
+    seen.stepsAfter = Math.max(seen.stepsAfter, steps - before);
     if (outcome === 'aborted') { seen.aborted++; seen.settleMs.push(performance.now() - start); }
     else if (outcome === 'finished') seen.finished++;
     else seen.other.push(outcome);
@@ -47,7 +59,7 @@ const HARNESS = `
   async function report() {
     await sleep(20);
     seen.settleMs.sort((a, b) => a - b);
-    console.log(JSON.stringify({ ...seen, unhandled }));
+    console.log(JSON.stringify({ ...seen, steps, unhandled }));
   }
 `;
 
@@ -59,7 +71,20 @@ function expectToSettle({ aborted, other, listeners, unhandled, settleMs }: Loos
 }
 
 test.each([
-  ['loading', '', '(signal) => Brain3D.load({ model: MODEL, signal }).then((model) => model.dispose())'],
+  [
+    'loading',
+    '',
+    '(signal) => Brain3D.load({ model: MODEL, signal }).then((model) => model.dispose())',
+  ],
+  [
+    'reading a large file',
+    `import { mkdtempSync, rmSync } from 'node:fs'; import { join } from 'node:path'; import { tmpdir } from 'node:os';
+    const dir = mkdtempSync(join(tmpdir(), 'brain3d-')); process.on('exit', () => rmSync(dir, { recursive: true }));
+    const shape = [256, 256, 256], affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
+    const voxels = new Float32Array(256 ** 3).map((_, i) => (i * 7919) % 1013);
+    await Volume.fromArray(voxels, shape, affine).write(join(dir, 'large.nii.gz'), { datatype: 'int16' });`,
+    "(signal) => loadVolume(join(dir, 'large.nii.gz'), { signal })",
+  ],
   [
     'reading and preprocessing',
     '',
@@ -102,7 +127,7 @@ test(`${POINTS} aborts at random moments of training`, async () => {
   const ending = await runScript(
     `${HARNESS}
     const options = ${JSON.stringify(options)};
-    const train = (out) => (signal) => new brain3d.Trainer({ ...options, out, signal }).run();
+    const train = (out) => (signal) => new brain3d.Trainer({ ...options, out, signal }).on('step', step).run();
     const start = performance.now();
     await train(${JSON.stringify(join(dir, 'whole'))})(new AbortController().signal);
     const whole = performance.now() - start;
@@ -114,8 +139,39 @@ test(`${POINTS} aborts at random moments of training`, async () => {
     [],
     280_000,
   );
-  expectToSettle(parsed(ending), POINTS);
+  const { steps, stepsAfter, ...seen } = parsed(ending);
+  expectToSettle(seen, POINTS);
+  expect(steps).toBeGreaterThan(POINTS / 4);
+  expect(stepsAfter).toBeLessThanOrEqual(1);
 }, 300_000);
+
+test('after an abort no more than the token that is being computed comes', async () => {
+  const ending = await runScript(
+    `${HARNESS}
+    import { loadAddon } from ${JSON.stringify(join(ROOT, 'dist/binding.js'))};
+    import { handlesOf } from ${JSON.stringify(join(ROOT, 'test/support/fuzz/right-arguments.mjs'))};
+    const { model, cached } = ${JSON.stringify(await cachedFixture())};
+    const addon = loadAddon();
+    const handles = await handlesOf(addon, { model, cached, sample: SAMPLE });
+    const options = {
+      ...{ maxNewTokens: 1000, minNewTokens: 1000, greedy: true, temperature: 1, topK: 0, topP: 1, seed: 1 },
+      ...{ repetitionPenalty: 1, noRepeatNgramSize: 0, eosTokenIds: [1], padTokenId: 0, cudaGraph: false },
+    };
+    const work = (signal) => {
+      const token = addon.createCancelToken();
+      signal.addEventListener('abort', () => token.cancel(), { once: true });
+      const call = handles.model.generate([handles.input], [2, 5, 6], options, token, step);
+      return call.catch((error) => { signal.throwIfAborted(); throw error; });
+    };
+    for (let i = 0; i < ${POINTS}; i++) await abortAfter(5 + i % 40, work);
+    await report();`,
+  );
+  const { steps, stepsAfter, ...seen } = parsed(ending);
+  expectToSettle(seen, POINTS);
+  expect(steps).toBeGreaterThan(POINTS);
+  // One may be on its way to this thread, one is computed.
+  expect(stepsAfter).toBeLessThanOrEqual(2);
+}, 120_000);
 
 test('an abort of what waits for the computing of something else settles at once', async () => {
   const ending = await runScript(
@@ -143,5 +199,5 @@ test('an abort of what waits for the computing of something else settles at once
   expect(stillBusy).toEqual(['running', 'aborted']);
   expect(aborted).toBe(80);
   expect(rest).toMatchObject({ other: [], listeners: 0, unhandled: 0 });
-  expect(settleMs[Math.floor(settleMs.length / 2)]).toBeLessThanOrEqual(5);
+  expect(settleMs[Math.floor(settleMs.length / 2)]).toBeLessThanOrEqual(5 * SLOWNESS);
 });

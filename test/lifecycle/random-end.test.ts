@@ -30,21 +30,23 @@ const ENDS: [what: string, end: string, expected: { code: number | null; signal:
   ['an unhandled rejection', `Promise.reject(new Error('of the host'))`, { code: 1, signal: null }],
 ];
 
+const EACH = rounds(6);
+const TERMINATIONS = rounds(40);
+const TERMINATE_LIMIT_MS = 300_000 + 5_000 * TERMINATIONS;
+
 test.each(ENDS)(
   '%s at random moments ends the process as it should',
   async (_what, end, expected) => {
-    const count = rounds(6);
-    for (let round = 0; round < count; round++) {
+    for (let round = 0; round < EACH; round++) {
       const ending = await runScript(`setTimeout(() => { ${end}; }, ${moment(round, 1500)}); ${WORK}`, [], 30_000);
       expect({ round, code: ending.code, signal: ending.signal }).toEqual({ round, ...expected });
       if (expected.code === 1) expect(ending.stderr).toContain('of the host');
     }
   },
-  600_000,
+  480_000 + 20_000 * EACH,
 );
 
 test('worker.terminate() at random moments leaves the process and the addon intact', async () => {
-  const count = rounds(40);
   const ending = await runScript(
     `
     import { Worker } from 'node:worker_threads';
@@ -59,7 +61,7 @@ test('worker.terminate() at random moments leaves the process and the addon inta
     const expected = (await model.generate(SAMPLE, { greedy: true, maxNewTokens: 16 })).text;
     let before = 0, longest = 0;
     const codes = new Set();
-    for (let round = 0; round < ${count}; round++) {
+    for (let round = 0; round < ${TERMINATIONS}; round++) {
       const worker = new Worker(code, { eval: true, execArgv: [] });
       worker.on('error', (error) => codes.add(String(error)));
       await sleep((round * 0.6180339887) % 1 * 1200);
@@ -74,7 +76,7 @@ test('worker.terminate() at random moments leaves the process and the addon inta
     console.log(JSON.stringify({ codes: [...codes], same, longest, grown: after - before }));
   `,
     [],
-    500_000,
+    TERMINATE_LIMIT_MS,
   );
   const { codes, same, longest, grown } = parsed(ending);
   // A thread that had not begun ends with 0.
@@ -82,4 +84,4 @@ test('worker.terminate() at random moments leaves the process and the addon inta
   expect(same).toBe(true);
   expect(longest).toBeLessThan(5_000);
   expect(grown).toBeLessThanOrEqual(2);
-}, 510_000);
+}, TERMINATE_LIMIT_MS + 10_000);

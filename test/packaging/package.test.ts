@@ -85,6 +85,15 @@ describe('the addon', () => {
     expect(run('readelf', ['-d', ADDON])).not.toMatch(/R(UN)?PATH/);
   });
 
+  it('has no writable table of functions, and checks its stack and its copies', () => {
+    for (const file of [ADDON, join(ROOT, 'build', 'loader', 'brain3d_loader.node')]) {
+      expect(run('readelf', ['-d', file])).toMatch(/BIND_NOW/);
+      expect(run('readelf', ['-lW', file])).toMatch(/GNU_RELRO/);
+    }
+    expect(undefinedSymbols()).toMatch(/__stack_chk_fail/);
+    expect(undefinedSymbols()).toMatch(/__(?!stack)\w+_chk@/);
+  });
+
   it('is loaded by a loader that needs no LibTorch', () => {
     expect(run('readelf', ['-d', join(ROOT, 'build', 'loader', 'brain3d_loader.node')])).not.toMatch(/torch|c10/);
   });

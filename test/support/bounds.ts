@@ -1,8 +1,9 @@
 /** What refusing a hostile file may cost: docs/hostile-files.md. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { SLOWNESS } from './sanitizer';
 
-const MAX_SECONDS = 1;
-const MAX_KIB = 64 * 1024;
+const MAX_SECONDS = 1 * SLOWNESS;
+const MAX_KIB = 64 * 1024 * SLOWNESS;
 
 export interface Refusal {
   code?: string;

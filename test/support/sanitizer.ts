@@ -1,0 +1,2 @@
+/** `npm run test:asan` and `test:tsan`: the same tests on instrumented code, which takes more time and memory. */
+export const SLOWNESS = process.env.BRAIN3D_SANITIZER === undefined ? 1 : 10;
