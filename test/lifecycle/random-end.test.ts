@@ -46,9 +46,11 @@ test.each(ENDS)(
   480_000 + 20_000 * EACH,
 );
 
-test('worker.terminate() at random moments leaves the process and the addon intact', async () => {
-  const ending = await runScript(
-    `
+test(
+  'worker.terminate() at random moments leaves the process and the addon intact',
+  async () => {
+    const ending = await runScript(
+      `
     import { Worker } from 'node:worker_threads';
     const { readFileSync } = await import('node:fs');
     const threads = () => Number(/^Threads:\\s+(\\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
@@ -75,13 +77,15 @@ test('worker.terminate() at random moments leaves the process and the addon inta
     await model.dispose();
     console.log(JSON.stringify({ codes: [...codes], same, longest, grown: after - before }));
   `,
-    [],
-    TERMINATE_LIMIT_MS,
-  );
-  const { codes, same, longest, grown } = parsed(ending);
-  // A thread that had not begun ends with 0.
-  expect(codes.filter((code: unknown) => code !== 0 && code !== 1)).toEqual([]);
-  expect(same).toBe(true);
-  expect(longest).toBeLessThan(5_000);
-  expect(grown).toBeLessThanOrEqual(2);
-}, TERMINATE_LIMIT_MS + 10_000);
+      [],
+      TERMINATE_LIMIT_MS,
+    );
+    const { codes, same, longest, grown } = parsed(ending);
+    // A thread that had not begun ends with 0.
+    expect(codes.filter((code: unknown) => code !== 0 && code !== 1)).toEqual([]);
+    expect(same).toBe(true);
+    expect(longest).toBeLessThan(5_000);
+    expect(grown).toBeLessThanOrEqual(2);
+  },
+  TERMINATE_LIMIT_MS + 10_000,
+);
