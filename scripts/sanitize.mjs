@@ -25,21 +25,21 @@ const LINKED = [
   'README.md',
   'docs',
 ];
-const COPIED = ['dist', 'test', 'jest.config.js'];
+const COPIED = ['dist', 'lib', 'test', 'jest.config.js'];
 
 /**
- * flag of the compiler · its runtime · settings. Leaks are looked for by the parsers' program: node itself leaves its heap
+ * Of the compiler · their runtime · settings. Leaks are looked for by the parsers' program: node itself leaves its heap
  * at exit. Node, V8 and LibTorch are not instrumented, so that they are left out of the race reports (tsan.supp), and locks
  * that they take and give back are half seen, so that no order of locks is looked for.
  */
 const SANITIZERS = {
   asan: {
-    flag: 'address',
+    sanitizers: 'address,undefined',
     library: 'libasan.so',
-    env: { ASAN_OPTIONS: 'detect_leaks=0:halt_on_error=1:abort_on_error=1' },
+    env: { ASAN_OPTIONS: 'detect_leaks=0:halt_on_error=1:abort_on_error=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
   },
   tsan: {
-    flag: 'thread',
+    sanitizers: 'thread',
     library: 'libtsan.so',
     env: {
       TSAN_OPTIONS: [
@@ -66,23 +66,26 @@ function makeTree(tree) {
   }
 }
 
-async function build(name, { flag }, libtorch, tree) {
+async function build(name, { sanitizers }, libtorch, tree) {
   const progress = new Progress(`addon with ${name}`, false);
   progress.start('compiling');
-  process.env.CXXFLAGS = `${process.env.CXXFLAGS ?? ''} -fsanitize=${flag} -fno-omit-frame-pointer -g1 -O1`;
-  process.env.CFLAGS = process.env.CXXFLAGS;
-  process.env.LDFLAGS = `-fsanitize=${flag}`;
-  const targets = ['brain3d', 'brain3d_loader'];
-  await buildTree({
-    root: ROOT,
-    buildDir: join(tree, 'build'),
-    targets,
-    debug: false,
-    libtorch,
-    verbose: false,
-    progress,
-  });
-  progress.finish('done');
+  try {
+    const targets = ['brain3d', 'brain3d_loader'];
+    await buildTree({
+      root: ROOT,
+      buildDir: join(tree, 'build'),
+      targets,
+      debug: false,
+      libtorch,
+      verbose: false,
+      progress,
+      defines: [`BRAIN3D_SANITIZERS=${sanitizers}`, 'BRAIN3D_TESTS=OFF'],
+    });
+    progress.finish('done');
+  } catch (error) {
+    progress.fail(error);
+    throw error;
+  }
 }
 
 async function main([name, ...args]) {

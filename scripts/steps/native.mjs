@@ -36,9 +36,9 @@ export const native = {
   },
 };
 
-/** Configures `buildDir` if its settings changed and builds `targets` in it. */
+/** Configures `buildDir` if its settings changed and builds `targets` in it; `defines` are further cache entries. */
 export async function buildTree(context) {
-  const { root, buildDir, targets, debug, libtorch, verbose, progress } = context;
+  const { root, buildDir, targets, debug, libtorch, verbose, progress, defines = [] } = context;
   const generator = prepareCache(context);
   const base = ['-O', buildDir, '-B', debug ? 'Debug' : 'Release', ...(generator === null ? [] : ['-G', generator])];
   const options = {
@@ -52,7 +52,8 @@ export async function buildTree(context) {
     },
   };
   const cmakeJs = (args) => runExplained(process.execPath, ['node_modules/cmake-js/bin/cmake-js', ...args], options);
-  await cmakeJs(['configure', ...base, `--CDCMAKE_PREFIX_PATH=${libtorch.root}`]);
+  const entries = [`CMAKE_PREFIX_PATH=${libtorch.root}`, ...defines].map((entry) => `--CD${entry}`);
+  await cmakeJs(['configure', ...base, ...entries]);
   const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism());
   for (const target of targets) {
     await cmakeJs(['build', ...base, '-T', target, '-p', jobs]);

@@ -1,32 +1,36 @@
 #!/usr/bin/env node
 // Does the same thing thousands of times and looks whether memory, file descriptors or threads grow: `npm run soak`.
 //   --only reports,cycles,aborts,refusals   --short   --scale 0.1   --out FILE
-// Exits with 1 beyond the bounds below. Linux only: /proc is read. Needs --expose-gc. Memory is what is resident but for what
-// the addon's allocator keeps for the next call, which is bounded and comes by the megabyte, when a call first needs it.
+// Exits with 1 beyond the bounds below. Linux only: /proc is read. Needs --expose-gc. Left out of all memory is what the addon's
+// allocator keeps for the next call, which is bounded and comes by the megabyte, when a call first needs it.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { memoryMeter } from './memory.mjs';
 import { fitLine } from './slope.mjs';
 import { WORK } from './work.mjs';
 
 // Before LibTorch is opened: threads that spin while they wait take the cores from what else runs here.
 process.env.OMP_WAIT_POLICY ??= 'passive';
 
-const addon = createRequire(import.meta.url)('../../dist/binding.js').loadAddon();
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const SAMPLES = 40;
 
-/** How often; `slope` and `upper` (of its 95 % interval) are in KiB of memory a call, `heap` of JavaScript's. */
+/**
+ * How often; and per call, in KiB: `allocated` is what malloc has given out, where a leak would show, `heap` JavaScript's,
+ * `resident` the upper end of the 95 % interval of what the system counts, in which free pieces that malloc keeps come and go.
+ */
 const PLANS = {
-  reports: { calls: 2000, warm: 200, short: 40, slope: 1, upper: 4, heap: 0.1 },
-  cycles: { calls: 500, warm: 50, short: 24, growth: 0.05, heap: 2 },
-  aborts: { calls: 10_000, warm: 1000, short: 400, slope: 0.5, upper: 1, heap: 0.1 },
-  refusals: { calls: 10_000, warm: 1000, short: 800, slope: 0.25, upper: 0.5, heap: 0.1 },
+  reports: { calls: 2000, warm: 200, short: 40, allocated: 0.25, resident: 4, heap: 0.1 },
+  cycles: { calls: 500, warm: 50, short: 24, allocated: 2, resident: 28, heap: 2 },
+  aborts: { calls: 10_000, warm: 1000, short: 400, allocated: 0.1, resident: 1, heap: 0.1 },
+  refusals: { calls: 10_000, warm: 1000, short: 800, allocated: 0.05, resident: 0.5, heap: 0.1 },
 };
+/** Of what is resident, over a whole run. */
+const MAX_GROWTH = 0.05;
 
 const { values } = parseArgs({
   options: {
@@ -57,31 +61,31 @@ async function soak(name, plan, context) {
   for (let i = 0; i < warm; i++) await call(i);
   await settle();
   const before = { descriptors: descriptors(), threads: threads() };
-  const [memory, heap] = [[], []];
+  const samples = [];
   const every = Math.max(1, Math.floor(calls / SAMPLES));
   for (let i = 1; i <= calls; i++) {
     await call(i);
     if (i % every !== 0) continue;
     await settle();
-    const { residentBytes, cachedBytes } = addon.systemInfo();
-    memory.push([i, (residentBytes - cachedBytes) / 1024]);
-    heap.push([i, process.memoryUsage().heapUsed / 1024]);
+    samples.push({ calls: i, ...measure() });
   }
   const after = { descriptors: descriptors(), threads: threads() };
   await end();
   const seconds = (performance.now() - started) / 1000;
-  const [line, heapLine] = [fitLine(memory), fitLine(heap)];
-  const growth = (line.at(calls) - line.at(1)) / line.at(1);
+  const line = (key) => fitLine(samples.map((sample) => [sample.calls, sample[key]]));
+  const perCall = (key) => [line(key).lower, line(key).slope, line(key).upper].map(round);
+  const resident = line('resident');
   const result = {
     name,
     calls,
     warm,
     seconds: Math.round(seconds),
-    memoryMib: round(memory.at(-1)[1] / 1024),
-    cachedMib: round(addon.systemInfo().cachedBytes / 2 ** 20),
-    kibPerCall: [line.lower, line.slope, line.upper].map(round),
-    heapKibPerCall: [heapLine.lower, heapLine.slope, heapLine.upper].map(round),
-    growth: round(growth),
+    residentMib: round(samples.at(-1).resident / 1024),
+    cachedMib: round(samples.at(-1).cached / 1024),
+    allocatedPerCall: perCall('allocated'),
+    residentPerCall: perCall('resident'),
+    heapPerCall: perCall('heap'),
+    growth: round((resident.at(calls) - resident.at(1)) / resident.at(1)),
     descriptors: after.descriptors - before.descriptors,
     threads: after.threads - before.threads,
   };
@@ -89,28 +93,26 @@ async function soak(name, plan, context) {
 }
 
 /** The long form must show that nothing grows; the short one, which is less certain, that nothing is seen to. */
-function problemsOf(plan, { kibPerCall, heapKibPerCall, growth, memoryMib, descriptors, threads, calls }) {
+function problemsOf(plan, { allocatedPerCall, residentPerCall, heapPerCall, growth, descriptors, threads }) {
   const problems = [];
-  const [lower, slope, upper] = kibPerCall;
   const check = (isFine, what) => isFine || problems.push(what);
-  if (plan.growth !== undefined) {
-    // What the whole run adds; of a short one only what is certain.
-    const certain = (lower * calls) / (memoryMib * 1024);
-    check(values.short ? certain <= 0.1 : growth <= plan.growth, `memory grew by ${growth * 100} %`);
-  } else if (values.short) {
-    check(lower <= 100 * plan.upper, `memory grows by ${slope} KiB a call`);
-  } else {
-    check(slope <= plan.slope && upper <= plan.upper, `memory grows by ${slope} (up to ${upper}) KiB a call`);
+  // Of a short run only what is certain: compiled code and caches still come in.
+  const [at, least] = values.short ? [0, 50] : [1, 1];
+  check(allocatedPerCall[at] <= least * plan.allocated, `malloc gives out ${allocatedPerCall[1]} KiB a call`);
+  check(heapPerCall[at] <= least * plan.heap, `the heap grows by ${heapPerCall[1]} KiB a call`);
+  if (values.short)
+    check(residentPerCall[0] <= 100 * plan.resident, `memory grows by ${residentPerCall[1]} KiB a call`);
+  else {
+    check(residentPerCall[2] <= plan.resident, `memory grows by up to ${residentPerCall[2]} KiB a call`);
+    check(growth <= MAX_GROWTH, `memory grew by ${growth * 100} %`);
   }
-  // Compiled code and caches still come in at the beginning.
-  const heapGrowth = values.short ? heapKibPerCall[0] / 50 : heapKibPerCall[1];
-  check(heapGrowth <= plan.heap, `the heap grows by ${heapKibPerCall[1]} KiB a call`);
   check(descriptors === 0, `${descriptors} file descriptors are left`);
   check(threads === 0, `${threads} threads are left`);
   return problems;
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'brain3d-soak-'));
+const measure = memoryMeter(folder);
 const context = {
   model: join(ROOT, 'models/tiny/checkpoint'),
   sample: join(ROOT, 'assets/colin27_t1_2mm.nii.gz'),
