@@ -16,8 +16,8 @@ const BUILD = join(ROOT, 'build', 'fuzz');
 const CLANGS = ['clang', ...Array.from({ length: 15 }, (_, index) => `clang-${28 - index}`)];
 /** Bounds of one input: more memory or time is a finding. The time is by the clock, and the machine may be busy. */
 const LIMITS = ['-max_len=65536', '-rss_limit_mb=512', '-timeout=60'];
-/** A committed corpus is read at every `npm test`; what libFuzzer keeps beyond this is rarely worth it. */
-const COMMITTED_LIMITS = ['-max_len=8192'];
+/** A committed corpus is read at every `npm test`: short inputs, one for a branch, not for how often it is taken. */
+const COMMITTED_LIMITS = ['-max_len=8192', '-use_counters=0'];
 
 /** Names of the targets: test/fuzz/<name>_target.cpp. */
 export function targets() {
