@@ -65,7 +65,10 @@ test.each<[string, () => void, string]>([
   ['other bytes than UTF-8', () => sidecar(Buffer.from([0x7b, 0xff, 0x7d])), 'expected UTF-8 text, got other bytes'],
   [
     'a gigabyte',
-    () => (sidecar(''), truncateSync(path('scan.json'), 2 ** 30)),
+    () => {
+      sidecar('');
+      truncateSync(path('scan.json'), 2 ** 30);
+    },
     'at most 1048576 bytes, got 1073741824',
   ],
   ['a folder', () => mkdirSync(path('scan.json')), 'expected a regular file'],
