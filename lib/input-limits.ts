@@ -2,13 +2,14 @@
 import { basename, resolve } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError } from './errors';
+import { sidecarModality } from './sidecar';
 import { is } from './validate';
 import type { VolumeInfo } from './volume';
 
 export const limitEntries = {
   /** Take a volume whatever its slices and voxels are. @default false */
   allowGeometry: v.optional(is.flag()),
-  /** Take a file whose BIDS name says another modality than FLAIR. @default false */
+  /** Take a file whose BIDS name says another modality than FLAIR, or whose sidecar says another than MR. @default false */
   allowModality: v.optional(is.flag()),
 };
 export interface LimitOptions {
@@ -24,6 +25,7 @@ const MAX_ANISOTROPY = 12;
 /** `sub-01_ses-02_acq-a_T1w.nii.gz`: entities, then the suffix that names the modality. */
 const BIDS_NAME = /^sub-[a-z0-9]+(?:_[a-z0-9]+-[a-z0-9+]+)*_([a-z0-9]+)\.nii(?:\.gz)?$/i;
 const MODALITY = 'FLAIR';
+const ADVICE = 'allow it with --allow-modality (API: allowModality)';
 
 /**
  * Slices lie along the axis with the largest spacing; of equal ones along the shortest.
@@ -61,14 +63,19 @@ interface Axis {
 }
 
 /**
- * A name in BIDS form states the modality. It can refuse a file, and never changes what is computed.
- * @throws {Brain3DError} BRAIN3D_UNSUPPORTED if it states another one
+ * A name in BIDS form states the modality, and so does the JSON that BIDS and dcm2niix put beside a volume. They can refuse
+ * a file, and never change what is computed.
+ * @throws {Brain3DError} BRAIN3D_UNSUPPORTED if one states another modality, BRAIN3D_FORMAT for JSON that cannot be read
  */
 export function requireModality(path: string, { allowModality }: LimitOptions): void {
+  if (allowModality) return;
   const name = basename(resolve(path));
   const suffix = BIDS_NAME.exec(name)?.[1];
-  if (allowModality || suffix === undefined || suffix.toUpperCase() === MODALITY) return;
-  const message = `expected a ${MODALITY} image, got one whose BIDS name says ${suffix}; allow it with --allow-modality (API: allowModality)`;
+  if (suffix !== undefined && suffix.toUpperCase() !== MODALITY)
+    throw refused(`expected a ${MODALITY} image, got one whose BIDS name says ${suffix}; ${ADVICE}`, name, 'modality');
+  const sidecar = sidecarModality(path, ADVICE);
+  if (sidecar === null || sidecar.modality === 'MR') return;
+  const message = `expected an image of the modality MR, got one of which ${sidecar.file} says ${sidecar.modality}; ${ADVICE}`;
   throw refused(message, name, 'modality');
 }
 

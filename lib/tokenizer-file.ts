@@ -29,66 +29,67 @@ export function readBounded(path: string, maxBytes: number): string {
  */
 export function checkTokenizer(json: unknown): void {
   const model = objectAt(json, 'model');
-  if (model.type !== 'BPE') throw new Error(`model.type: expected BPE, got ${show(model.type)}`);
+  if (model.type !== 'BPE') refuse('model.type', `expected BPE, got ${show(model.type)}`);
   const ids = checkVocabulary(objectAt(model, 'vocab', 'model.vocab'), model.byte_fallback === true);
   checkMerges(model.merges, ids);
   checkAdded((json as Json).added_tokens ?? [], ids);
   let largest = -1;
   for (const id of ids.values()) largest = Math.max(largest, id);
   if (largest + 1 !== ids.size)
-    throw new Error(`model.vocab: expected ids from 0 to ${ids.size - 1} without holes, got ${largest} as the largest`);
+    refuse('model.vocab', `expected ids from 0 to ${ids.size - 1} without holes, got ${largest} as the largest`);
 }
 
 function checkVocabulary(vocab: Json, hasBytes: boolean): Map<string, number> {
   const ids = new Map<string, number>();
   const seen = new Set<number>();
   for (const [token, id] of Object.entries(vocab)) {
-    if (!isId(id))
-      throw new Error(`model.vocab: expected an id from 0 to ${MAX_ID} for ${show(token)}, got ${show(id)}`);
-    if (seen.has(id)) throw new Error(`model.vocab: expected each id once, got ${id} for ${show(token)} as well`);
-    if (SURROGATE.test(token))
-      throw new Error(`model.vocab: expected text, got half a character as the token of id ${id}`);
+    if (!isId(id)) refuse('model.vocab', `expected an id from 0 to ${MAX_ID} for ${show(token)}, got ${show(id)}`);
+    if (seen.has(id)) refuse('model.vocab', `expected each id once, got ${id} for ${show(token)} as well`);
+    if (SURROGATE.test(token)) refuse('model.vocab', `expected text, got half a character as the token of id ${id}`);
     if (hasBytes && BYTE_LIKE.test(token) && !BYTE.test(token))
-      throw new Error(`model.vocab: expected bytes as <0x00> to <0xFF>, got ${show(token)}`);
+      refuse('model.vocab', `expected bytes as <0x00> to <0xFF>, got ${show(token)}`);
     seen.add(id);
     ids.set(token, id);
   }
-  if (ids.size === 0) throw new Error('model.vocab: expected tokens, got none');
+  if (ids.size === 0) refuse('model.vocab', 'expected tokens, got none');
   return ids;
 }
 
 function checkMerges(merges: unknown, ids: ReadonlyMap<string, number>): void {
-  if (!Array.isArray(merges)) throw new Error('model.merges: expected a list of pairs');
-  if (merges.length > MAX_MERGES) throw new Error(`model.merges: expected at most ${MAX_MERGES}, got ${merges.length}`);
+  if (!Array.isArray(merges)) refuse('model.merges', 'expected a list of pairs');
+  if (merges.length > MAX_MERGES) refuse('model.merges', `expected at most ${MAX_MERGES}, got ${merges.length}`);
   for (const [index, merge] of merges.entries()) {
     const pair: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
     const [left, right, more] = Array.isArray(pair) ? pair : [];
     if (typeof left !== 'string' || typeof right !== 'string' || more !== undefined)
-      throw new Error(`model.merges[${index}]: expected two tokens, got ${show(merge)}`);
+      refuse(`model.merges[${index}]`, `expected two tokens, got ${show(merge)}`);
     const unknown = [left, right, left + right].find((token) => !ids.has(token));
     if (unknown !== undefined)
-      throw new Error(`model.merges[${index}]: expected tokens of the vocabulary, got ${show(unknown)}`);
+      refuse(`model.merges[${index}]`, `expected tokens of the vocabulary, got ${show(unknown)}`);
   }
 }
 
 /** Adds them to `ids`: they may stand in the vocabulary too, under the same id. */
 function checkAdded(added: unknown, ids: Map<string, number>): void {
-  if (!Array.isArray(added)) throw new Error('added_tokens: expected a list');
+  if (!Array.isArray(added)) refuse('added_tokens', 'expected a list');
   const owners = new Map([...ids].map(([token, id]) => [id, token]));
   for (const [index, token] of added.entries()) {
     const { id, content } = (token ?? {}) as Json;
     const where = `added_tokens[${index}]`;
     if (typeof content !== 'string' || content === '')
-      throw new Error(`${where}.content: expected a text that is not empty, got ${show(content)}`);
-    if (!isId(id)) throw new Error(`${where}.id: expected an id from 0 to ${MAX_ID}, got ${show(id)}`);
+      refuse(`${where}.content`, `expected a text that is not empty, got ${show(content)}`);
+    if (!isId(id)) refuse(`${where}.id`, `expected an id from 0 to ${MAX_ID}, got ${show(id)}`);
     const [known, owner] = [ids.get(content), owners.get(id)];
     if ((known ?? id) !== id || (owner ?? content) !== content)
-      throw new Error(
-        `${where}: expected an id of its own for ${show(content)}, got ${id} of ${show(owner ?? content)}`,
-      );
+      refuse(where, `expected an id of its own for ${show(content)}, got ${id} of ${show(owner ?? content)}`);
     ids.set(content, id);
     owners.set(id, content);
   }
+}
+
+/** The thread's end carries the error and its `field` to the one that asked for the file (tokenizer.ts). */
+function refuse(field: string, message: string): never {
+  throw Object.assign(new Error(`${field}: ${message}`), { field });
 }
 
 function isId(value: unknown): value is number {
@@ -98,7 +99,7 @@ function isId(value: unknown): value is number {
 function objectAt(value: unknown, key: string, where = key): Json {
   const found = typeof value === 'object' && value !== null ? (value as Json)[key] : undefined;
   if (typeof found === 'object' && found !== null && !Array.isArray(found)) return found as Json;
-  throw new Error(`${where}: expected an object, got ${show(found)}`);
+  refuse(where, `expected an object, got ${show(found)}`);
 }
 
 /** Fit for a message: escaped and short. */

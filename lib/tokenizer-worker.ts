@@ -17,7 +17,7 @@ function load(dir: string): { tokenizer: Tokenizer; summary: TokenizerSummary } 
     : byteLevelBpe(read('vocab.json'), read('merges.txt'));
   checkTokenizer(json);
   // Everything brain3d needs is in tokenizer.json; the class asks for a config object all the same.
-  const tokenizer = new Tokenizer(json, {});
+  const tokenizer = make(json);
   let largestId = 0;
   for (const id of tokenizer.get_vocab(false).values()) largestId = Math.max(largestId, id);
   const named: Record<string, number> = {};
@@ -26,6 +26,24 @@ function load(dir: string): { tokenizer: Tokenizer; summary: TokenizerSummary } 
     if (id !== undefined) named[name] = id;
   }
   return { tokenizer, summary: { vocabSize: largestId + 1, named } };
+}
+
+/** What the library does not know of a file it names by its own class. */
+const FIELD_OF_CLASS: Record<string, string> = {
+  Normalizer: 'normalizer',
+  PreTokenizer: 'pre_tokenizer',
+  PostProcessor: 'post_processor',
+  Decoder: 'decoder',
+};
+
+function make(json: Record<string, unknown>): Tokenizer {
+  try {
+    return new Tokenizer(json, {});
+  } catch (error) {
+    const named = /^Unknown (\w+) type/.exec((error as Error).message)?.[1];
+    const field = FIELD_OF_CLASS[named ?? ''];
+    throw field === undefined ? error : Object.assign(error as Error, { field });
+  }
 }
 
 function answer(tokenizer: Tokenizer, request: TokenizerRequest): number[] | string {

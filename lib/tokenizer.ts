@@ -78,10 +78,7 @@ export class Tokenizer {
       throw new Brain3DError(
         'BRAIN3D_CONFIG',
         `${file} is not a tokenizer brain3d can read: ${(cause as Error).message}`,
-        {
-          file,
-          cause,
-        },
+        { file, cause, ...fieldOf(cause) },
       );
     }
   }
@@ -140,6 +137,12 @@ export class Tokenizer {
     }
     this.#pending.clear();
   }
+}
+
+/** What a thread's error says of the field at fault: it comes as a copy. */
+function fieldOf(cause: unknown): { field?: string } {
+  const { field } = cause as { field?: unknown };
+  return typeof field === 'string' ? { field } : {};
 }
 
 /** Turns growing lists of ids into text pieces that never split a character. */

@@ -73,7 +73,10 @@ export function addStripOptions(command: Command): Command {
 export function addLimitOptions(command: Command): Command {
   return command
     .option('--allow-geometry', 'take a volume of few slices, few voxels or very unequal spacings')
-    .option('--allow-modality', 'take a file whose BIDS name says another modality than FLAIR');
+    .option(
+      '--allow-modality',
+      'take a file whose BIDS name says another modality than FLAIR, or its sidecar another than MR',
+    );
 }
 
 export function limitOptions({ allowGeometry, allowModality }: LimitOptions): LimitOptions {

@@ -113,7 +113,7 @@ void with_torch_errors(const std::function<void()>& work) {
     if (message.find("CUDA") != std::string::npos) fail(ErrorCode::Device, message);
     fail(ErrorCode::Internal, message);
   } catch (const std::bad_alloc&) {
-    fail(ErrorCode::OutOfMemory, "the process could not allocate memory; free memory or use a smaller input");
+    fail(ErrorCode::OutOfMemory, kOutOfMemoryText);
   }
 }
 

@@ -51,10 +51,15 @@ class Error : public std::runtime_error {
   ErrorDetail detail_;
 };
 
+/// What is said where an allocation failed and nothing more is known.
+inline constexpr const char* kOutOfMemoryText =
+    "the process could not allocate memory; free memory or use a smaller input";
+
 /// Joins its arguments with operator<<.
 template <typename... Parts>
 std::string concat(const Parts&... parts) {
   std::ostringstream out;
+  out.exceptions(std::ios_base::badbit);  // else a text for which memory runs out would end in mid-sentence
   (out << ... << parts);
   return out.str();
 }

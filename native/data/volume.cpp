@@ -1,5 +1,8 @@
 #include "data/volume.h"
 
+#include <algorithm>
+#include <cmath>
+#include <memory>
 #include <utility>
 
 #include "core/error.h"
@@ -10,6 +13,32 @@ namespace brain3d::data {
 namespace {
 
 constexpr double kObliqueWarningDegrees = 1.0;
+
+// Hounsfield units: air is -1000 and some scanners fill with less; fat, fluid, brain and blood lie about water's 0.
+constexpr float kAir = -900;
+constexpr float kLeastFiller = -4096;
+constexpr float kLeastSoft = -100;
+constexpr float kMostSoft = 200;
+// A head fills part of its volume. Of signed MR phase, which is spread over -4096 to 4095, fewer are in the second
+// range.
+constexpr double kAirShare = 0.10;
+constexpr double kSoftShare = 0.05;
+
+void warn_of_hounsfield_units(Volume& volume) {
+  const float* voxels = volume.voxels.const_data_ptr<float>();
+  const auto num_voxels = static_cast<double>(volume.voxels.numel());
+  const auto share = [&](float lowest, float highest) {
+    const auto inside = [=](float value) { return value >= lowest && value <= highest; };
+    return static_cast<double>(std::count_if(voxels, voxels + volume.voxels.numel(), inside)) / num_voxels;
+  };
+  const double air = share(kLeastFiller, kAir);
+  if (air < kAirShare) return;
+  const double soft = share(kLeastSoft, kMostSoft);
+  if (soft < kSoftShare) return;
+  volume.warnings.push_back(concat("hounsfieldUnits: ", std::lround(air * 100), " % of the voxels are ", kAir,
+                                   " or less and ", std::lround(soft * 100), " % from ", kLeastSoft, " to ", kMostSoft,
+                                   ", as in a CT; brain3d is for MRI"));
+}
 
 void place_in_patient(Volume& volume, const io::NiftiImage& image, const ReadOptions& options,
                       const std::string& name) {
@@ -67,11 +96,12 @@ io::NiftiOptions nifti_options(const ReadOptions& options) {
 Volume read_volume(const std::string& path, const ReadOptions& options) {
   io::NiftiImage image = io::read_nifti(path, nifti_options(options));
   Volume volume = from_image(image, options, io::base_name(path));
-  auto* voxels = new std::vector<float>(std::move(image.voxels));
+  const auto voxels = std::make_shared<std::vector<float>>(std::move(image.voxels));
   // The tensor owns the vector: 36 MB of a BraTS volume are not copied again.
   volume.voxels = at::from_blob(
-      voxels->data(), {image.shape[2], image.shape[1], image.shape[0]}, [voxels](void*) { delete voxels; },
+      voxels->data(), {image.shape[2], image.shape[1], image.shape[0]}, [voxels](void*) {},
       at::TensorOptions().dtype(at::kFloat));
+  warn_of_hounsfield_units(volume);
   return volume;
 }
 
@@ -91,6 +121,7 @@ Volume volume_from_array(const float* voxels, const std::array<std::int64_t, 3>&
   volume.affine_source = "array";
   volume.datatype = "float32";
   nearest_axes(affine);  // refuses an unusable affine now, not at the first use
+  warn_of_hounsfield_units(volume);
   return volume;
 }
 

@@ -44,7 +44,10 @@ class Builder final : public nlohmann::json_sax<Json> {
     count_memory(kKeyBytes + key.size());
     auto& members = open_.back()->get_ref<Json::object_t&>();
     const auto [member, is_new] = members.emplace(key, nullptr);
-    if (!is_new) refuse("the key \"", printable(key), "\" appears twice in one object");
+    if (!is_new) {
+      fail_at(ErrorCode::Format, {.file = name_, .field = printable(key)}, "expected plain JSON: the key \"",
+              printable(key), "\" appears twice in one object");
+    }
     member_ = &member->second;
     return true;
   }

@@ -178,7 +178,7 @@ class ProjectorReader {
 
 PeerProjector read_peer_projector(const std::string& path) {
   if (const File file(path); !is_zip(file)) {
-    fail_at(ErrorCode::Unsupported, {.file = file.name()},
+    fail_at(ErrorCode::Unsupported, {.file = file.name(), .field = "archive"},
             "expected a zip archive as torch.save writes it since torch 1.6", kResaveAdvice);
   }
   return ProjectorReader(path).read();

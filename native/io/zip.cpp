@@ -26,7 +26,8 @@ ZipArchive::ZipArchive(const std::string& path) : file_(path) {
             [](const ZipRecord& a, const ZipRecord& b) { return a.header_offset < b.header_offset; });
   std::uint64_t expected = 0;
   for (const ZipRecord& record : records) {
-    const ErrorDetail detail{.file = name(), .offset = detail_offset(record.header_offset)};
+    const ErrorDetail detail{
+        .file = name(), .field = printable(record.name), .offset = detail_offset(record.header_offset)};
     if (record.header_offset != expected) {
       fail_at(ErrorCode::Format, detail, "not a sound zip archive: entry \"", printable(record.name), "\" ",
               record.header_offset < expected ? "overlaps the one before" : "follows unexplained bytes");
@@ -40,7 +41,7 @@ ZipArchive::ZipArchive(const std::string& path) : file_(path) {
     entries_.push_back({record.name, extent.data_offset, record.size, record.crc32});
   }
   if (expected != end.directory_offset) {
-    fail_at(ErrorCode::Format, {.file = name(), .offset = detail_offset(expected)},
+    fail_at(ErrorCode::Format, {.file = name(), .field = "archive", .offset = detail_offset(expected)},
             "not a sound zip archive: unexplained bytes before the central directory");
   }
 }

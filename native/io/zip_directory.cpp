@@ -35,7 +35,7 @@ constexpr std::uint64_t kMaxDirectoryBytes = std::uint64_t{4} << 20;
 
 template <typename... Parts>
 [[noreturn]] void refuse(const File& file, std::uint64_t offset, const Parts&... parts) {
-  fail_at(ErrorCode::Format, {.file = file.name(), .offset = detail_offset(offset)},
+  fail_at(ErrorCode::Format, {.file = file.name(), .field = "archive", .offset = detail_offset(offset)},
           "not a sound zip archive: ", parts...);
 }
 
@@ -110,7 +110,7 @@ void apply_zip64_extra(const File& file, const std::byte* extra, std::size_t byt
 }
 
 void check_readable(const File& file, const ZipRecord& record, std::uint16_t method, std::uint64_t offset) {
-  const ErrorDetail detail{.file = file.name(), .offset = detail_offset(offset)};
+  const ErrorDetail detail{.file = file.name(), .field = printable(record.name), .offset = detail_offset(offset)};
   if ((record.flags & kEncryptedFlags) != 0) {
     fail_at(ErrorCode::Unsupported, detail, "entry \"", printable(record.name), "\" is encrypted");
   }

@@ -53,9 +53,11 @@ void parse_layer_types(const JsonFields& fields, Gemma3Config& config) {
   const io::Json& types = fields.raw("layer_types");
   if (!types.is_array() || types.size() != num_layers) fields.fail("layer_types", concat("a list of ", num_layers));
   for (const io::Json& type : types) {
-    if (type != "full_attention" && type != "sliding_attention")
+    // Not compared as JSON: the library would make a value of the text where it may not fail for want of memory.
+    const auto* name = type.get_ptr<const std::string*>();
+    if (name == nullptr || (*name != "full_attention" && *name != "sliding_attention"))
       fields.fail("layer_types", "full_attention or sliding_attention for each layer");
-    config.is_sliding.push_back(type == "sliding_attention");
+    config.is_sliding.push_back(*name == "sliding_attention");
   }
 }
 

@@ -1,5 +1,6 @@
 #include "napi/errors.h"
 
+#include <new>
 #include <string>
 
 #include "core/error.h"
@@ -26,6 +27,8 @@ Napi::Value to_js_error(Napi::Env env, const std::exception_ptr& failure) {
     if (!detail.field.empty()) out.Set("field", detail.field);
     if (detail.offset >= 0) out.Set("offset", static_cast<double>(detail.offset));
     return out;
+  } catch (const std::bad_alloc&) {
+    return make_error(env, kOutOfMemoryText, ErrorCode::OutOfMemory);
   } catch (const std::exception& error) {
     return make_error(env, error.what(), ErrorCode::Internal);
   } catch (...) {

@@ -7,7 +7,7 @@ import { fingerprint, readStamp, writeStamp } from './stamp.mjs';
 
 const INPUTS = ['native/core', 'native/io', 'native/models', 'test/fuzz', 'test/native/io', 'third_party'];
 export const PARSERS_DIR = join('build', 'parsers');
-const PROGRAMS = ['parser_tests', 'fuzz_replay'];
+const PROGRAMS = ['parser_tests', 'fuzz_replay', 'allocation_faults'];
 
 export const parsers = {
   name: 'Parsers under sanitizers',

@@ -1,4 +1,4 @@
-// Runs the parsers' tests and replays the fuzzing corpora, both under sanitizers.
+// Runs the parsers' tests, replays the fuzzing corpora and lets memory run out while they read, all under sanitizers.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { PARSERS_DIR } from '../steps/parsers.mjs';
@@ -6,21 +6,27 @@ import { runDoctest } from './doctest.mjs';
 
 const LIMIT_MS = 10 * 60_000;
 
-/** Results of both; each corpus counts as one test. `filter` is a doctest pattern: with one, nothing is replayed. */
+/** Results of all; each corpus and each file counts as one test. `filter` is a doctest pattern: with one, only tests. */
 export async function runParsers(root, filter = null) {
   // Half-read memory that nobody frees would be found by the leak check at the end of the program.
   process.env.ASAN_OPTIONS ??= 'detect_leaks=1:quarantine_size_mb=16';
   process.env.UBSAN_OPTIONS ??= 'print_stacktrace=1';
   const tests = await runDoctest(root, filter, join('parsers', 'parser_tests'));
-  return filter === null ? [tests, replay(root)] : [tests];
+  if (filter !== null) return [tests];
+  return [
+    tests,
+    run(root, 'fuzz_replay', join('test', 'fuzz', 'corpus'), /^replayed /gm),
+    run(root, 'allocation_faults', 'test', /^failed allocations /gm),
+  ];
 }
 
-function replay(root) {
-  const program = join(root, PARSERS_DIR, 'fuzz_replay');
-  const result = spawnSync(program, [join(root, 'test', 'fuzz', 'corpus')], { encoding: 'utf8', timeout: LIMIT_MS });
+/** Runs a program that prints one line that fits `line` for each test that it passes, and stops at the first that fails. */
+function run(root, name, directory, line) {
+  const program = join(root, PARSERS_DIR, name);
+  const result = spawnSync(program, [join(root, directory)], { encoding: 'utf8', timeout: LIMIT_MS });
   process.stdout.write(result.stdout ?? '');
-  const passed = (result.stdout ?? '').match(/^replayed /gm)?.length ?? 0;
+  const passed = (result.stdout ?? '').match(line)?.length ?? 0;
   if (result.status === 0) return { passed, failed: 0, skipped: [], unexplained: [] };
-  console.log(`fuzz_replay: ended with ${result.signal ?? result.status ?? result.error?.message}\n${result.stderr}`);
+  console.log(`${name}: ended with ${result.signal ?? result.status ?? result.error?.message}\n${result.stderr}`);
   return { passed, failed: 1, skipped: [], unexplained: [] };
 }

@@ -44,7 +44,7 @@ withCompiler(
     mkdirSync(root);
     const options = { ...fixture, phase: 'lora-sft', epochs: 1, batchSize: 2, checkpointSteps: 1 };
     const given = { options, root, every: 1, errors: IS_FULL ? 'all' : 'by turns' };
-    const { calls, faults } = await run(
+    const { calls, faults, withoutRename } = await run(
       process.execPath,
       [join(ROOT, 'test/support/fault-child.mjs'), JSON.stringify(given)],
       {
@@ -66,6 +66,14 @@ withCompiler(
       'wsn'.includes(kind) && error !== 'short' ? [code] : [],
     );
     expect([...new Set(codes)]).toEqual(['BRAIN3D_IO']);
+    // Where nothing can be renamed at all, what was saved stays as it was, and is gone on with elsewhere.
+    expect(withoutRename).toMatchObject({
+      code: 'BRAIN3D_IO',
+      message: expect.stringContaining('ENOSYS'),
+      kept: withoutRename.saved,
+      isSame: true,
+    });
+    expect(withoutRename.saved.length).toBeGreaterThan(2);
   },
   LIMIT_MS,
 );

@@ -1,9 +1,11 @@
 // Trains again and again in one process whose calls on files fail in turn (fault-shim.c, preloaded).
 // argv: JSON { options, root, every, errors }: `options` without `out`; a fault at each `every`th call of a run, once
 // with each error that its kind of call can have, or with one of them by turns (`errors: 'by turns'`).
-// Prints one line of JSON: { calls, faults: [{ at, kind, error, code, message, isSame, descriptors }] }.
+// Then it goes on with an interrupted run where nothing can be renamed, and again where it can.
+// Prints one line of JSON: { calls, faults: [{ at, kind, error, code, message, isSame, descriptors }],
+// withoutRename: { code, message, saved, kept, isSame } }, the last with the digests of the checkpoints before and after.
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -17,7 +19,7 @@ const ERRORS = {
   r: ['EIO', 'short'],
   w: ['ENOSPC', 'EIO', 'short', 'EDQUOT'],
   s: ['EIO', 'ENOSPC'],
-  n: ['EXDEV', 'EIO', 'ENOSPC'],
+  n: ['EXDEV', 'EIO', 'ENOSPC', 'ENOSYS'],
   m: ['ENOSPC', 'EROFS'],
   l: ['ENOSPC', 'EIO'],
   u: ['EIO', 'EROFS'],
@@ -79,4 +81,30 @@ for (let at = 0, turn = 0; at < trace.length; at += every) {
     rmSync(out, { recursive: true });
   }
 }
-console.log(JSON.stringify({ calls: trace.length, faults }));
+
+/** A digest of every file of every checkpoint. */
+function checkpoints(out) {
+  const files = readdirSync(out, { recursive: true })
+    .filter((name) => /step-\d+.*\//.test(name))
+    .sort();
+  const isFile = (name) => statSync(join(out, name)).isFile();
+  const digestOf = (name) =>
+    createHash('sha256')
+      .update(readFileSync(join(out, name)))
+      .digest('hex');
+  return files.filter(isFile).map((name) => `${name} ${digestOf(name)}`);
+}
+
+const out = join(root, 'no-rename');
+arm(trace.lastIndexOf('n'), 'EIO');
+await run(out);
+arm(-1);
+const saved = checkpoints(out);
+const setRenames = (error) => readlinkSync(`/fault/rename/${constants.errno[error] ?? 0}`);
+setRenames('ENOSYS');
+const refused = await run(out);
+setRenames('none');
+const kept = checkpoints(out);
+const resumed = await run(out);
+const withoutRename = { ...refused, saved, kept, isSame: resumed.code === undefined && digest(out) === expected };
+console.log(JSON.stringify({ calls: trace.length, faults, withoutRename }));

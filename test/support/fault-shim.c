@@ -3,7 +3,10 @@
  * Controlled from inside by readlink("/fault/N/ERRNO"): the call number N from now (from 0) fails with ERRNO, or for
  * ERRNO 0 transfers half of what was asked. N = -1: none. The "link" is the trace of the calls until now, a letter each
  * (o open, r read, w write, s sync, n rename, m mkdir, l symlink, u unlink, t truncate, c close), and a '!' after the one
- * that failed. */
+ * that failed.
+ *
+ * readlink("/fault/rename/ERRNO") makes every renaming below FAULT_ROOT fail from now on, as on a file system that has none;
+ * ERRNO 0 ends that. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -27,6 +30,7 @@ static char trace[MAX_TRACE];
 static int traced = 0;
 static long calls = 0, fail_at = -1;
 static int fail_with = 0;
+static volatile int rename_error = 0;
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
@@ -62,6 +66,10 @@ static size_t share(int fated, size_t count) { return fated == HALF && count > 1
 ssize_t readlink(const char *path, char *out, size_t size) {
   long at;
   int with;
+  if (sscanf(path, "/fault/rename/%d", &with) == 1) {
+    rename_error = with;
+    return 0;
+  }
   if (sscanf(path, "/fault/%ld/%d", &at, &with) != 2) return REAL(readlink)(path, out, size);
   pthread_mutex_lock(&lock);
   const size_t length = (size_t)traced < size ? (size_t)traced : size;
@@ -120,12 +128,27 @@ TRANSFER(int, fdatasync, 's', (int fd), (fd), (fd))
 TRANSFER(int, ftruncate, 't', (int fd, off_t length), (fd, length), (fd, length))
 TRANSFER(int, ftruncate64, 't', (int fd, off64_t length), (fd, length), (fd, length))
 
+static int cannot_rename(void) {
+  if (rename_error != 0) errno = rename_error;
+  return rename_error != 0;
+}
+
+int rename(const char *from, const char *to) {
+  if (is_below(to) && (cannot_rename() || fate('n') == FAIL)) return -1;
+  return REAL(rename)(from, to);
+}
+
+/* The native writers' way. Not one of the calls that are counted: it comes within what JavaScript renames. */
+int renameat(int from_dir, const char *from, int to_dir, const char *to) {
+  if (is_watched(to_dir) && cannot_rename()) return -1;
+  return REAL(renameat)(from_dir, from, to_dir, to);
+}
+
 #define ON_PATH(name, kind, about, parameters, arguments)              \
   int name parameters {                                                \
     if (is_below(about) && fate(kind) == FAIL) return -1;              \
     return REAL(name) arguments;                                       \
   }
-ON_PATH(rename, 'n', to, (const char *from, const char *to), (from, to))
 ON_PATH(mkdir, 'm', path, (const char *path, mode_t mode), (path, mode))
 ON_PATH(symlink, 'l', path, (const char *target, const char *path), (target, path))
 ON_PATH(unlink, 'u', path, (const char *path), (path))

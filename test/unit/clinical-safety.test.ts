@@ -205,6 +205,33 @@ describe('a report is refused for', () => {
     expect(await brain3d(args)).toMatchObject({ status: 1, stderr: expect.stringContaining('--allow-modality') });
     expect(await brain3d([...args, '--allow-modality'])).toMatchObject({ status: 0 });
   });
+
+  test('another modality in a sidecar, unless it is allowed', async () => {
+    const scan = join(dir, 'ct.nii.gz');
+    cpSync(SAMPLE, scan);
+    writeFileSync(join(dir, 'ct.json'), '{"Modality":"CT"}');
+    const refusal = { code: 'BRAIN3D_UNSUPPORTED', field: 'modality', message: expect.stringContaining('says CT') };
+    await expect(model.generate(scan, { maxNewTokens: 2 })).rejects.toMatchObject(refusal);
+    await expect(model.encode(scan)).rejects.toMatchObject(refusal);
+    await expect(model.score(scan, 'A lesion.')).rejects.toMatchObject(refusal);
+    const args = ['report', scan, '--model', TINY_MODEL, '--max-new-tokens', '2'];
+    expect(await brain3d(args)).toMatchObject({ status: 1, stderr: expect.stringContaining('--allow-modality') });
+    const allowed = model.generate(scan, { maxNewTokens: 2, allowModality: true });
+    const same = model.generate(SAMPLE, { maxNewTokens: 2 });
+    expect((await allowed).text).toBe((await same).text);
+  });
+
+  test('voxels like Hounsfield units are reported on with a warning', async () => {
+    const scan = await loadVolume(SAMPLE);
+    const data = scan.data().map((value) => (value < 1 ? -1000 : value % 100));
+    const ct = Volume.fromArray(data, [...scan.info.shape] as [number, number, number], [...scan.info.affine]);
+    const report = await model.generate(ct, { maxNewTokens: 2, skullStrip: 'none' });
+    expect(report.warnings).toContainEqual(
+      expect.stringMatching(/^hounsfieldUnits: \d+ % of the voxels are -900 or less/),
+    );
+    const { warnings } = await model.generate(scan, { maxNewTokens: 2 });
+    expect(warnings.filter((warning) => warning.startsWith('hounsfieldUnits'))).toEqual([]);
+  });
 });
 
 describe('what a report says of itself', () => {

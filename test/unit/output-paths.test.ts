@@ -1,4 +1,5 @@
 /** Where results may go: not over the input, not over an earlier result unasked, nowhere outside the folder that was given. */
+import { spawnSync } from 'node:child_process';
 import {
   cpSync,
   linkSync,
@@ -15,7 +16,7 @@ import { join } from 'node:path';
 import { Volume } from 'brain3d';
 import { plainName, ReportFolder } from '../../dist/cli/report-files';
 import { modeOf } from '../support/canaries';
-import { brain3d, SAMPLE, TINY_MODEL } from '../support/cli';
+import { brain3d, ROOT, SAMPLE, TINY_MODEL } from '../support/cli';
 
 // Many processes each: a busy machine takes its time.
 jest.setTimeout(300_000);
@@ -68,6 +69,69 @@ test('the input is not overwritten where it is itself given by a link', async ()
     '--force',
   ]);
   expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining('got the volume itself') });
+});
+
+/** Runs a program where `to` is another name of `from` by a bind mount, in a mount namespace of its own. */
+const withBind = (from: string, to: string, command: string[]) =>
+  spawnSync(
+    'unshare',
+    [
+      '--user',
+      '--map-root-user',
+      '--mount',
+      'sh',
+      '-c',
+      'mount --bind "$0" "$1" && shift && exec "$@"',
+      from,
+      to,
+      ...command,
+    ],
+    { encoding: 'utf8' },
+  );
+const canBind = withBind(tmpdir(), tmpdir(), ['true']).status === 0;
+
+(canBind ? describe : describe.skip)(`bind mounts${canBind ? '' : ' (skipped: none may be made here)'}`, () => {
+  const preprocess = (...args: string[]): string[] => [
+    process.execPath,
+    join(ROOT, 'dist/cli.js'),
+    'preprocess',
+    path('scan.nii.gz'),
+    ...args,
+    '--force',
+  ];
+
+  test('the input is not overwritten through one, of its folder or of itself', () => {
+    const before = readFileSync(path('scan.nii.gz'));
+    mkdirSync(path('mounted'));
+    writeFileSync(path('other.nii.gz'), '');
+    for (const [from, to, out] of [
+      [dir, path('mounted'), path('mounted/scan.nii.gz')],
+      [path('scan.nii.gz'), path('other.nii.gz'), path('other.nii.gz')],
+    ] as const) {
+      for (const args of [
+        ['--out', out],
+        ['--out', path('x.nii'), '--mask-out', out],
+      ]) {
+        const { status, stderr } = withBind(from, to, preprocess(...args));
+        expect(stderr).toContain('got the volume itself');
+        expect(status).toBe(2);
+      }
+      expect(readFileSync(path('scan.nii.gz')).equals(before)).toBe(true);
+    }
+    expect(readdirSync(dir).sort()).toEqual(['mounted', 'other.nii.gz', 'scan.nii.gz']);
+  });
+
+  test('a folder that is one is written to; a file that is one cannot be replaced, which is a typed error', () => {
+    for (const folder of ['mounted', 'folder']) mkdirSync(path(folder));
+    const written = withBind(path('folder'), path('mounted'), preprocess('--out', path('mounted/x.nii')));
+    expect(written).toMatchObject({ status: 0 });
+    expect(names('folder')).toEqual(['x.nii']);
+    for (const file of ['a.nii', 'b.nii']) writeFileSync(path(file), 'old');
+    const refused = withBind(path('a.nii'), path('b.nii'), preprocess('--out', path('b.nii')));
+    expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('[BRAIN3D_IO]') });
+    expect(readFileSync(path('a.nii'), 'utf8')).toBe('old');
+    expect(readdirSync(dir).sort()).toEqual(['a.nii', 'b.nii', 'folder', 'mounted', 'scan.nii.gz']);
+  });
 });
 
 test.each([

@@ -76,6 +76,36 @@ TEST_CASE("N37: a volume with voxels that are no numbers is refused, with their 
   }
 }
 
+TEST_CASE("a volume in Hounsfield units is read with a warning, others without") {
+  const TempDir dir;
+  const auto warned = [&](float background, float head) {
+    const Volume volume = read_volume(
+        dir.write("v.nii", volume_file(background, [&](auto& voxels) { std::fill_n(voxels.begin(), 24, head); })), {});
+    return !volume.warnings.empty() && volume.warnings.back().starts_with("hounsfieldUnits: 63 % of the voxels");
+  };
+  CHECK(warned(-1024, 40));
+  CHECK(warned(-3024, -100));
+  CHECK(warned(-900, 200));
+  CHECK_FALSE(warned(-899, 40));    // no air
+  CHECK_FALSE(warned(-1024, 201));  // nothing soft
+  CHECK_FALSE(warned(-4097, 40));   // not a CT's filler
+  CHECK_FALSE(warned(0, 400));      // MRI
+  std::array<float, 64> voxels;
+  voxels.fill(-1000);
+  std::fill_n(voxels.begin(), 32, 30.0F);
+  const Affine identity{1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+  CHECK(
+      volume_from_array(voxels.data(), {4, 4, 4}, identity).warnings.back() ==
+      "hounsfieldUnits: 50 % of the voxels are -900 or less and 50 % from -100 to 200, as in a CT; brain3d is for MRI");
+  // Few voxels of air, or few of anything soft, are not enough.
+  std::fill(voxels.begin(), voxels.end(), 30.0F);
+  std::fill_n(voxels.begin(), 6, -1000.0F);
+  CHECK(volume_from_array(voxels.data(), {4, 4, 4}, identity).warnings.empty());
+  voxels.fill(-1000);
+  std::fill_n(voxels.begin(), 3, 30.0F);
+  CHECK(volume_from_array(voxels.data(), {4, 4, 4}, identity).warnings.empty());
+}
+
 TEST_CASE("N38, N39: a volume that is constant, zero or almost nowhere bright is refused") {
   const TempDir dir;
   const std::pair<float, std::size_t> cases[] = {{7.5F, 0}, {0, 0}, {0, 1}};

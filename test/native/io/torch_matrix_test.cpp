@@ -119,7 +119,17 @@ TEST_CASE("hostile .pt files P01 to P28") {
     const std::string path = dir.write("projector_vis_scale.pt", row.bytes);
     const test::Bounds bounds;
     const std::clock_t start = std::clock();
-    check_refused([&] { read_peer_projector(path); }, row.code, row.part);
+    check_refused(
+        [&] {
+          try {
+            read_peer_projector(path);
+          } catch (const Error& error) {
+            CHECK(error.detail().file == "projector_vis_scale.pt");
+            CHECK_FALSE(error.detail().field.empty());
+            throw;
+          }
+        },
+        row.code, row.part);
     CHECK(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC < kMaxSeconds);
     bounds.check();
     // Nothing was made beside the file, and the process goes on as before.
