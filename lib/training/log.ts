@@ -1,8 +1,9 @@
 /** `log.jsonl`: a JSON object a line, appended. Cut back on resume, so that it goes on as if nothing had happened. */
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { Brain3DError } from '../errors';
+import { syncPath } from './atomic-directory';
 import type { TrainingPhase } from './phases';
 
 interface Line {
@@ -60,6 +61,8 @@ export class TrainingLog {
         );
       }
       await file.truncate(bytes);
+      // Its name as well: `sync` is for what is in it.
+      if (bytes === 0) await syncPath(dirname(path));
       return new TrainingLog(file, bytes);
     } catch (error) {
       await file.close();

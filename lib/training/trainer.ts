@@ -1,6 +1,5 @@
 /** Training, as programs see it: one object, one run. */
 import { EventEmitter } from 'node:events';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type TypedEmitter from 'typed-emitter';
 import * as v from 'valibot';
@@ -9,6 +8,7 @@ import { chooseDevice, chooseDtype, deviceEntry } from '../device';
 import { Brain3DError, withCallerStack } from '../errors';
 import type { NativeAddon } from '../native';
 import { is, parseOptions } from '../validate';
+import { makeDurableFolders } from './atomic-directory';
 import { readConfigFile } from './config-file';
 import type { TrainedPhase, TrainerEvents, TrainingResult } from './events';
 import { asIoError } from './io-error';
@@ -125,7 +125,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
     }));
     if (!this.#options.resume) await requireOutput(out);
     const addon = loadAddon({ libtorch });
-    await mkdir(out, { recursive: true, mode: 0o700 });
+    await makeDurableFolders(out);
     const unlock = await lockFolder(out);
     try {
       return await this.#inTurn(planned, addon);
