@@ -111,6 +111,20 @@ export class Checkpoints {
   /** @param saveState writes the native state to the given file */
   async write(progress: Progress, logBytes: number, saveState: (file: string) => Promise<void>): Promise<string> {
     const name = checkpointName(progress);
+    // One that could not be synced at the first try.
+    if ((await this.#names()).includes(name)) await syncPath(this.#checkpoints);
+    else await this.#writeNew(name, progress, logBytes, saveState);
+    if (progress.best !== null) await pointLink(this.best, bestName(progress.best.step));
+    await this.#prune();
+    return name;
+  }
+
+  async #writeNew(
+    name: string,
+    progress: Progress,
+    logBytes: number,
+    saveState: (file: string) => Promise<void>,
+  ): Promise<void> {
     await writeDirectoryAtomic(join(this.#checkpoints, name), async (dir) => {
       const state = join(dir, STATE_FILE);
       await saveState(state);
@@ -126,9 +140,6 @@ export class Checkpoints {
       };
       await writeFileAtomic(join(dir, TRAINER_FILE), `${JSON.stringify(stored, null, 2)}\n`);
     });
-    if (progress.best !== null) await pointLink(this.best, bestName(progress.best.step));
-    await this.#prune();
-    return name;
   }
 
   /** Oldest first. */

@@ -29,6 +29,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
+const digestOf = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
+
 /** What a training into the empty folder `root` changes there. */
 async function record(options: TrainerOptions, root: string): Promise<Change[]> {
   const [shim, log] = [join(dir, 'fault-shim.so'), join(dir, 'log')];
@@ -47,7 +49,7 @@ function contentsOf(dir: string): string[] {
   const described = entries.map((entry) => {
     const path = join(entry.parentPath ?? entry.path, entry.name);
     const isLink = entry.isSymbolicLink();
-    const bytes = isLink ? readlinkSync(path) : entry.isFile() ? readFileSync(path).toString('base64') : '';
+    const bytes = isLink ? readlinkSync(path) : entry.isFile() ? digestOf(readFileSync(path)) : '';
     return `${path.slice(dir.length)} ${isLink ? '->' : ''} ${bytes}`;
   });
   return described.sort();
@@ -55,7 +57,7 @@ function contentsOf(dir: string): string[] {
 
 /** Everything that must be the same in the end. */
 function resultOf(out: string) {
-  const best = (name: string): string => readFileSync(join(out, 'lora-sft/best', name)).toString('base64');
+  const best = (name: string): string => digestOf(readFileSync(join(out, 'lora-sft/best', name)));
   return {
     log: comparable(readLog(out, 'lora-sft')),
     weights: best('brain3d.safetensors'),
@@ -127,9 +129,7 @@ function casesOf(numChanges: number): Case[] {
       while (applied < length) disk.apply(changes[applied++] as Change);
       const left = join(dir, 'left');
       disk.rebuild(left, loss);
-      const state = createHash('sha256')
-        .update(`${disk.mark} ${JSON.stringify(contentsOf(left))}`)
-        .digest('hex');
+      const state = digestOf(`${disk.mark} ${JSON.stringify(contentsOf(left))}`);
       if (!seen.has(state)) {
         const at = `${length} of ${changes.length} changes, lost: ${name}, reported: ${disk.mark}`;
         const { from, ...ended } = await goOn(options(left));

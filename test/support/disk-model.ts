@@ -55,11 +55,19 @@ export function someLoss(uniform: () => number): Loss {
   return {
     entriesOf: ({ states }) => pick(states),
     bytesOf: ({ data, durable }) => {
-      const cut = data.subarray(0, Math.floor(uniform() * data.length));
+      const kept = commonLength(data, durable);
+      const cut = data.subarray(0, kept + Math.floor(uniform() * (data.length - kept)));
       // Its length may be there without its bytes.
-      return data.equals(durable) ? data : pick([data, durable, cut, Buffer.alloc(data.length)]);
+      const empty = Buffer.concat([data.subarray(0, kept), Buffer.alloc(data.length - kept)]);
+      return pick([data, durable, cut, empty]);
     },
   };
+}
+
+/** Bytes from the beginning that are the same. */
+function commonLength(a: Buffer, b: Buffer): number {
+  const difference = a.findIndex((byte, at) => byte !== b[at]);
+  return difference < 0 ? a.length : difference;
 }
 
 export function readChanges(log: Buffer): Change[] {
