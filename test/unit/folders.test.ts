@@ -1,14 +1,5 @@
 /** Folders for results: made one by one, and refused where there can be none. */
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { initCheckpoint, preprocessDataset, showDataset, simulateCohort, Trainer } from 'brain3d';
