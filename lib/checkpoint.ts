@@ -4,13 +4,14 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, resolve } from 'node:path';
 import * as v from 'valibot';
 import type { BackboneFile } from './backbone';
 import { digestFiles, fingerprint, readJsonFile } from './backbone';
 import { digestFile } from './dataset/digest';
 import { Brain3DError } from './errors';
+import { makeFolders } from './folders';
 import { COMPRESSIONS, RECIPES, type Recipe } from './recipe';
 
 export const CHECKPOINT_FORMAT_VERSION = 1;
@@ -128,7 +129,7 @@ export async function writeCheckpoint(checkpoint: Omit<Checkpoint, 'hasAdapter'>
     backbones: { vision: backbone(checkpoint.vision), language: backbone(checkpoint.language) },
     provenance: checkpoint.provenance,
   };
-  await mkdir(checkpoint.dir, { recursive: true, mode: 0o700 });
+  await makeFolders(checkpoint.dir);
   await writeFileAtomic(join(checkpoint.dir, CHECKPOINT_FILE), `${JSON.stringify(stored, null, 2)}\n`);
 }
 

@@ -1,7 +1,7 @@
 /** New checkpoints: from two backbones, or from the authors' files. */
 
 import { existsSync } from 'node:fs';
-import { chmod, constants, copyFile, mkdir } from 'node:fs/promises';
+import { chmod, constants, copyFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { loadAddon } from './binding';
@@ -17,6 +17,7 @@ import {
   writeCheckpoint,
 } from './checkpoint';
 import { Brain3DError, withCallerStack } from './errors';
+import { makeFolders } from './folders';
 import type { NativeAddon } from './native';
 import { callNative } from './native-call';
 import { COMPRESSIONS, makeRecipe, PATCH_EMBEDDINGS, RECIPES, type Recipe, recipePrompt } from './recipe';
@@ -103,7 +104,7 @@ export async function importCheckpoint(options: ImportOptions): Promise<Checkpoi
     // The authors' earlier phases leave a whole language model in that folder; only an adapter has this file.
     if (!hasAdapter) return;
     const target = join(parsed.out, ADAPTER_DIR);
-    await mkdir(target, { recursive: true, mode: 0o700 });
+    await makeFolders(target);
     for (const name of ['adapter_config.json', 'adapter_model.safetensors']) {
       await copyFile(join(adapter, name), join(target, name), constants.COPYFILE_EXCL);
       await chmod(join(target, name), 0o600); // a copy has the mode of its source
@@ -131,7 +132,7 @@ async function create(
     );
   }
   const eosTokenId = await reportEos(options.language);
-  await mkdir(options.out, { recursive: true, mode: 0o700 });
+  await makeFolders(options.out);
   const weightsFile = join(options.out, WEIGHTS_FILE);
   const spec = { visionDir: options.vision, languageDir: options.language, recipe, weightsFile };
   await makeWeights(addon, spec, options.signal);

@@ -1,7 +1,7 @@
 /** A report as JSON, and the files that `--out` writes. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoint';
+import { makeFolders } from '../folders';
 import type { GenerateOptions } from '../generation';
 import type { Brain3D } from '../model';
 import { montage } from '../montage';
@@ -41,7 +41,7 @@ export class ReportFolder {
       stems.flatMap((stem) => ENDINGS.map((ending) => `${stem}${ending}`)),
       force,
     );
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeFolders(directory);
     return new ReportFolder(stems);
   }
 

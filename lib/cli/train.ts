@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import type { LoadOptions } from '../model';
 import { DISCLAIMER } from '../report';
 import type { TrainingResult } from '../training/events';
+import { ON_SAVE_ERROR, type OnSaveError } from '../training/keeper';
 import { PHASE_DEFINITIONS, TRAINING_PHASES, type TrainingPhase } from '../training/phases';
 import { Trainer, type TrainerOptions } from '../training/trainer';
 import { addSeed, device, integer } from './options';
@@ -34,6 +35,7 @@ interface TrainFlags {
   recompute?: boolean;
   patience?: number;
   checkpointSteps?: number;
+  onSaveError?: OnSaveError;
   seed?: number;
   device?: string;
   dtype?: LoadOptions['dtype'];
@@ -67,6 +69,12 @@ export function addTrain(program: Command, signal: AbortSignal): void {
       '--checkpoint-steps <n>',
       'steps between checkpoints within an epoch (default: 0, at its end only)',
       integer,
+    )
+    .addOption(
+      new Option(
+        '--on-save-error <what>',
+        'continue: go on without the checkpoint that cannot be written, and try the next one (default: stop)',
+      ).choices(ON_SAVE_ERROR),
     );
   addSeed(command, 'of the order, the dropout and a fresh adapter')
     .option('--device <name>', 'auto, cpu, cuda or cuda:N (default: auto)', device)
@@ -105,6 +113,7 @@ function show(trainer: Trainer, progress: Progress): void {
   };
   let total = 0;
   trainer.on('warning', say);
+  trainer.on('saveError', ({ error }) => say(`warning: ${error.message} [${error.code}]`));
   trainer.on('progress', (update) => progress.update(update));
   trainer.on('phase', (start) => {
     total = start.epochs * start.stepsPerEpoch;

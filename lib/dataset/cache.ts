@@ -1,10 +1,11 @@
 /** A dataset preprocessed into a cache, in parallel; what is there already is kept. */
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { writeFileAtomic } from '../checkpoint';
 import { Brain3DError, type ErrorCode, withCallerStack } from '../errors';
+import { makeFolders } from '../folders';
 import { makeRecipe } from '../recipe';
 import { checkStripOptions, stripEntries } from '../skull-strip';
 import { is, parseOptions } from '../validate';
@@ -89,7 +90,7 @@ export async function preprocessDataset(options: PreprocessDatasetOptions): Prom
     const { manifest: path, out: dir, signal } = parsed;
     const { entries } = await readManifest(path);
     const manifest = { name: basename(path), sha256: await digestFile(path, signal) };
-    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await makeFolders(dir);
     const { keys, skipped, counts } = await fillCache(entries, recipe, parsed);
     await writeIndex(dir, { recipe, manifest, keys, skipped });
     const pruned = parsed.prune ? await prune(dir, new Set(keys.values())) : 0;

@@ -1,10 +1,10 @@
 /** An overview of a dataset to look at: one page, and a picture of every scan. */
-import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { writeFileAtomic } from '../checkpoint';
 import { Brain3DError, type ErrorCode, withCallerStack } from '../errors';
+import { makeFolders } from '../folders';
 import { is, parseOptions } from '../validate';
 import { runInWorkers } from '../worker-pool';
 import { composition } from './composition';
@@ -45,7 +45,7 @@ export async function showDataset(
   return withCallerStack(showDataset, async () => {
     const { entries, skipped } = await readManifest(manifest);
     const pictures = join(parsed.out, PICTURES);
-    await mkdir(pictures, { recursive: true, mode: 0o700 });
+    await makeFolders(pictures);
     const withoutPicture = new Map<string, string>();
     const warnings = new Map<string, string[]>();
     await drawAll(entries, parsed, async (id, result) => {

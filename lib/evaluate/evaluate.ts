@@ -1,9 +1,9 @@
 /** Evaluation: models generate for a split, their texts are scored beside controls, and tables and a page are written. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJsonFile } from '../backbone';
 import { writeFileAtomic } from '../checkpoint';
 import { withCallerStack } from '../errors';
+import { makeFolders } from '../folders';
 import { defaultLayer } from '../metrics/bertscore';
 import type { Pair } from '../metrics/pairs';
 import { scoreByEncoder } from '../metrics/score';
@@ -38,7 +38,7 @@ export async function runEvaluation(options: EvaluateOptions, openModel: OpenMod
   const { data, split = 'test', out, seed = 42, resamples = 1000, wordnet = null, signal, onProgress } = options;
   await checkEncoder(options);
   const cases = await selectCases(data, split, signal);
-  await mkdir(out, { recursive: true, mode: 0o700 });
+  await makeFolders(out);
   const { rows: models, volumes } = await generateModels(cases, options, openModel);
   const controls = makeControls(cases.entries, cases.training, seed);
   const rows = [...models, ...controls.flatMap(({ texts, ...control }) => controlRow(control, texts))];

@@ -1,6 +1,6 @@
 /** Every model's texts for every case and seed, on disk in `generations/`. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolders } from '../folders';
 import { toSnake } from '../spelling';
 import type { Cases } from './cases';
 import { collectTexts, generateCases, pendingCases, requireSomeText } from './generate-cases';
@@ -64,7 +64,7 @@ async function openRuns(
   const models: TextModel[] = [];
   for (const directory of options.models) models.push(await openModel(directory, options));
   const strip = await stripRecipe(cache, options);
-  await mkdir(join(out, FOLDER), { recursive: true, mode: 0o700 });
+  await makeFolders(join(out, FOLDER));
   const stems = fileStems(names);
   const files: ModelRun['files'][] = [];
   for (const [m, model] of models.entries()) {

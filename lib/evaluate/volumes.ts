@@ -1,10 +1,10 @@
 /** The cases' volumes as a model sees them, from the cache; what is missing is made. */
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CACHE_INDEX, fillCache, readCacheIndex } from '../dataset/cache';
 import { type CacheRecipe, volumeFile } from '../dataset/cache-entry';
 import type { ManifestEntry } from '../dataset/manifest';
+import { makeFolders } from '../folders';
 import type { GenerationFailure } from './generations';
 import type { EvaluateOptions } from './options';
 import type { CaseVolume, TextModel } from './text-model';
@@ -36,7 +36,7 @@ export async function prepareVolumes(
   { workers, signal, onProgress }: EvaluateOptions,
 ): Promise<Volumes> {
   const { volumeSize: size, lowerPercentile, upperPercentile } = recipe;
-  await mkdir(cache, { recursive: true, mode: 0o700 });
+  await makeFolders(cache);
   const unusable: Volumes['unusable'] = new Map();
   const { keys } = await fillCache(
     entries,

@@ -7,6 +7,7 @@ import * as v from 'valibot';
 import { writeFileAtomic } from '../checkpoint';
 import { packageVersion } from '../doctor';
 import { Brain3DError, withCallerStack } from '../errors';
+import { makeFolders } from '../folders';
 import { is, parseOptions } from '../validate';
 import { runInWorkers } from '../worker-pool';
 import type { Findings } from './findings';
@@ -95,7 +96,7 @@ async function openFolder(out: string, settings: Record<string, unknown>): Promi
       { file: 'cohort.json' },
     );
   }
-  await mkdir(out, { recursive: true, mode: 0o700 });
+  await makeFolders(out);
   for (const folder of Object.values(FOLDERS)) {
     if (existsSync(join(out, folder)))
       throw new Brain3DError('BRAIN3D_USAGE', `expected a new folder for out, but it holds '${folder}' already`);

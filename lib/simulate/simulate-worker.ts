@@ -1,7 +1,8 @@
 /** A thread that draws subjects of a cohort and writes their files. */
-import { mkdir } from 'node:fs/promises';
+
 import { loadAddon } from '../binding';
 import { writeFileAtomic } from '../checkpoint';
+import { makeFolders } from '../folders';
 import type { NativeAnatomy } from '../native';
 import { Volume } from '../volume';
 import { serveJobs } from '../worker-pool';
@@ -18,7 +19,7 @@ serveJobs<CohortJob, CohortResult, DrawSettings & { out: string }>(async ({ plan
   anatomy ??= loadAnatomy(addon);
   const { native, spec, findings, report } = await drawSubject(addon, await anatomy, plan, settings);
   const files = subjectFiles(out, plan);
-  for (const folder of files.folders) await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const folder of files.folders) await makeFolders(folder);
   const write = (volume: typeof native.flair, path: string, datatype: 'int16' | 'uint8') =>
     new Volume(addon, volume, null).write(path, { datatype });
   await write(native.flair, files.flair, 'int16');

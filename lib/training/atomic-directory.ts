@@ -1,9 +1,16 @@
 /** Directories that are there whole or not at all, also after a power loss. */
 import { mkdir, open, readdir, rename, rm, symlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { makeFolders } from '../folders';
 
 /** Ending of what is being written; whoever finds one later may remove it. */
 export const PARTIAL = '.partial';
+
+/** `makeFolders`, and the names of what was made are on the disk, as is that of `path` if it was there already. */
+export async function makeDurableFolders(path: string): Promise<void> {
+  const made = await makeFolders(path);
+  for (const folder of new Set([...made, resolve(path)])) await syncPath(dirname(folder)).catch(requireAllowed);
+}
 
 /**
  * Has `fill` write a temporary directory beside `target`, syncs everything in it, and renames it. `target` must not exist.
@@ -50,7 +57,13 @@ async function syncTree(dir: string): Promise<void> {
   await syncPath(dir);
 }
 
-async function syncPath(path: string): Promise<void> {
+/** A folder above ours may be closed to us, or its file system have no such call: then nothing can be done for its names. */
+function requireAllowed(cause: NodeJS.ErrnoException): void {
+  if (!['EACCES', 'EPERM', 'EINVAL'].includes(cause.code ?? '')) throw cause;
+}
+
+/** Has a file's bytes, or a folder's names, on the disk. */
+export async function syncPath(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
     await handle.sync();

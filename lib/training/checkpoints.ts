@@ -3,14 +3,21 @@
  * one rename; `best` is a link, changed at one instant. At any moment the newest checkpoint, and the model it calls best,
  * are complete.
  */
-import { mkdir, readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { writeFileAtomic } from '../checkpoint';
 import { digestFile } from '../dataset/digest';
 import { Brain3DError } from '../errors';
 import { respell, toCamel, toSnake } from '../spelling';
-import { PARTIAL, pointLink, removePartials, writeDirectoryAtomic } from './atomic-directory';
+import {
+  makeDurableFolders,
+  PARTIAL,
+  pointLink,
+  removePartials,
+  syncPath,
+  writeDirectoryAtomic,
+} from './atomic-directory';
 import type { Stopping } from './early-stopping';
 
 const STATE_FILE = 'state.safetensors';
@@ -70,8 +77,9 @@ export class Checkpoints {
     return join(this.#dir, 'best');
   }
 
+  /** The folder's place; what stands beside it in the run's folder is on the disk then, too. */
   async make(): Promise<void> {
-    await mkdir(this.#checkpoints, { recursive: true, mode: 0o700 });
+    await makeDurableFolders(this.#checkpoints);
   }
 
   /**
@@ -89,6 +97,8 @@ export class Checkpoints {
       throw damaged(saved.name, `${STATE_FILE} has other bytes than were written`);
     if (saved?.progress.best) await pointLink(this.best, bestName(saved.progress.best.step));
     else await rm(this.best, { force: true });
+    // The one who wrote it may not have come to this: what is older goes once the newest is sure to stay.
+    await syncPath(this.#checkpoints);
     await this.#prune();
     return saved;
   }
@@ -101,6 +111,20 @@ export class Checkpoints {
   /** @param saveState writes the native state to the given file */
   async write(progress: Progress, logBytes: number, saveState: (file: string) => Promise<void>): Promise<string> {
     const name = checkpointName(progress);
+    // One that could not be synced at the first try.
+    if ((await this.#names()).includes(name)) await syncPath(this.#checkpoints);
+    else await this.#writeNew(name, progress, logBytes, saveState);
+    if (progress.best !== null) await pointLink(this.best, bestName(progress.best.step));
+    await this.#prune();
+    return name;
+  }
+
+  async #writeNew(
+    name: string,
+    progress: Progress,
+    logBytes: number,
+    saveState: (file: string) => Promise<void>,
+  ): Promise<void> {
     await writeDirectoryAtomic(join(this.#checkpoints, name), async (dir) => {
       const state = join(dir, STATE_FILE);
       await saveState(state);
@@ -116,9 +140,6 @@ export class Checkpoints {
       };
       await writeFileAtomic(join(dir, TRAINER_FILE), `${JSON.stringify(stored, null, 2)}\n`);
     });
-    if (progress.best !== null) await pointLink(this.best, bestName(progress.best.step));
-    await this.#prune();
-    return name;
   }
 
   /** Oldest first. */

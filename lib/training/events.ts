@@ -1,4 +1,5 @@
 /** What a trainer tells while it runs. */
+import type { Brain3DError } from '../errors';
 import type { Best } from './early-stopping';
 import type { StepLine, ValidationLine } from './log';
 import type { TrainingPhase } from './phases';
@@ -49,6 +50,8 @@ export type TrainerEvents = {
   validation: (validation: ValidationLine) => void;
   /** A checkpoint is complete. */
   checkpoint: (checkpoint: { phase: TrainingPhase; step: number; name: string }) => void;
+  /** Something could not be written, and the run goes on: `onSaveError`. */
+  saveError: (failure: { phase: TrainingPhase; step: number; error: Brain3DError }) => void;
   /** A phase ends before its last epoch. */
   earlyStop: (stop: { phase: TrainingPhase; epoch: number; best: Best }) => void;
   /** A phase is done. */

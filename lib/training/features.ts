@@ -3,13 +3,14 @@
  * `pooled_tokens` (K, E) and `KEY.json`, its sidecar, written last. The key is a digest of everything they depend on.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import type { Checkpoint } from '../checkpoint';
 import { WEIGHTS_FILE, writeFileAtomic } from '../checkpoint';
 import { digestFile } from '../dataset/digest';
 import { Brain3DError } from '../errors';
+import { makeFolders } from '../folders';
 import type { NativeAddon, NativeTensor } from '../native';
 import { callNative } from '../native-call';
 import type { NativeTrainer } from '../native-trainer';
@@ -42,7 +43,7 @@ export async function openFeatures(
   onProgress: (done: number, total: number) => void,
 ): Promise<Float32Array[]> {
   const { addon, native, dir } = source;
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeFolders(dir);
   const encoder = await encoderDigest(source, signal);
   const { numVisualTokens, visionWidth } = native.info();
   const shape = [numVisualTokens, visionWidth];

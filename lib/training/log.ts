@@ -1,8 +1,9 @@
 /** `log.jsonl`: a JSON object a line, appended. Cut back on resume, so that it goes on as if nothing had happened. */
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { Brain3DError } from '../errors';
+import { syncPath } from './atomic-directory';
 import type { TrainingPhase } from './phases';
 
 interface Line {
@@ -39,11 +40,19 @@ export type LogLine = StepLine | ValidationLine;
 
 export class TrainingLog {
   readonly #file: FileHandle;
-  #bytes: number;
+  /** Bytes that are on the disk for sure. */
+  #synced: number;
+  /** Bytes that are written. */
+  #written: number;
+  /** What was written since the last sync. */
+  #unsynced: Buffer[] = [];
+  /** What is not written yet. */
+  #pending = Buffer.alloc(0);
 
   private constructor(file: FileHandle, bytes: number) {
     this.#file = file;
-    this.#bytes = bytes;
+    this.#synced = bytes;
+    this.#written = bytes;
   }
 
   /** Opens or makes the file and cuts it to its first `bytes`. @throws {Brain3DError} BRAIN3D_FORMAT if it is shorter */
@@ -60,6 +69,8 @@ export class TrainingLog {
         );
       }
       await file.truncate(bytes);
+      // Its name as well: `sync` is for what is in it.
+      if (bytes === 0) await syncPath(dirname(path));
       return new TrainingLog(file, bytes);
     } catch (error) {
       await file.close();
@@ -67,21 +78,36 @@ export class TrainingLog {
     }
   }
 
-  /** One after the other: a caller awaits each. */
+  /** One after the other: a caller awaits each. A line that cannot be written is tried again with the next one. */
   async append(line: LogLine): Promise<void> {
-    const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
-    let written = 0;
-    while (written < bytes.length) {
-      const { bytesWritten } = await this.#file.write(bytes, written, bytes.length - written, this.#bytes + written);
-      written += bytesWritten;
-    }
-    this.#bytes += bytes.length;
+    this.#pending = Buffer.concat([this.#pending, Buffer.from(`${JSON.stringify(line)}\n`)]);
+    await this.#write();
   }
 
   /** Has everything on the disk; gives the length. */
   async sync(): Promise<number> {
-    await this.#file.sync();
-    return this.#bytes;
+    await this.#write();
+    try {
+      await this.#file.sync();
+    } catch (error) {
+      // Nobody knows what is there, and a second sync would not say: all of it is written again.
+      this.#pending = Buffer.concat(this.#unsynced);
+      this.#unsynced = [];
+      this.#written = this.#synced;
+      throw error;
+    }
+    this.#unsynced = [];
+    this.#synced = this.#written;
+    return this.#synced;
+  }
+
+  async #write(): Promise<void> {
+    while (this.#pending.length > 0) {
+      const { bytesWritten } = await this.#file.write(this.#pending, 0, this.#pending.length, this.#written);
+      this.#unsynced.push(this.#pending.subarray(0, bytesWritten));
+      this.#pending = this.#pending.subarray(bytesWritten);
+      this.#written += bytesWritten;
+    }
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 /** Everything that a phase needs before its first step; and its run. */
 import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ADAPTER_DIR, type Checkpoint, readCheckpoint, verifyBackbone, WEIGHTS_FILE } from '../checkpoint';
 import { digestFile } from '../dataset/digest';
@@ -7,13 +8,15 @@ import { packageVersion } from '../doctor';
 import { Brain3DError } from '../errors';
 import type { NativeAddon } from '../native';
 import { callNative } from '../native-call';
-import type { NativeTrainer, NativeTrainerSpec } from '../native-trainer';
+import type { NativeTrainer, NativeTrainerInfo, NativeTrainerSpec } from '../native-trainer';
 import { respell, toSnake } from '../spelling';
 import { requireVocabulary, Tokenizer } from '../tokenizer';
 import { ADAPTER_WEIGHTS, continuedAdapterConfig, newAdapterConfig } from './adapter-config';
 import { windowsOf } from './batches';
 import { ContrastiveObjective } from './contrastive-objective';
 import type { Emit, TrainedPhase } from './events';
+import type { Sizes } from './free-space';
+import type { OnSaveError } from './keeper';
 import type { Objective, ObjectiveContext } from './objective';
 import { runPhase, trainedPhase } from './phase-run';
 import {
@@ -44,6 +47,7 @@ export interface PhaseCall {
   device: string;
   dtype: string;
   resume: boolean;
+  onSaveError: OnSaveError;
   addon: NativeAddon;
   control: RunControl;
   emit: Emit;
@@ -51,7 +55,7 @@ export interface PhaseCall {
 
 /** Trains one phase, or what is left of it; done already, it only says what came of it. */
 export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
-  const { phase, data, addon, control, emit } = call;
+  const { phase, data, addon, control, emit, onSaveError } = call;
   const { signal } = control;
   const source = await readCheckpoint(call.model);
   await Promise.all([verifyBackbone('vision', source.vision), verifyBackbone('language', source.language)]);
@@ -90,21 +94,33 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
       phase,
       device: info.device,
       dtype: info.dtype,
-      numParameters: info.parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+      numParameters: countNumbers(info.parameters),
       trainScans: train.length,
       valScans: val.length,
       epochs: settings.epochs,
       stepsPerEpoch: windowsOf(train, settings.batchSize, objective.smallestBatch).length,
       resumedAt: saved?.progress.step ?? 0,
     });
-    const parts = { phase, dir, settings, salt, addon, native, objective, train, checkpoints, model, control, emit };
-    const trained = await runPhase(parts, saved);
+    const sizes = await sizesOf(source, info);
+    const run = { phase, dir, settings, salt, sizes, onSaveError, addon, native, objective, train };
+    const trained = await runPhase({ ...run, checkpoints, model, control, emit }, saved);
     await writeRunPage(dir);
     return trained;
   } finally {
     native?.dispose();
     await tokenizer.dispose();
   }
+}
+
+/** What a checkpoint and a model take on the disk, but for headers. */
+async function sizesOf({ dir }: Checkpoint, { parameters }: NativeTrainerInfo): Promise<Sizes> {
+  const adapter = parameters.filter(({ group }) => group === 'lora');
+  const { size } = await stat(join(dir, WEIGHTS_FILE));
+  return { state: 12 * countNumbers(parameters), model: size + 4 * countNumbers(adapter) };
+}
+
+function countNumbers(parameters: NativeTrainerInfo['parameters']): number {
+  return parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 }
 
 function openObjective(phase: TrainingPhase, context: ObjectiveContext): Promise<Objective> {

@@ -5,11 +5,12 @@ import type { NativeAddon } from '../native';
 import { callNative } from '../native-call';
 import type { NativeStepResult, NativeTrainer } from '../native-trainer';
 import { epochOrder, stepSeed, windowsOf } from './batches';
-import { type ModelSource, writeModel } from './best-model';
+import type { ModelSource } from './best-model';
 import type { Checkpoints, Progress, Saved } from './checkpoints';
 import { type Best, judge } from './early-stopping';
 import type { Emit, TrainedPhase } from './events';
-import { asIoError } from './io-error';
+import type { Sizes } from './free-space';
+import { Keeper, type OnSaveError } from './keeper';
 import { hashId, type StepLine, TrainingLog, type ValidationLine } from './log';
 import { itemsAt, type Objective } from './objective';
 import type { PhaseSettings, TrainingPhase } from './phases';
@@ -33,6 +34,8 @@ export interface PhaseParts {
   train: readonly Scan[];
   checkpoints: Checkpoints;
   model: ModelSource;
+  sizes: Sizes;
+  onSaveError: OnSaveError;
   control: RunControl;
   emit: Emit;
 }
@@ -54,29 +57,25 @@ export async function runPhase(parts: PhaseParts, saved: Saved | null): Promise<
 
 class PhaseRun {
   readonly #parts: PhaseParts;
-  readonly #log: TrainingLog;
+  readonly #keeper: Keeper;
   readonly #stepsPerEpoch: number;
   #progress: Progress;
-  /** Name of the checkpoint that this run would be resumed from; null: from its start. */
-  #savedAs: string | null;
-  /** Whether steps were done since. */
-  #isAhead = false;
 
   constructor(parts: PhaseParts, log: TrainingLog, saved: Saved | null) {
     this.#parts = parts;
-    this.#log = log;
+    this.#keeper = new Keeper(parts, log, saved, START);
     this.#progress = saved?.progress ?? START;
-    this.#savedAs = saved?.name ?? null;
     this.#stepsPerEpoch = this.#windows(0).length;
   }
 
   async toEnd(): Promise<TrainedPhase> {
     const { control } = this.#parts;
+    await this.#keeper.begin();
     try {
       while (this.#progress.finished === null) await this.#epoch();
     } catch (error) {
       // A cancelled step updated nothing, so what is held is the state after the last one.
-      if (control.signal.aborted && this.#isAhead) await this.#save();
+      if (control.signal.aborted) await this.#keeper.keep(this.#progress, true);
       throw error;
     }
     return this.#result(this.#progress.finished);
@@ -85,14 +84,14 @@ class PhaseRun {
   async #epoch(): Promise<void> {
     const { phase, settings, control, emit } = this.#parts;
     const windows = this.#windows(this.#progress.epoch);
-    const save = () => this.#save();
+    const save = () => this.#keeper.keep(this.#progress, false);
     emit('epoch', { phase, epoch: this.#progress.epoch + 1, epochs: settings.epochs });
     while (this.#progress.position < windows.length) {
       await control.boundary(save);
       await this.#step(windows[this.#progress.position] as number[]);
       const { step, position } = this.#progress;
       const isDue = settings.checkpointSteps > 0 && step % settings.checkpointSteps === 0;
-      if (isDue && position < windows.length) await this.#save();
+      if (isDue && position < windows.length) await save();
     }
     await control.boundary(save);
     await this.#validate();
@@ -112,7 +111,6 @@ class PhaseRun {
     });
     this.#requireFinite(result, window);
     this.#progress = { ...this.#progress, step: step + 1, position: this.#progress.position + 1 };
-    this.#isAhead = true;
     const ms = performance.now() - start;
     const line: StepLine = {
       event: 'step',
@@ -128,12 +126,12 @@ class PhaseRun {
       peak_bytes: result.peakDeviceBytes || addon.systemInfo().peakResidentBytes,
       samples: this.#ids(window).map((id) => hashId(this.#parts.salt, id)),
     };
-    await this.#writing('the log', () => this.#log.append(line));
+    await this.#keeper.append(line);
     emit('step', line);
   }
 
   async #validate(): Promise<void> {
-    const { phase, settings, objective, checkpoints, emit } = this.#parts;
+    const { phase, settings, objective, emit } = this.#parts;
     const start = performance.now();
     const loss = await objective.validate();
     const { step } = this.#progress;
@@ -141,11 +139,10 @@ class PhaseRun {
     if (!Number.isFinite(loss)) throw this.#divergence(`the validation loss of epoch ${epoch} is ${loss}`, 'loss');
     const { improved, ...judged } = judge(this.#progress, { loss, epoch, step }, settings.minDelta);
     const best = judged.best as Best;
-    if (improved) {
-      await this.#writing(`the model of epoch ${epoch}`, () =>
-        checkpoints.writeBest(step, (dir) => writeModel(this.#parts.model, best, dir)),
-      );
-    }
+    const isStopped = settings.patience > 0 && judged.epochsWithoutImprovement >= settings.patience;
+    const finished = epoch >= settings.epochs ? 'epochs' : isStopped ? 'early-stop' : null;
+    const isLast = finished !== null;
+    if (improved) await this.#keeper.keepBest(best, isLast);
     const line: ValidationLine = {
       event: 'validation',
       phase,
@@ -156,36 +153,11 @@ class PhaseRun {
       epochs_without_improvement: judged.epochsWithoutImprovement,
       ms: performance.now() - start,
     };
-    await this.#writing('the log', () => this.#log.append(line));
-    const isStopped = settings.patience > 0 && judged.epochsWithoutImprovement >= settings.patience;
-    const finished = epoch >= settings.epochs ? 'epochs' : isStopped ? 'early-stop' : null;
+    await this.#keeper.append(line);
     this.#progress = { ...judged, epoch, position: 0, step, finished };
-    await this.#save();
+    await this.#keeper.keep(this.#progress, isLast);
     emit('validation', line);
     if (finished === 'early-stop') emit('earlyStop', { phase, epoch, best });
-  }
-
-  async #save(): Promise<void> {
-    const { phase, addon, native, checkpoints, emit } = this.#parts;
-    const progress = this.#progress;
-    const name = await this.#writing(`the checkpoint of step ${progress.step}`, async () => {
-      const logBytes = await this.#log.sync();
-      return checkpoints.write(progress, logBytes, (file) =>
-        callNative(addon, undefined, (token) => native.saveState(file, token)),
-      );
-    });
-    this.#savedAs = name;
-    this.#isAhead = false;
-    emit('checkpoint', { phase, step: progress.step, name });
-  }
-
-  async #writing<T>(what: string, write: () => Promise<T>): Promise<T> {
-    try {
-      return await write();
-    } catch (cause) {
-      const remedy = this.#savedAs === null ? this.#kept() : `${this.#kept()}, and --resume goes on from it`;
-      throw asIoError(cause, `${this.#parts.phase}: ${what} could not be written`, remedy);
-    }
   }
 
   /** @throws {Brain3DError} BRAIN3D_DIVERGED naming step, tensor and scans */
@@ -199,14 +171,10 @@ class PhaseRun {
     throw this.#divergence(message, nonFinite.tensor);
   }
 
-  #kept(): string {
-    return this.#savedAs === null ? 'there is no checkpoint yet' : `the checkpoint ${this.#savedAs} is complete`;
-  }
-
   /** A resumed run would come to the same step. */
   #divergence(message: string, field: string): Brain3DError {
     const remedy = 'lower the learning rates or lengthen the warm-up in a new run';
-    const text = `${this.#parts.phase}: ${message}; ${this.#kept()}; ${remedy}`;
+    const text = `${this.#parts.phase}: ${message}; ${this.#keeper.state}; ${remedy}`;
     return new Brain3DError('BRAIN3D_DIVERGED', text, { field });
   }
 

@@ -1,9 +1,9 @@
 /** The folder of a phase's run: begun anew, or gone on with. */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Brain3DError } from '../errors';
-import { PARTIAL, removePartials } from './atomic-directory';
+import { makeDurableFolders, PARTIAL, removePartials } from './atomic-directory';
 import { Checkpoints, type Saved } from './checkpoints';
 import { TRAINING_PHASES } from './phases';
 import { LOCK_FILE } from './run-lock';
@@ -66,7 +66,7 @@ export async function openRunFolder(dir: string, facts: RunFacts, resume: boolea
 /** Makes the folder of a run that has not begun; gives its salt. */
 export async function beginRun({ dir, checkpoints, record }: RunFolder, facts: RunFacts): Promise<string> {
   if (record !== null) return record.salt;
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeDurableFolders(dir);
   await removePartials(dir);
   // First, since a folder that holds anything else without it is taken for somebody else's.
   const { salt } = await writeRunRecord(join(dir, RUN_FILE), facts);

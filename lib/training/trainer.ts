@@ -1,6 +1,5 @@
 /** Training, as programs see it: one object, one run. */
 import { EventEmitter } from 'node:events';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type TypedEmitter from 'typed-emitter';
 import * as v from 'valibot';
@@ -9,9 +8,11 @@ import { chooseDevice, chooseDtype, deviceEntry } from '../device';
 import { Brain3DError, withCallerStack } from '../errors';
 import type { NativeAddon } from '../native';
 import { is, parseOptions } from '../validate';
+import { makeDurableFolders } from './atomic-directory';
 import { readConfigFile } from './config-file';
 import type { TrainedPhase, TrainerEvents, TrainingResult } from './events';
 import { asIoError } from './io-error';
+import { ON_SAVE_ERROR } from './keeper';
 import { trainPhase } from './open-phase';
 import { type PhaseSettings, TRAINING_PHASES, type TrainingPhase } from './phases';
 import { RunControl } from './run-control';
@@ -34,6 +35,11 @@ const TrainerSchema = v.object({
   resume: v.optional(is.flag()),
   /** Folder of the preprocessed volumes and the features. @default `cache` in `out` */
   cache: v.optional(is.text()),
+  /**
+   * Where a checkpoint, a best model or the log cannot be written: `stop`, or tell it (`saveError`) and go on with the old
+   * checkpoint, to try again at the next one. What cannot be written at the end is always an error. @default 'stop'
+   */
+  onSaveError: v.optional(is.oneOf(ON_SAVE_ERROR)),
   ...deviceEntry,
   /** Of the computation; what trains is held in float32. `auto` is bfloat16 on CUDA and float32 on the CPU. */
   dtype: v.optional(is.oneOf(['auto', 'float32', 'bfloat16'])),
@@ -125,7 +131,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
     }));
     if (!this.#options.resume) await requireOutput(out);
     const addon = loadAddon({ libtorch });
-    await mkdir(out, { recursive: true, mode: 0o700 });
+    await makeDurableFolders(out);
     const unlock = await lockFolder(out);
     try {
       return await this.#inTurn(planned, addon);
@@ -138,7 +144,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
     planned: { phase: TrainingPhase; settings: PhaseSettings }[],
     addon: NativeAddon,
   ): Promise<TrainingResult> {
-    const { data, out, model, resume, device: wanted, dtype, cache } = this.#options;
+    const { data, out, model, resume, onSaveError, device: wanted, dtype, cache } = this.#options;
     const { device, warning } = chooseDevice(addon, wanted ?? 'auto');
     if (warning !== null) this.emit('warning', warning);
     const trained: TrainedPhase[] = [];
@@ -154,6 +160,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
         device,
         dtype: chooseDtype(device, dtype ?? 'auto'),
         resume: resume ?? false,
+        onSaveError: onSaveError ?? 'stop',
         addon,
         control: this.#control,
         emit: (event, ...args) => void this.emit(event, ...args),

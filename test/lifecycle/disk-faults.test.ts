@@ -43,8 +43,8 @@ withCompiler(
     const root = join(dir, 'runs');
     mkdirSync(root);
     const options = { ...fixture, phase: 'lora-sft', epochs: 1, batchSize: 2, checkpointSteps: 1 };
-    const given = { options, root, every: 1, errors: IS_FULL ? 'all' : 'by turns' };
-    const { calls, faults, withoutRename } = await run(
+    const given = { options, root, isFull: IS_FULL };
+    const { calls, places, faults, withoutRename } = await run(
       process.execPath,
       [join(ROOT, 'test/support/fault-child.mjs'), JSON.stringify(given)],
       {
@@ -53,8 +53,9 @@ withCompiler(
         UV_USE_IO_URING: '0',
       },
     );
-    expect(calls).toBeGreaterThan(100);
-    expect(faults.length).toBeGreaterThanOrEqual(calls);
+    expect(calls).toBeGreaterThan(300);
+    expect(places).toBeGreaterThan(100);
+    expect(faults.length).toBeGreaterThanOrEqual(places);
     // Every kind of call was hit.
     expect([...new Set(faults.map(({ kind }: Loose) => kind))]).toEqual(
       expect.arrayContaining(['o', 'r', 'w', 's', 'n', 'm', 'c', 'u']),
@@ -62,8 +63,8 @@ withCompiler(
     expect(faults.filter(({ isSame, descriptors }: Loose) => !isSame || descriptors !== 0)).toEqual([]);
     // Short transfers are gone on with; closing and clearing away may fail without harm.
     expect(faults.filter(({ code }: Loose) => code !== undefined && !/^BRAIN3D_/.test(code))).toEqual([]);
-    const codes = faults.flatMap(({ kind, error, code }: Loose) =>
-      'wsn'.includes(kind) && error !== 'short' ? [code] : [],
+    const codes = faults.flatMap(({ kind, error, onSaveError, code }: Loose) =>
+      'wsn'.includes(kind) && error !== 'short' && onSaveError === 'stop' ? [code] : [],
     );
     expect([...new Set(codes)]).toEqual(['BRAIN3D_IO']);
     // Where nothing can be renamed at all, what was saved stays as it was, and is gone on with elsewhere.
@@ -74,6 +75,11 @@ withCompiler(
       isSame: true,
     });
     expect(withoutRename.saved.length).toBeGreaterThan(2);
+    // Where the run is to go on, it does, and tells of what failed.
+    const told = faults.filter(({ saveErrors }: Loose) => saveErrors.length > 0);
+    expect(told.every(({ onSaveError }: Loose) => onSaveError === 'continue')).toBe(true);
+    expect([...new Set(told.flatMap(({ saveErrors }: Loose) => saveErrors))]).toEqual(['BRAIN3D_IO']);
+    expect(told.filter(({ code }: Loose) => code === undefined).length).toBeGreaterThan(10);
   },
   LIMIT_MS,
 );
@@ -111,12 +117,20 @@ const canMount = ((): boolean => {
     };
     const child = join(ROOT, 'test/support/full-disk-child.mjs');
     const [command, args] = inTmpfs(64 * 1024, mount, [process.execPath, child, JSON.stringify({ options, mount })]);
-    const { isSame, stops } = await run(command, args);
+    const { isSame, stops, continued, ended } = await run(command, args);
     expect(isSame).toBe(true);
     expect(stops.length).toBeGreaterThan(3);
     for (const { code, message } of stops) {
       expect(code).toBe('BRAIN3D_IO');
       expect(message).toMatch(/ENOSPC|No space left/i);
+    }
+    // With room made in time it ends well, without it with an error, and either way it has told before.
+    expect(continued).toMatchObject({ isSame: true, resumed: null });
+    expect(ended).toMatchObject({ isSame: true, resumed: 'BRAIN3D_IO' });
+    for (const { warnings, saveErrors } of [continued, ended]) {
+      expect(warnings[0]).toMatch(/the disk has .* MiB free, and the run may need .* MiB more: 3 checkpoints of/);
+      expect(warnings[1]).toMatch(/the disk has .* MiB free, and the checkpoint of step 1 needs .* MiB; make room/);
+      expect(saveErrors[0]).toMatch(/the checkpoint of step 1 could not be written .*there is no checkpoint yet/);
     }
     expect(readFileSync('/proc/self/mounts', 'utf8')).not.toContain(mount);
   },

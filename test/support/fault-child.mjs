@@ -1,16 +1,18 @@
 // Trains again and again in one process whose calls on files fail in turn (fault-shim.c, preloaded).
-// argv: JSON { options, root, every, errors }: `options` without `out`; a fault at each `every`th call of a run, once
-// with each error that its kind of call can have, or with one of them by turns (`errors: 'by turns'`).
+// argv: JSON { options, root, isFull }: `options` without `out`; a fault at each call of a run, once with each error that
+// its kind of call can have. If not `isFull`, with one of them by turns; and of many calls of a kind in a row, such as a
+// file's tensors, only at the first two and the last. By turns the run is to stop at a failed save, and to go on.
 // Then it goes on with an interrupted run where nothing can be renamed, and again where it can.
-// Prints one line of JSON: { calls, faults: [{ at, kind, error, code, message, isSame, descriptors }],
-// withoutRename: { code, message, saved, kept, isSame } }, the last with the digests of the checkpoints before and after.
+// Prints one line of JSON: { calls, places, faults: [{ at, kind, error, onSaveError, saveErrors, code, message, isSame,
+// descriptors }], withoutRename: { code, message, saved, kept, isSame } }, the last with the digests of the checkpoints before
+// and after.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 
-const { options, root, every, errors } = JSON.parse(process.argv[2]);
+const { options, root, isFull } = JSON.parse(process.argv[2]);
 const { Trainer } = createRequire(import.meta.url)('brain3d');
 
 /** Errors by the kind of call; `short` transfers half. */
@@ -31,13 +33,15 @@ const ERRORS = {
 const arm = (at, error = 'none') =>
   readlinkSync(`/fault/${at}/${error === 'short' ? 0 : (constants.errno[error] ?? 0)}`);
 
-async function run(out) {
-  const trainer = new Trainer({ ...options, out, resume: true });
+async function run(out, onSaveError = 'stop') {
+  const trainer = new Trainer({ ...options, out, resume: true, onSaveError });
+  const saveErrors = [];
+  trainer.on('saveError', ({ error }) => saveErrors.push(error.code));
   try {
     await trainer.run();
-    return {};
+    return { saveErrors };
   } catch ({ code, message }) {
-    return { code: code ?? 'none', message };
+    return { saveErrors, code: code ?? 'none', message };
   }
 }
 
@@ -64,20 +68,24 @@ const trace = arm(-1);
 if (digest(join(root, 'traced')) !== expected) throw new Error('two runs without a fault differ');
 
 const faults = [];
-for (let at = 0, turn = 0; at < trace.length; at += every) {
+const isInside = (at) => [at - 2, at - 1, at + 1].every((near) => trace[near] === trace[at]);
+const places = [...trace].map((_, at) => at).filter((at) => isFull || !isInside(at));
+let turn = 0;
+for (const at of places) {
   const known = ERRORS[trace[at]];
-  for (const error of errors === 'all' ? known : [known[turn++ % known.length]]) {
+  for (const error of isFull ? known : [known[turn++ % known.length]]) {
     const out = join(root, 'run');
     const before = descriptors();
     arm(at, error);
-    const outcome = await run(out);
+    const onSaveError = faults.length % 2 === 0 ? 'stop' : 'continue';
+    const outcome = await run(out, onSaveError);
     const hit = arm(-1);
     const mark = hit.indexOf('!');
     const after = descriptors();
     const resumed = await run(out);
     const isSame = resumed.code === undefined && digest(out) === expected;
     const kind = mark < 0 ? null : hit[mark - 1];
-    faults.push({ at, kind, error, ...outcome, resumed, isSame, descriptors: after - before });
+    faults.push({ at, kind, error, onSaveError, ...outcome, resumed, isSame, descriptors: after - before });
     rmSync(out, { recursive: true });
   }
 }
@@ -107,4 +115,4 @@ setRenames('none');
 const kept = checkpoints(out);
 const resumed = await run(out);
 const withoutRename = { ...refused, saved, kept, isSame: resumed.code === undefined && digest(out) === expected };
-console.log(JSON.stringify({ calls: trace.length, faults, withoutRename }));
+console.log(JSON.stringify({ calls: trace.length, places: places.length, faults, withoutRename }));

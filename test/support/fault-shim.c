@@ -1,4 +1,5 @@
-/* Preloaded into a process under test: counts its calls on files below FAULT_ROOT and makes a chosen one fail.
+/* Preloaded into a process under test: counts its calls on files below FAULT_ROOT and makes a chosen one fail; with
+ * FAULT_LOG, a file elsewhere, writes down what changes them, in the order in which it happened.
  *
  * Controlled from inside by readlink("/fault/N/ERRNO"): the call number N from now (from 0) fails with ERRNO, or for
  * ERRNO 0 transfers half of what was asked. N = -1: none. The "link" is the trace of the calls until now, a letter each
@@ -6,11 +7,16 @@
  * that failed.
  *
  * readlink("/fault/rename/ERRNO") makes every renaming below FAULT_ROOT fail from now on, as on a file system that has none;
- * ERRNO 0 ends that. */
+ * ERRNO 0 ends that.
+ *
+ * The log has a record for each call that succeeded: KIND, descriptor, number, count and two paths, with tabs between and a
+ * newline after, then `count` bytes: o open (flags), w write (offset, data), t truncate (length), s sync, c close, n rename,
+ * m mkdir, l symlink (target, path), u unlink, r rmdir, # what readlink("/fault/mark/TEXT") says. disk-model.ts reads it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,12 +31,16 @@
 #define MAX_TRACE 4000
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static char watched[MAX_FD];
+/* Paths of descriptors below FAULT_ROOT; null for others. */
+static char *watched[MAX_FD];
 static char trace[MAX_TRACE];
 static int traced = 0;
 static long calls = 0, fail_at = -1;
 static int fail_with = 0;
 static volatile int rename_error = 0;
+
+/* Held while a call that changes files is made and written down: the log has the order in which they happened. */
+static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
@@ -39,7 +49,49 @@ static int is_below(const char *path) {
   return root != NULL && path != NULL && strncmp(path, root, strlen(root)) == 0;
 }
 
-static int is_watched(int fd) { return fd >= 0 && fd < MAX_FD && watched[fd]; }
+static int is_watched(int fd) { return fd >= 0 && fd < MAX_FD && watched[fd] != NULL; }
+
+/* `path` as seen from the directory `at`, in `out`; null if it is not below FAULT_ROOT. */
+static const char *below(int at, const char *path, char out[PATH_MAX]) {
+  if (path[0] == '/' || at == AT_FDCWD) return is_below(path) ? path : NULL;
+  if (!is_watched(at)) return NULL;
+  snprintf(out, PATH_MAX, "%s/%s", watched[at], path);
+  return out;
+}
+
+static void log_bytes(int fd, const void *bytes, size_t count) {
+  for (const char *at = bytes; count > 0;) {
+    const ssize_t written = REAL(write)(fd, at, count);
+    if (written < 0) abort(); /* A log with a hole would say that something is durable which is not. */
+    at += written;
+    count -= (size_t)written;
+  }
+}
+
+/* `order` is held. Keeps errno. */
+static void record(char kind, int fd, long long number, const void *data, size_t count, const char *a, const char *b) {
+  static int log = -1;
+  const int kept = errno;
+  const char *file = getenv("FAULT_LOG");
+  if (file == NULL) return;
+  if (log < 0) log = REAL(open)(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (log < 0) abort();
+  char head[2 * PATH_MAX + 100];
+  const int length = snprintf(head, sizeof head, "%c\t%d\t%lld\t%zu\t%s\t%s\n", kind, fd, number, count, a, b);
+  log_bytes(log, head, (size_t)length);
+  log_bytes(log, data, count);
+  errno = kept;
+}
+
+/* Makes a call as one with its record. */
+#define RECORDED(type, call, ...)                \
+  ({                                             \
+    pthread_mutex_lock(&order);                  \
+    const type result = call;                    \
+    if (result >= 0) record(__VA_ARGS__);        \
+    pthread_mutex_unlock(&order);                \
+    result;                                      \
+  })
 
 enum { PASS, FAIL, HALF };
 
@@ -70,6 +122,11 @@ ssize_t readlink(const char *path, char *out, size_t size) {
     rename_error = with;
     return 0;
   }
+  if (strncmp(path, "/fault/mark/", 12) == 0) {
+    RECORDED(int, 0, '#', -1, 0, NULL, 0, path + 12, "");
+    errno = ENOENT;
+    return -1;
+  }
   if (sscanf(path, "/fault/%ld/%d", &at, &with) != 2) return REAL(readlink)(path, out, size);
   pthread_mutex_lock(&lock);
   const size_t length = (size_t)traced < size ? (size_t)traced : size;
@@ -82,74 +139,130 @@ ssize_t readlink(const char *path, char *out, size_t size) {
   return (ssize_t)length;
 }
 
-#define OPEN(name)                                                     \
-  int name(const char *path, int flags, ...) {                         \
+/* Null for a path elsewhere: libuv closes without `close`, and a number comes again. */
+static void watch(int fd, const char *path) {
+  if (fd >= MAX_FD) abort();
+  free(watched[fd]);
+  watched[fd] = path == NULL ? NULL : strdup(path);
+}
+
+#define OPENED(call, path)                                                    \
+  if (path != NULL && fate('o') == FAIL) return -1;                           \
+  const int fd = path == NULL ? call : RECORDED(int, call, 'o', result, flags, NULL, 0, path, ""); \
+  if (fd >= 0) watch(fd, path);                                               \
+  return fd;
+
+#define MODE                                                           \
     va_list args;                                                      \
     va_start(args, flags);                                             \
     const mode_t mode = (flags & O_CREAT) ? va_arg(args, mode_t) : 0;  \
     va_end(args);                                                      \
-    const int below = is_below(path);                                  \
-    if (below && fate('o') == FAIL) return -1;                         \
-    const int fd = REAL(name)(path, flags, mode);                      \
-    if (fd >= 0 && fd < MAX_FD) watched[fd] = (char)below;             \
-    return fd;                                                         \
+    char out[PATH_MAX];
+
+#define OPEN(name)                                      \
+  int name(const char *path, int flags, ...) {          \
+    MODE                                                \
+    const char *found = below(AT_FDCWD, path, out);     \
+    OPENED(REAL(name)(path, flags, mode), found)        \
   }
 OPEN(open)
 OPEN(open64)
 
+#define OPENAT(name)                                    \
+  int name(int at, const char *path, int flags, ...) {  \
+    MODE                                                \
+    const char *found = below(at, path, out);           \
+    OPENED(REAL(name)(at, path, flags, mode), found)    \
+  }
+OPENAT(openat)
+OPENAT(openat64)
+
 int close(int fd) {
-  const int was_watched = is_watched(fd);
-  if (was_watched) watched[fd] = 0;
-  const int result = REAL(close)(fd);
+  if (!is_watched(fd)) return REAL(close)(fd);
+  free(watched[fd]);
+  watched[fd] = NULL;
+  const int result = RECORDED(int, REAL(close)(fd), 'c', fd, 0, NULL, 0, "", "");
   /* As the kernel does it: the descriptor is gone, the error is reported. */
-  return was_watched && fate('c') == FAIL ? -1 : result;
+  return fate('c') == FAIL ? -1 : result;
 }
 
-#define TRANSFER(result, name, kind, parameters, whole, half)          \
+#define READ(result, name, parameters, whole, half)                    \
   result name parameters {                                             \
-    const int fated = is_watched(fd) ? fate(kind) : PASS;              \
+    const int fated = is_watched(fd) ? fate('r') : PASS;               \
     if (fated == FAIL) return -1;                                      \
     return fated == HALF ? REAL(name) half : REAL(name) whole;         \
   }
-TRANSFER(ssize_t, write, 'w', (int fd, const void *data, size_t n), (fd, data, n), (fd, data, share(HALF, n)))
-TRANSFER(ssize_t, pwrite, 'w', (int fd, const void *data, size_t n, off_t at), (fd, data, n, at),
-         (fd, data, share(HALF, n), at))
-TRANSFER(ssize_t, pwrite64, 'w', (int fd, const void *data, size_t n, off64_t at), (fd, data, n, at),
-         (fd, data, share(HALF, n), at))
-TRANSFER(ssize_t, writev, 'w', (int fd, const struct iovec *v, int n), (fd, v, n),
-         (fd, v, (int)share(HALF, (size_t)n)))
-TRANSFER(ssize_t, read, 'r', (int fd, void *data, size_t n), (fd, data, n), (fd, data, share(HALF, n)))
-TRANSFER(ssize_t, pread, 'r', (int fd, void *data, size_t n, off_t at), (fd, data, n, at),
-         (fd, data, share(HALF, n), at))
-TRANSFER(ssize_t, pread64, 'r', (int fd, void *data, size_t n, off64_t at), (fd, data, n, at),
-         (fd, data, share(HALF, n), at))
-TRANSFER(int, fsync, 's', (int fd), (fd), (fd))
-TRANSFER(int, fdatasync, 's', (int fd), (fd), (fd))
-TRANSFER(int, ftruncate, 't', (int fd, off_t length), (fd, length), (fd, length))
-TRANSFER(int, ftruncate64, 't', (int fd, off64_t length), (fd, length), (fd, length))
+READ(ssize_t, read, (int fd, void *data, size_t n), (fd, data, n), (fd, data, share(HALF, n)))
+READ(ssize_t, pread, (int fd, void *data, size_t n, off_t at), (fd, data, n, at), (fd, data, share(HALF, n), at))
+READ(ssize_t, pread64, (int fd, void *data, size_t n, off64_t at), (fd, data, n, at), (fd, data, share(HALF, n), at))
 
-static int cannot_rename(void) {
-  if (rename_error != 0) errno = rename_error;
-  return rename_error != 0;
+/* Where the next write of `fd` goes. */
+static off_t place_of(int fd) {
+  struct stat status;
+  if (!(fcntl(fd, F_GETFL) & O_APPEND)) return lseek(fd, 0, SEEK_CUR);
+  return fstat(fd, &status) == 0 ? status.st_size : 0;
 }
 
-int rename(const char *from, const char *to) {
-  if (is_below(to) && (cannot_rename() || fate('n') == FAIL)) return -1;
-  return REAL(rename)(from, to);
-}
-
-/* The native writers' way. Not one of the calls that are counted: it comes within what JavaScript renames. */
-int renameat(int from_dir, const char *from, int to_dir, const char *to) {
-  if (is_watched(to_dir) && cannot_rename()) return -1;
-  return REAL(renameat)(from_dir, from, to_dir, to);
-}
-
-#define ON_PATH(name, kind, about, parameters, arguments)              \
-  int name parameters {                                                \
-    if (is_below(about) && fate(kind) == FAIL) return -1;              \
-    return REAL(name) arguments;                                       \
+#define WRITE(name, parameters, arguments, place)                                                             \
+  ssize_t name parameters {                                                                                   \
+    if (!is_watched(fd)) return REAL(name) arguments;                                                         \
+    const int fated = fate('w');                                                                              \
+    if (fated == FAIL) return -1;                                                                             \
+    n = share(fated, n);                                                                                      \
+    off_t to = 0;                                                                                             \
+    return RECORDED(ssize_t, (to = (off_t)(place), REAL(name) arguments), 'w', fd, to, data, (size_t)result, "", ""); \
   }
-ON_PATH(mkdir, 'm', path, (const char *path, mode_t mode), (path, mode))
-ON_PATH(symlink, 'l', path, (const char *target, const char *path), (target, path))
-ON_PATH(unlink, 'u', path, (const char *path), (path))
-ON_PATH(rmdir, 'u', path, (const char *path), (path))
+WRITE(write, (int fd, const void *data, size_t n), (fd, data, n), place_of(fd))
+WRITE(pwrite, (int fd, const void *data, size_t n, off_t at), (fd, data, n, at), at)
+WRITE(pwrite64, (int fd, const void *data, size_t n, off64_t at), (fd, data, n, at), at)
+
+/* Piece by piece: a write may be short at any place, so this is one that is. */
+ssize_t writev(int fd, const struct iovec *v, int n) {
+  if (!is_watched(fd)) return REAL(writev)(fd, v, n);
+  int first = 0;
+  while (first < n - 1 && v[first].iov_len == 0) first++;
+  return n == 0 ? 0 : write(fd, v[first].iov_base, v[first].iov_len);
+}
+
+#define ON_FILE(name, kind, parameters, arguments, number)             \
+  int name parameters {                                                \
+    if (!is_watched(fd)) return REAL(name) arguments;                  \
+    if (fate(kind) == FAIL) return -1;                                 \
+    return RECORDED(int, REAL(name) arguments, kind, fd, number, NULL, 0, "", ""); \
+  }
+ON_FILE(fsync, 's', (int fd), (fd), 0)
+ON_FILE(fdatasync, 's', (int fd), (fd), 0)
+ON_FILE(ftruncate, 't', (int fd, off_t length), (fd, length), length)
+ON_FILE(ftruncate64, 't', (int fd, off64_t length), (fd, length), length)
+
+static int renamed(int at, const char *from, int to_at, const char *to) {
+  char before[PATH_MAX], after[PATH_MAX];
+  const char *source = below(at, from, before), *target = below(to_at, to, after);
+  if (source == NULL || target == NULL) return REAL(renameat)(at, from, to_at, to);
+  if (rename_error != 0) errno = rename_error;
+  if (rename_error != 0 || fate('n') == FAIL) return -1;
+  return RECORDED(int, REAL(renameat)(at, from, to_at, to), 'n', -1, 0, NULL, 0, source, target);
+}
+int rename(const char *from, const char *to) { return renamed(AT_FDCWD, from, AT_FDCWD, to); }
+int renameat(int at, const char *from, int to_at, const char *to) { return renamed(at, from, to_at, to); }
+
+static int unlinked(int at, const char *path, int flags) {
+  char out[PATH_MAX];
+  const char *found = below(at, path, out);
+  if (found == NULL) return REAL(unlinkat)(at, path, flags);
+  if (fate('u') == FAIL) return -1;
+  const char kind = flags & AT_REMOVEDIR ? 'r' : 'u';
+  return RECORDED(int, REAL(unlinkat)(at, path, flags), kind, -1, 0, NULL, 0, found, "");
+}
+int unlink(const char *path) { return unlinked(AT_FDCWD, path, 0); }
+int rmdir(const char *path) { return unlinked(AT_FDCWD, path, AT_REMOVEDIR); }
+int unlinkat(int at, const char *path, int flags) { return unlinked(at, path, flags); }
+
+#define ON_PATH(name, kind, parameters, arguments, a, b)               \
+  int name parameters {                                                \
+    if (!is_below(path)) return REAL(name) arguments;                  \
+    if (fate(kind) == FAIL) return -1;                                 \
+    return RECORDED(int, REAL(name) arguments, kind, -1, 0, NULL, 0, a, b); \
+  }
+ON_PATH(mkdir, 'm', (const char *path, mode_t mode), (path, mode), path, "")
+ON_PATH(symlink, 'l', (const char *target, const char *path), (target, path), target, path)

@@ -1,5 +1,6 @@
 // Trains on a disk of its own that is really full: with `mount` filled up to a little more room each time, until the run
-// goes through. argv: JSON { options, mount }. Prints { isSame, stops: [{ code, message, roomKib }] }.
+// goes through; then twice with `onSaveError: 'continue'`, once with room made at the first failure and once not.
+// argv: JSON { options, mount }. Prints { isSame, stops: [{ code, message, roomKib }], continued, ended }.
 import { createHash } from 'node:crypto';
 import { readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -40,4 +41,33 @@ for (let roomKib = 16; ; roomKib *= 1.6) {
     if (fill <= 0) throw new Error(`it does not go through with all the room: ${message}`);
   }
 }
-console.log(JSON.stringify({ isSame: digest(out) === expected, stops }));
+const isSame = digest(out) === expected;
+
+/** Leaves room for the log, not for a checkpoint. */
+async function goOn(out, makesRoom) {
+  const [warnings, saveErrors] = [[], []];
+  writeFileSync(filler, Buffer.alloc(freeBytes() - 48 * 1024));
+  const trainer = new Trainer({ ...options, out, onSaveError: 'continue' });
+  trainer.on('warning', (message) => warnings.push(message));
+  trainer.on('saveError', ({ error }) => {
+    saveErrors.push(error.message);
+    if (makesRoom) rmSync(filler);
+  });
+  let resumed = null;
+  try {
+    await trainer.run();
+  } catch ({ code }) {
+    resumed = code;
+    rmSync(filler);
+    await new Trainer({ ...options, out, resume: true }).run();
+  }
+  const result = { warnings, saveErrors, resumed, isSame: digest(out) === expected };
+  rmSync(out, { recursive: true });
+  return result;
+}
+
+rmSync(filler, { force: true });
+rmSync(out, { recursive: true });
+const continued = await goOn(join(mount, 'continued'), true);
+const ended = await goOn(join(mount, 'ended'), false);
+console.log(JSON.stringify({ isSame, stops, continued, ended }));

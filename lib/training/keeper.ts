@@ -1,0 +1,132 @@
+/** What a phase's run keeps: its log, its models, its checkpoints; and what becomes of it where they cannot be written. */
+import { Brain3DError } from '../errors';
+import { callNative } from '../native-call';
+import { writeModel } from './best-model';
+import type { Progress, Saved } from './checkpoints';
+import type { Best } from './early-stopping';
+import { FreeSpace } from './free-space';
+import { asIoError } from './io-error';
+import type { LogLine, TrainingLog } from './log';
+import type { PhaseParts } from './phase-run';
+
+/** What a failed save does to the run. */
+export const ON_SAVE_ERROR = ['stop', 'continue'] as const;
+export type OnSaveError = (typeof ON_SAVE_ERROR)[number];
+
+export class Keeper {
+  readonly #parts: PhaseParts;
+  readonly #log: TrainingLog;
+  readonly #space: FreeSpace;
+  /** What the newest checkpoint holds, or the start. */
+  #kept: Progress;
+  /** Name of the checkpoint that this run would be resumed from; null: from its start. */
+  #name: string | null;
+  /** The best model, where it could not be written: its weights are gone with the next step. */
+  #lost: Best | null = null;
+  /** Whether a line of the log is still to be written. */
+  #isLogBehind = false;
+
+  /** @param start of a run that has no checkpoint */
+  constructor(parts: PhaseParts, log: TrainingLog, saved: Saved | null, start: Progress) {
+    this.#parts = parts;
+    this.#log = log;
+    this.#space = new FreeSpace(parts.dir, parts.sizes, (message) =>
+      parts.emit('warning', `${parts.phase}: ${message}`),
+    );
+    this.#kept = saved?.progress ?? start;
+    this.#name = saved?.name ?? null;
+  }
+
+  /** For messages. */
+  get state(): string {
+    return this.#name === null ? 'there is no checkpoint yet' : `the checkpoint ${this.#name} is complete`;
+  }
+
+  async begin(): Promise<void> {
+    await this.#space.checkWhole();
+  }
+
+  isAhead(progress: Progress): boolean {
+    return progress !== this.#kept;
+  }
+
+  async append(line: LogLine): Promise<void> {
+    const write = () => this.#log.append(line);
+    // What could not be written stays to be written, and is told of once.
+    const isWritten = this.#isLogBehind
+      ? await this.#isDone(write)
+      : await this.#try('the log', line.step, false, write);
+    this.#isLogBehind = !isWritten;
+  }
+
+  /** Writes the model as the best one. `isLast`: a failure is the end whatever was wanted. */
+  async keepBest(best: Best, isLast: boolean): Promise<void> {
+    const { checkpoints, model } = this.#parts;
+    const what = `the model of epoch ${best.epoch}`;
+    await this.#space.check(what, 'model');
+    const isWritten = await this.#try(what, best.step, isLast, () =>
+      checkpoints.writeBest(best.step, (dir) => writeModel(model, best, dir)),
+    );
+    this.#lost = isWritten ? null : best;
+  }
+
+  /** Writes a checkpoint, unless there is one of just this. */
+  async keep(progress: Progress, isLast: boolean): Promise<void> {
+    if (!this.isAhead(progress)) return;
+    const { phase, emit } = this.#parts;
+    const { step } = progress;
+    const what = `the checkpoint of step ${step}`;
+    await this.#space.check(what, 'state');
+    let name = '';
+    const isWritten = await this.#try(what, step, isLast, async () => {
+      name = await this.#write(progress);
+    });
+    if (!isWritten) return;
+    this.#name = name;
+    this.#kept = progress;
+    this.#isLogBehind = false;
+    emit('checkpoint', { phase, step, name });
+  }
+
+  async #write(progress: Progress): Promise<string> {
+    const { addon, native, checkpoints } = this.#parts;
+    // A checkpoint that names a model which is not there would be none.
+    if (this.#lost !== null) {
+      const message = `the model of epoch ${this.#lost.epoch}, the best one, could not be written and is lost`;
+      throw new Brain3DError('BRAIN3D_IO', message);
+    }
+    const logBytes = await this.#log.sync();
+    return checkpoints.write(progress, logBytes, (file) =>
+      callNative(addon, undefined, (token) => native.saveState(file, token)),
+    );
+  }
+
+  /** Whether it is written. Where the run is to go on, a failure of the operating system is told and no more. */
+  async #try(what: string, step: number, isLast: boolean, write: () => Promise<void>): Promise<boolean> {
+    const { phase, onSaveError, emit } = this.#parts;
+    try {
+      await write();
+      return true;
+    } catch (cause) {
+      const remedy = this.#name === null ? this.state : `${this.state}, and --resume goes on from it`;
+      const error = asIoError(cause, `${phase}: ${what} could not be written`, remedy);
+      if (isLast || onSaveError === 'stop' || !isIo(error)) throw error;
+      emit('saveError', { phase, step, error });
+      return false;
+    }
+  }
+
+  async #isDone(write: () => Promise<void>): Promise<boolean> {
+    return write().then(
+      () => true,
+      (cause) => {
+        if (isIo(asIoError(cause, 'the log', ''))) return false;
+        throw cause;
+      },
+    );
+  }
+}
+
+function isIo(error: unknown): error is Brain3DError {
+  return Brain3DError.isInstance(error) && error.code === 'BRAIN3D_IO';
+}

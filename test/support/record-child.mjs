@@ -1,0 +1,19 @@
+// Trains while fault-shim.c, preloaded, writes down what changes the disk; a mark for each checkpoint that is reported.
+// argv: JSON, the options of the trainer.
+import { readlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+const { Trainer } = createRequire(import.meta.url)('brain3d');
+
+/** Into the log, at this place. */
+function mark(text) {
+  try {
+    readlinkSync(`/fault/mark/${text}`);
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error;
+  }
+}
+
+const trainer = new Trainer(JSON.parse(process.argv[2]));
+trainer.on('checkpoint', ({ step }) => mark(step));
+await trainer.run();
