@@ -37,6 +37,10 @@ export interface FoundBrain {
 /** No brain fits into less: a volume that `auto` leaves alone. */
 const MIN_HEAD_MM = 60;
 
+export function mayHoldHead(info: NativeVolumeInfo): boolean {
+  return Math.min(...fieldOfView(info)) >= MIN_HEAD_MM;
+}
+
 /** @throws {TypeError} if the command is missing or not asked for; {RangeError} if it lacks `{in}` or `{out}` */
 export function checkStripOptions(where: string, { skullStrip, skullStripCommand }: StripOptions): void {
   if (skullStrip === 'command' && skullStripCommand === undefined)
@@ -77,9 +81,10 @@ async function lookForBrain(
 ): Promise<FoundBrain> {
   if (skullStrip === 'none') return untouched('skull strip: none was asked for', []);
   if (skullStrip === 'auto') {
-    const field = fieldOfView(volume.info());
-    if (Math.min(...field) < MIN_HEAD_MM) {
-      const summary = `skull strip: left as it is; a field of view of ${field.map(Math.round).join(' x ')} mm holds no head`;
+    const info = volume.info();
+    if (!mayHoldHead(info)) {
+      const field = fieldOfView(info).map(Math.round).join(' x ');
+      const summary = `skull strip: left as it is; a field of view of ${field} mm holds no head`;
       return untouched(summary, [summary]);
     }
   }

@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import { loadAddon } from './binding';
 import { convertDicomFolder } from './dicom';
 import { Brain3DError, fromNative, withCallerStack } from './errors';
+import { faceWarning } from './face';
 import type { NativeAddon, NativeReadOptions, NativeVolume, NativeVolumeInfo } from './native';
 import { callNative } from './native-call';
 import { makeRecipe } from './recipe';
@@ -207,14 +208,16 @@ export async function stripAndPreprocess(
   const defaults = makeRecipe('paper');
   const size = options.size ?? defaults.volumeSize;
   const addon = loadAddon();
-  const { mask, skullStrip } = await findBrain(addon, volume.native, options, options.signal);
+  const { mask, skullStrip: found } = await findBrain(addon, volume.native, options, options.signal);
   const settings = {
     size,
     lowerPercentile: options.lowerPercentile ?? defaults.lowerPercentile,
     upperPercentile: options.upperPercentile ?? defaults.upperPercentile,
-    mask: skullStrip.method === 'already-stripped' ? null : mask,
+    mask: found.method === 'already-stripped' ? null : mask,
   };
   const native = await callNative(addon, options.signal, (token) => addon.preprocess(volume.native, settings, token));
+  const warning = options.skullStrip === 'none' ? faceWarning(native) : null;
+  const skullStrip = warning === null ? found : { ...found, warnings: [...found.warnings, warning] };
   return {
     volume: new Volume(addon, native, { size, skullStrip }, skullStrip.warnings),
     mask: mask === null ? null : new Volume(addon, mask, null),

@@ -80,8 +80,6 @@ async function run(paths: string[], flags: ReportFlags, signal: AbortSignal): Pr
   // A mistyped name should not cost the time in which a large model loads.
   for (const path of paths) await checkVolume(path, reading, options);
   const folder = flags.out === undefined ? null : await ReportFolder.make(flags.out, paths.map(nameOf), flags.force);
-  if (folder !== null && options.skullStrip === 'none')
-    note('warning: without skull-stripping the montage of a head may show a face that can be recognised');
   const settings = { ...options, signal };
   const documents: unknown[] = [];
   await withModel({ ...flags, model }, signal, async (loaded, progress) => {

@@ -33,7 +33,7 @@ export type ShowJob = Pick<ManifestEntry, 'id' | 'image' | 'orientation'>;
 export type ShowResult = { png: Uint8Array; warnings: string[] } | { code: ErrorCode; message: string };
 
 /**
- * Writes `index.html`, which needs nothing but the pictures in `montages/` beside it. The pictures may show faces.
+ * Writes `index.html`, which needs nothing but the pictures in `montages/` beside it. The pictures are of stripped brains.
  * @returns the page's path, and scans without a picture with the reason
  * @throws {Brain3DError} the failure of a scan, named by its id; as `readManifest`
  */

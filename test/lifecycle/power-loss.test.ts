@@ -17,7 +17,7 @@ import { comparable, readLog, train, writeTrainingFixture } from '../support/tra
 /** All beginnings with all losses, not a few of them. */
 const IS_FULL = process.env.BRAIN3D_ALL_FAULTS === '1';
 const LIMIT_MS = IS_FULL ? 3 * 3_600_000 : 240_000;
-const SOME = 12;
+const SOME = 8;
 const STEPS = 4;
 
 const hasCompiler = spawnSync('cc', ['--version']).status === 0;
@@ -86,20 +86,23 @@ interface Case {
   loss: Loss;
 }
 
-function casesOf(numChanges: number): Case[] {
+function casesOf(changes: readonly Change[]): Case[] {
   const random = new SplitMix64(20261124);
   const mixed = () => ({ name: 'mixed', loss: someLoss(() => random.uniform()) });
   const extremes = Object.entries(LOSSES).map(([name, loss]) => ({ name, loss }));
   if (IS_FULL) {
-    const lengths = Array.from({ length: numChanges + 1 }, (_, length) => length);
+    const lengths = Array.from({ length: changes.length + 1 }, (_, length) => length);
     return lengths.flatMap((length) => [...extremes, mixed(), mixed()].map((loss) => ({ length, ...loss })));
   }
-  // Spread over the whole run; the losses by turns.
+  // Right after each report everything else is lost; between, spread over the whole run, the losses by turns.
+  const reports = changes.flatMap(({ kind }, at) => (kind === '#' ? [at + 1] : []));
   const [, bytes, entries, everything] = extremes as [Omit<Case, 'length'>, ...Omit<Case, 'length'>[]];
-  return Array.from({ length: SOME }, (_, index) => ({
-    length: Math.floor(((index + random.uniform()) * numChanges) / SOME),
-    ...([everything, mixed(), bytes, everything, mixed(), entries][index % 6] as Omit<Case, 'length'>),
+  const between = Array.from({ length: SOME }, (_, index) => ({
+    length: Math.floor(((index + random.uniform()) * changes.length) / SOME),
+    ...([mixed(), bytes, mixed(), entries][index % 4] as Omit<Case, 'length'>),
   }));
+  const cases = [...between, ...reports.map((length) => ({ length, ...(everything as Omit<Case, 'length'>) }))];
+  return cases.sort((a, b) => a.length - b.length);
 }
 
 (hasCompiler ? test : test.skip)(
@@ -125,7 +128,7 @@ function casesOf(numChanges: number): Case[] {
     let applied = 0;
     const seen = new Set<string>();
     const reported = new Set<string | null>();
-    for (const { length, name, loss } of casesOf(changes.length)) {
+    for (const { length, name, loss } of casesOf(changes)) {
       while (applied < length) disk.apply(changes[applied++] as Change);
       const left = join(dir, 'left');
       disk.rebuild(left, loss);

@@ -6,7 +6,7 @@ import { rounds } from '../support/rounds';
 /** BRAIN3D_ROUNDS=16 for the whole: 16 threads with 20 requests each. */
 const WORKERS = rounds(4);
 const REQUESTS = WORKERS < 16 ? 5 : 20;
-const LIMIT_MS = 60_000 + 30_000 * WORKERS;
+const LIMIT_MS = 60_000 + 90_000 * WORKERS;
 
 test(
   `${WORKERS} workers with ${REQUESTS} requests each, beside the main thread`,

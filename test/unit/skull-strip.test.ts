@@ -39,6 +39,12 @@ function dice(a: Float32Array, b: Float32Array): number {
   return (2 * both) / sum;
 }
 
+/** With something in every voxel. */
+function noisy(volume: Volume): Volume {
+  const voxels = volume.data().map((voxel, at) => voxel + 1 + ((at * 7919) % 13));
+  return Volume.fromArray(voxels, volume.info.shape as [number, number, number], [...volume.info.affine]);
+}
+
 /** The head along other voxel axes: (i, j, k) reversed, or exchanged in a circle. */
 async function stored(how: 'reversed' | 'rotated'): Promise<Volume> {
   const head = await loadVolume(HEAD);
@@ -81,6 +87,40 @@ test('a stripped volume passes as it is, bit for bit, and says so', async () => 
     summary: 'skull strip: none was asked for',
     warnings: [],
   });
+});
+
+test('a head that is not stripped carries a warning that its face may be recognised, wherever it goes', async () => {
+  const face =
+    /^the volume was not stripped and looks like a whole head \(\d+ % of its voxels are not 0, 4\.\d l\): .*face/;
+  const head = await loadVolume(HEAD);
+  const volumes = [
+    await preprocess(head, { skullStrip: 'none' }),
+    // With noise around it, nothing but the share says so.
+    await preprocess(noisy(await loadVolume(SAMPLE)), { skullStrip: 'none' }),
+  ];
+  expect(volumes[0]?.info.warnings).toEqual([expect.stringMatching(face)]);
+  expect(volumes[0]?.preprocessed?.skullStrip.warnings).toEqual(volumes[0]?.info.warnings);
+  expect(volumes[1]?.info.warnings).toEqual([expect.stringMatching(/\(8\d % of its voxels are not 0/)]);
+  expect((await preprocess(head)).info.warnings.filter((text) => /face/.test(text))).toEqual([]);
+  // Smaller than a head: whatever is in it is none.
+  const small = Volume.fromArray(
+    new Float32Array(8000).map((_, i) => 1 + (i % 7)),
+    [20, 20, 20],
+    RAS,
+  );
+  expect((await preprocess(small, { skullStrip: 'none' })).info.warnings).toEqual([]);
+
+  const out = join(dir, 'reports');
+  const short = ['--model', TINY_MODEL, '--max-new-tokens', '2', '--skull-strip', 'none'];
+  const { status, stderr } = await brain3d(['report', HEAD, SAMPLE, ...short, '--out', out]);
+  expect({ status, faces: stderr.match(/warning: .*whole head/g) }).toEqual({
+    status: 0,
+    faces: ['warning: colin27_head_2mm.nii.gz: the volume was not stripped and looks like a whole head'],
+  });
+  const document = JSON.parse(readFileSync(join(out, 'colin27_head_2mm.report.json'), 'utf8'));
+  expect(document.warnings).toContainEqual(expect.stringMatching(face));
+  const written = await brain3d(['preprocess', HEAD, '--out', join(dir, 'head.nii'), '--skull-strip', 'none']);
+  expect(written.stderr).toMatch(/warning: the volume was not stripped and looks like a whole head/);
 });
 
 test('a head is stripped, and its preprocessed volume is that of the masked head', async () => {
