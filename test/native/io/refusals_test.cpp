@@ -175,6 +175,10 @@ TEST_CASE("authors' files: sizes that wrap, too many tensors, another byte order
   refused(archive_of(one({.count = "K\x09", .offset = far, .shape = "K\x03K\x03\x86", .strides = far + far + "\x86"}),
                      std::string(36, '\0')),
           ErrorCode::Format, misfit);
+  // Negative where nothing would be read by it: an offset of no elements, the stride of an axis of length 1.
+  const std::string minus_one = "J\xff\xff\xff\xff";
+  refused(archive_of(one({.offset = minus_one, .shape = "K\0K\x03\x86"s})), ErrorCode::Format, misfit);
+  refused(archive_of(one({.shape = "K\x01K\x06\x86", .strides = minus_one + "K\x01\x86"})), ErrorCode::Format, misfit);
 
   std::string many;
   for (int i = 0; i < 17; ++i) many += unicode(std::to_string(i)) + TensorCode{}.code() + "s";
