@@ -11,10 +11,8 @@ const LARGEST_BRAIN_ML = 2500;
 export function faceWarning(preprocessed: NativeVolume): string | null {
   const info = preprocessed.info();
   if (!mayHoldHead(info)) return null;
-  const voxels = preprocessed.data();
-  let count = 0;
-  for (const voxel of voxels) if (voxel !== 0) count++;
-  const share = count / voxels.length;
+  const count = preprocessed.countNonZero();
+  const share = count / info.shape.reduce((product, side) => product * side, 1);
   const ml = (count * info.spacingMm.reduce((product, mm) => product * mm, 1)) / 1000;
   if (share <= HEAD_SHARE && ml <= LARGEST_BRAIN_ML) return null;
   return (

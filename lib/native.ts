@@ -75,6 +75,7 @@ export interface NativeVolume {
   info(): NativeVolumeInfo;
   /** A copy of the voxels, row-major (D, H, W), float32. */
   data(): Float32Array;
+  countNonZero(): number;
 }
 
 /** How a volume's voxels are stored in a file. */
