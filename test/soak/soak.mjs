@@ -26,7 +26,7 @@ const SAMPLES = 40;
 const PLANS = {
   reports: { calls: 2000, warm: 200, short: 40, allocated: 0.25, resident: 4, heap: 0.1 },
   cycles: { calls: 500, warm: 50, short: 24, allocated: 2, resident: 28, heap: 2 },
-  aborts: { calls: 10_000, warm: 1000, short: 400, allocated: 0.1, resident: 1, heap: 0.1 },
+  aborts: { calls: 10_000, warm: 1000, short: 400, allocated: 0.1, resident: 2, heap: 0.1 },
   refusals: { calls: 10_000, warm: 1000, short: 800, allocated: 0.05, resident: 0.5, heap: 0.1 },
 };
 /** Of what is resident, over a whole run. */
