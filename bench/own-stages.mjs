@@ -1,19 +1,24 @@
 // brain3d's side of the stage benchmark: one process, one JSON object on stdout.
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { Brain3D, loadVolume, preprocess } from 'brain3d';
 
 const [checkpoint, volumePath, options] = [process.argv[2], process.argv[3], JSON.parse(process.argv[4])];
+
+const addon = createRequire(import.meta.url)('../dist/binding.js').loadAddon();
+const [gpu = null] = options.device.startsWith('cuda') ? addon.systemInfo().cudaDevices : [];
+
+/** Peak resident memory of this process in bytes; on CUDA what LibTorch took of the device. */
+function peakBytes() {
+  if (gpu !== null) return gpu.totalBytes - addon.systemInfo().cudaDevices[0].freeBytes;
+  return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024;
+}
 
 function summary(times) {
   const sorted = [...times].sort((a, b) => a - b);
   const middle = sorted.length / 2;
   const median = sorted.length % 2 === 1 ? sorted[Math.floor(middle)] : (sorted[middle - 1] + sorted[middle]) / 2;
   return { median_ms: median, min_ms: sorted[0], max_ms: sorted.at(-1) };
-}
-
-/** Peak resident memory of this process in bytes. */
-function peakResidentBytes() {
-  return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024;
 }
 
 async function timed(repeat, work) {
@@ -28,14 +33,16 @@ async function timed(repeat, work) {
 
 const readPreprocess = async () => preprocess(await loadVolume(volumePath));
 const volume = await readPreprocess();
-const baselineBytes = peakResidentBytes(); // LibTorch opened, nothing of the model held
+const baselineBytes = peakBytes(); // LibTorch opened, nothing of the model held
 const loadStart = performance.now();
 const model = await Brain3D.load({ model: checkpoint, device: options.device, dtype: options.dtype });
 const loadMs = performance.now() - loadStart;
 
+const { cudaGraph } = options;
+
 /** Greedy decoding of exactly `tokens` tokens. */
 const generate = (tokens) =>
-  model.generate(volume, { greedy: true, minNewTokens: tokens, maxNewTokens: tokens }).then((report) => ({
+  model.generate(volume, { greedy: true, minNewTokens: tokens, maxNewTokens: tokens, cudaGraph }).then((report) => ({
     ...report,
     languageMs: report.timingsMs.prefill + report.timingsMs.decode,
   }));
@@ -60,7 +67,8 @@ const result = {
   decode: summary(stages.decode),
   token_ids: report.tokenIds,
   weight_bytes: model.info.weightBytes,
-  peak_model_bytes: peakResidentBytes() - baselineBytes,
+  peak_model_bytes: peakBytes() - baselineBytes,
+  gpu: gpu?.description ?? null,
 };
 await model.dispose();
 process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -2,11 +2,12 @@
 // Stages of a report against the same stages in transformers, in one run: preprocess, encode, prefill, decode.
 //
 //   npm run bench -- [--python PYTHON] [--size small|4b] [--tokens N] [--repeat R] [--rounds N] [--device cpu|cuda]
-//                    [--dtype float32|bfloat16] [--out FILE.json]
+//                    [--dtype float32|bfloat16] [--cuda-graph] [--out FILE.json]
 //
 // PYTHON must import torch, transformers, nibabel and safetensors. Both sides run in fresh processes, one after the
 // other, `rounds` times in turns, so that a machine's drift meets both. Not timed: process start and model load (ours
-// is reported apart). The greedy tokens of both sides must be the same, or there is nothing to compare.
+// is reported apart). In float32 the greedy tokens of both sides must be the same, or there is nothing to compare; in
+// bfloat16 rounding decides between the nearly equal logits of a random model, so there it is said, not asked for.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
@@ -28,6 +29,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '2' },
     device: { type: 'string', default: 'cpu' },
     dtype: { type: 'string', default: 'float32' },
+    'cuda-graph': { type: 'boolean', default: false },
     volume: { type: 'string', default: join(ROOT, 'assets/colin27_t1_2mm.nii.gz') },
     out: { type: 'string' },
   },
@@ -62,13 +64,18 @@ function activationBytes(dir, dtype) {
 async function main() {
   const dir = mkdtempSync(join(tmpdir(), 'brain3d-bench-'));
   try {
-    execFileSync(values.python, [join(ROOT, 'bench/reference/make_model.py'), dir, '--size', values.size], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
+    execFileSync(
+      values.python,
+      [join(ROOT, 'bench/reference/make_model.py'), dir, '--size', values.size, '--device', values.device],
+      {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      },
+    );
     const [vision, language, checkpoint] = ['vision', 'language', 'checkpoint'].map((name) => join(dir, name));
     await initCheckpoint({ vision, language, out: checkpoint });
     const { device, dtype, volume } = values;
-    const options = { tokens: Number(values.tokens), repeat: Number(values.repeat), device, dtype };
+    const cudaGraph = values['cuda-graph'];
+    const options = { tokens: Number(values.tokens), repeat: Number(values.repeat), device, dtype, cudaGraph };
     const ids = JSON.stringify(await promptIds(language));
     const ours = [];
     const theirs = [];
@@ -108,13 +115,14 @@ function report(dir, ours, theirs) {
   const result = {
     date: new Date().toISOString().slice(0, 10),
     command: `npm run bench -- ${process.argv.slice(2).join(' ')}`.trim(),
-    machine: { cpu: cpus()[0].model, cores: cpus().length, memory_bytes: totalmem() },
+    machine: { cpu: cpus()[0].model, cores: cpus().length, memory_bytes: totalmem(), gpu: ours[0].gpu },
     node: process.version,
     torch: theirs[0].torch,
     transformers: theirs[0].transformers,
     size: values.size,
     device: values.device,
     dtype: values.dtype,
+    cuda_graph: values['cuda-graph'],
     tokens: Number(values.tokens),
     same_greedy_tokens: same,
     load_ms: Math.min(...ours.map((round) => round.load_ms)),
@@ -139,7 +147,7 @@ function report(dir, ours, theirs) {
     if (!existsSync(dirname(values.out))) mkdirSync(dirname(values.out), { recursive: true });
     writeFileSync(values.out, `${JSON.stringify(result, null, 2)}\n`);
   }
-  if (!same) process.exitCode = 1;
+  if (!same && values.dtype === 'float32') process.exitCode = 1;
 }
 
 await main();

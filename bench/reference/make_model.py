@@ -1,12 +1,13 @@
 """Random-weight backbones of a stated size for benchmarks: speed does not depend on the values.
 
-    python bench/reference/make_model.py DIR [--size small|4b|train]
+    python bench/reference/make_model.py DIR [--size small|4b|train] [--device cpu|cuda]
 
 Writes DIR/vision and DIR/language in Hugging Face format (with the demo model's tokenizer, whose ids fit any of the
-vocabularies here; `train` takes made-up ids and gets none).
+vocabularies here; `train` takes made-up ids and gets none). `4b` has MedGemma's vocabulary too, since the head is a sixth of what a
+token reads: its tokenizer gets tokens that no text has.
 """
 import argparse
-import shutil
+import json
 from pathlib import Path
 
 import torch
@@ -32,7 +33,8 @@ SIZES = {
     "4b": {
         "vision": dict(hidden_size=1152, intermediate_size=4304, num_hidden_layers=27, num_attention_heads=16),
         "language": dict(hidden_size=2560, intermediate_size=10240, num_hidden_layers=34, num_attention_heads=8,
-                         num_key_value_heads=4, head_dim=256, query_pre_attn_scalar=256, sliding_window=1024),
+                         num_key_value_heads=4, head_dim=256, query_pre_attn_scalar=256, sliding_window=1024,
+                         vocab_size=262_208),
         "dtype": torch.bfloat16,
     },
 }
@@ -42,19 +44,26 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--device", default="cpu", help="where the weights are drawn: billions take a while on a CPU")
     args = parser.parse_args()
     size = SIZES[args.size]
+    torch.set_default_device(args.device)
     torch.manual_seed(0)
     torch.set_default_dtype(size["dtype"])
     text = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2, vocab_size=64)
     vision = SiglipModel(SiglipConfig(text_config=text, vision_config=dict(size["vision"], image_size=448, patch_size=14)))
     vision.save_pretrained(args.out / "vision")
-    # The tokenizer has 1,711 ids; the embedding is padded by less than brain3d accepts as padding.
-    language = Gemma3ForCausalLM(Gemma3TextConfig(**({"vocab_size": 1792} | size["language"])))
+    # The tokenizer has 1,921 ids; the embedding is padded by less than brain3d accepts as padding.
+    config = Gemma3TextConfig(**({"vocab_size": 1984} | size["language"]))
+    language = Gemma3ForCausalLM(config)
     language.save_pretrained(args.out / "language")
     if args.size != "train":
-        tokenizer = Path(__file__).parents[2] / "models/tiny/language/tokenizer.json"
-        shutil.copy(tokenizer, args.out / "language" / "tokenizer.json")
+        tokenizer = json.loads((Path(__file__).parents[2] / "models/tiny/language/tokenizer.json").read_text())
+        if args.size == "4b":
+            vocabulary = tokenizer["model"]["vocab"]
+            for id in range(max(vocabulary.values()) + 1, config.vocab_size - 63):
+                vocabulary[f"<unused{id}>"] = id
+        (args.out / "language" / "tokenizer.json").write_text(json.dumps(tokenizer))
 
 
 if __name__ == "__main__":

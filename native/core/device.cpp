@@ -72,6 +72,8 @@ std::vector<CudaDeviceInfo> cuda_devices() {
   return devices;
 }
 
+void use_ieee_float32() { at::globalContext().setAllowTF32CuDNN(false); }
+
 std::int64_t peak_bytes([[maybe_unused]] at::Device device) {
 #ifdef BRAIN3D_WITH_CUDA
   if (device.is_cuda()) {

@@ -15,6 +15,10 @@ namespace brain3d {
 /// or this build has no CUDA.
 at::Device parse_device(const std::string& name);
 
+/// Makes float32 mean float32: cuDNN's convolutions would otherwise round to TF32's 10 bits, which cuBLAS never does
+/// here, and the patch embedding would be off by 1e-3. For the whole process; called before anything computes.
+void use_ieee_float32();
+
 struct CudaDeviceInfo {
   std::string name;  // "cuda:0"
   std::string description;

@@ -46,7 +46,8 @@ void StepGraph::run(std::int64_t key, const std::function<void()>& body) {
     } else {
       if (found->second == nullptr) {
         found->second = std::make_unique<at::cuda::CUDAGraph>();
-        found->second->capture_begin();
+        // Of this thread's calls alone: another environment of the process may use the device meanwhile.
+        found->second->capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
         body();
         found->second->capture_end();
       }

@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "core/cpu_allocator.h"
+#include "core/device.h"
 #include "napi/addon_data.h"
 #include "napi/exports.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   install_caching_cpu_allocator();
+  use_ieee_float32();
   env.SetInstanceData(new AddonData(env));
   export_cancel_token(env, exports);
   export_volume(env, exports);

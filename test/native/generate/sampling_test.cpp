@@ -18,35 +18,41 @@ namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
 
-at::Tensor row(const std::vector<float>& values) { return at::tensor(values).unsqueeze(0); }
-at::Tensor count_of(std::int64_t n) { return at::scalar_tensor(n, at::kLong); }
+at::Tensor row(const std::vector<float>& values) { return at::tensor(values).unsqueeze(0).to(test_device()); }
+at::Tensor count_of(std::int64_t n) {
+  return at::scalar_tensor(n, at::TensorOptions().dtype(at::kLong).device(test_device()));
+}
+
+at::Tensor zeros(at::IntArrayRef sizes, at::ScalarType type = at::kFloat) {
+  return at::zeros(sizes, at::TensorOptions().dtype(type).device(test_device()));
+}
 
 /// A history buffer of the given capacity, as the sampler holds it.
 at::Tensor history_of(const std::vector<std::int64_t>& ids, std::int64_t capacity) {
   at::Tensor history = at::zeros({1, capacity}, at::kLong);
   for (std::size_t i = 0; i < ids.size(); ++i) history[0][static_cast<std::int64_t>(i)] = ids[i];
-  return history;
+  return history.to(test_device());
 }
 
 at::Tensor seen_of(const at::Tensor& history, std::int64_t vocab) {
-  at::Tensor seen = at::zeros({history.size(0), vocab}, at::kBool);
+  at::Tensor seen = at::zeros({history.size(0), vocab}, history.options().dtype(at::kBool));
   return history.size(1) == 0 ? seen : seen.scatter_(1, history, true);
 }
 
 /// Indices that are not banned, of one row.
 std::vector<std::int64_t> kept(const at::Tensor& scores) {
-  const at::Tensor indices = (scores[0] > -kInf).nonzero().flatten();
+  const at::Tensor indices = (scores[0] > -kInf).nonzero().flatten().cpu();
   return {indices.const_data_ptr<std::int64_t>(), indices.const_data_ptr<std::int64_t>() + indices.numel()};
 }
 
 std::vector<std::int64_t> banned(const at::Tensor& scores) {
-  const at::Tensor indices = (scores[0] == -kInf).nonzero().flatten();
+  const at::Tensor indices = (scores[0] == -kInf).nonzero().flatten().cpu();
   return {indices.const_data_ptr<std::int64_t>(), indices.const_data_ptr<std::int64_t>() + indices.numel()};
 }
 
 std::vector<std::int64_t> ngram_bans(const std::vector<std::int64_t>& history) {
-  return banned(no_repeat_ngram(at::zeros({1, 10}), history_of(history, 16),
-                                count_of(static_cast<std::int64_t>(history.size())), 3));
+  return banned(
+      no_repeat_ngram(zeros({1, 10}), history_of(history, 16), count_of(static_cast<std::int64_t>(history.size())), 3));
 }
 
 std::vector<std::int64_t> top_p_kept(const std::vector<float>& probabilities, double p) {
@@ -72,7 +78,7 @@ at::Tensor apply(const at::Tensor& scores, const io::Json& processor, const at::
     return no_repeat_ngram(scores, buffer, count_of(length), processor.at("size"));
   }
   if (type == "min_new_tokens") {
-    at::Tensor is_eos = at::zeros({vocab}, at::kBool);
+    at::Tensor is_eos = zeros({vocab}, at::kBool);
     for (const std::int64_t id : processor.at("eos")) is_eos[id] = true;
     return min_new_tokens(scores, is_eos, count_of(length), processor.at("min_new_tokens"));
   }
@@ -86,9 +92,9 @@ at::Tensor apply(const at::Tensor& scores, const io::Json& processor, const at::
 
 TEST_CASE("repetition penalty acts once per seen token, by sign") {
   const at::Tensor scores = row({2.0F, 1.2F, -0.6F, -1.2F, 0.0F, 0.3F, 4.8F});
-  check_close(repetition_penalty(scores, seen_of(at::tensor(Ids{1, 3, 3, 5}).unsqueeze(0), 7), 1.2),
+  check_close(repetition_penalty(scores, seen_of(history_of({1, 3, 3, 5}, 4), 7), 1.2),
               {2.0, 1.0, -0.6, -1.44, 0.0, 0.25, 4.8}, 1e-6);
-  CHECK(repetition_penalty(scores, at::zeros({1, 7}, at::kBool), 1.2).equal(scores));
+  CHECK(repetition_penalty(scores, zeros({1, 7}, at::kBool), 1.2).equal(scores));
 }
 
 TEST_CASE("trigram blocking bans what would repeat a trigram") {
@@ -104,11 +110,11 @@ TEST_CASE("trigram blocking bans what would repeat a trigram") {
 }
 
 TEST_CASE("min new tokens bans every EOS until enough were generated") {
-  at::Tensor is_eos = at::zeros({4}, at::kBool);
+  at::Tensor is_eos = zeros({4}, at::kBool);
   is_eos[1] = true;
   is_eos[3] = true;
-  CHECK(banned(min_new_tokens(at::zeros({1, 4}), is_eos, count_of(4), 5)) == Ids{1, 3});
-  CHECK(banned(min_new_tokens(at::zeros({1, 4}), is_eos, count_of(5), 5)) == Ids{});
+  CHECK(banned(min_new_tokens(zeros({1, 4}), is_eos, count_of(4), 5)) == Ids{1, 3});
+  CHECK(banned(min_new_tokens(zeros({1, 4}), is_eos, count_of(5), 5)) == Ids{});
 }
 
 TEST_CASE("temperature then top-p give the specification's probabilities") {
@@ -154,7 +160,10 @@ TEST_CASE("every processor and their chain equal transformers on random logits, 
     CAPTURE(item.at("name").get<std::string>());
     const at::Tensor history = golden_tensor(file, item.at("history"));
     at::Tensor scores = golden_tensor(file, item.at("logits"));
-    for (const io::Json& processor : item.at("processors")) scores = apply(scores, processor, history);
+    scores = scores.to(test_device());
+    for (const io::Json& processor : item.at("processors"))
+      scores = apply(scores, processor, history.to(test_device()));
+    scores = scores.cpu();
     at::Tensor expected = golden_tensor(file, item.at("output"));
     if (item.at("logits") == "logits.ties" && sorts(item)) {
       // Only top-p sorts. transformers calls torch.sort without `stable`, which breaks ties as it likes, so here the
@@ -171,8 +180,9 @@ TEST_CASE("every processor and their chain equal transformers on random logits, 
 TEST_CASE("sampling follows its distribution (chi-square) and never leaves the support") {
   const std::vector<double> probabilities{0.4, 0.0, 0.3, 0.2, 0.1};
   const std::int64_t draws = 50000;
-  const at::Tensor scores = at::tensor(probabilities, at::kDouble).log().to(at::kFloat).expand({draws, 5});
-  const at::Tensor tokens = sample_inverse_cdf(scores, seeded_uniforms(11, draws));
+  const at::Tensor scores =
+      at::tensor(probabilities, at::kDouble).log().to(test_device(), at::kFloat).expand({draws, 5});
+  const at::Tensor tokens = sample_inverse_cdf(scores, seeded_uniforms(11, draws).to(test_device()));
   double chi_square = 0;
   for (std::size_t i = 0; i < probabilities.size(); ++i) {
     const auto observed = (tokens == static_cast<std::int64_t>(i)).sum().item<double>();
@@ -187,8 +197,8 @@ TEST_CASE("sampling follows its distribution (chi-square) and never leaves the s
 
 TEST_CASE("the inverse CDF stays inside the support at its ends") {
   const at::Tensor scores = row({-kInf, 1.0F, 1.0F, -kInf});
-  CHECK(sample_inverse_cdf(scores, at::tensor({0.0F})).item<std::int64_t>() == 1);
-  CHECK(sample_inverse_cdf(scores, at::tensor({1.0F - 0x1p-23F})).item<std::int64_t>() == 2);
+  CHECK(sample_inverse_cdf(scores, row({0.0F})[0]).item<std::int64_t>() == 1);
+  CHECK(sample_inverse_cdf(scores, row({1.0F - 0x1p-23F})[0]).item<std::int64_t>() == 2);
 }
 
 TEST_CASE("a seed gives the same draws everywhere, another seed others") {
@@ -205,16 +215,16 @@ TEST_CASE("a row stops after its EOS and is padded; the others go on") {
   options.max_new_tokens = 3;
   options.eos_token_ids = {1};
   options.pad_token_id = 7;
-  Sampler sampler(options, 2, 8, at::kCPU);
-  at::Tensor first = at::zeros({2, 8});
+  Sampler sampler(options, 2, 8, test_device());
+  at::Tensor first = zeros({2, 8});
   first[0][1] = 1;
   first[1][4] = 1;
   sampler.step(first);
-  CHECK(sampler.tokens().equal(at::tensor(Ids{1, 4})));
-  at::Tensor second = at::zeros({2, 8});
+  CHECK(sampler.tokens().cpu().equal(at::tensor(Ids{1, 4})));
+  at::Tensor second = zeros({2, 8});
   second.select(1, 5).fill_(1);
   sampler.step(second);
-  CHECK(sampler.tokens().equal(at::tensor(Ids{7, 5})));
+  CHECK(sampler.tokens().cpu().equal(at::tensor(Ids{7, 5})));
   CHECK(sampler.finished()[0].item<bool>());
   CHECK_FALSE(sampler.finished()[1].item<bool>());
 }
@@ -223,7 +233,7 @@ TEST_CASE("rejects options outside their range") {
   const auto with = [](auto change) {
     SamplingOptions options;
     change(options);
-    Sampler(options, 1, 8, at::kCPU);
+    Sampler(options, 1, 8, test_device());
   };
   CHECK_THROWS_WITH_AS(with([](auto& o) { o.min_new_tokens = o.max_new_tokens + 1; }),
                        doctest::Contains("min_new_tokens"), Error);
@@ -236,7 +246,7 @@ TEST_CASE("rejects options outside their range") {
 TEST_CASE("logits that are not finite are noticed") {
   SamplingOptions options;
   options.max_new_tokens = 2;
-  Sampler sampler(options, 1, 4, at::kCPU);
+  Sampler sampler(options, 1, 4, test_device());
   sampler.step(row({1, 2, 3, 4}));
   CHECK(sampler.finite().item<bool>());
   sampler.step(row({1, NAN, 3, 4}));

@@ -44,7 +44,7 @@ models::Brain3DModel load(const Case& item, const std::string& adapter, bool mer
   if (!adapter.empty()) files.adapter_dir = golden_path("checkpoints/" + adapter + "/adapter");
   files.merge_adapter = merge;
   files.recipe = small_recipe(item.is_peer);
-  return models::Brain3DModel::load(files, at::kCPU, dtype, nullptr, {});
+  return models::Brain3DModel::load(files, test_device(), dtype, nullptr, {});
 }
 
 at::Tensor expected(const Case& item, const std::string& name) {
@@ -121,7 +121,7 @@ TEST_CASE("grid compression keeps the patch grid's order") {
   const c10::InferenceMode inference;
   models::Recipe recipe = small_recipe(false);
   recipe.compression = models::Compression::Grid;
-  const at::Tensor tokens = expected(kCases[0], "patch_tokens");
+  const at::Tensor tokens = expected(kCases[0], "patch_tokens").to(test_device());
   check_close(models::compress_tokens(tokens, recipe, {9, 3, 4}), expected(kCases[0], "pooled_grid"), 1e-6);
 }
 
@@ -135,8 +135,9 @@ TEST_CASE("the slice-wise baseline averages what the 2D model of transformers ma
   const std::string dir = golden_path("models/vision");
   const auto config = models::SiglipConfig::read(dir);
   models::WeightSource source = models::open_vision_backbone(dir, config);
-  models::SiglipEncoder encoder = models::SiglipEncoder::load(config, source, at::kFloat);
-  const auto embeddings = models::SiglipEmbeddings::load(source, at::kFloat);
+  const auto options = at::TensorOptions().device(test_device()).dtype(at::kFloat);
+  models::SiglipEncoder encoder = models::SiglipEncoder::load(config, source, options);
+  const auto embeddings = models::SiglipEmbeddings::load(source, options);
   const models::VisionEncoder3d vision(
       std::move(encoder), recipe,
       models::inflate_patch_embedding(embeddings.patch_weight, recipe.channel_collapse, recipe.depth_kernel),
@@ -206,23 +207,27 @@ TEST_CASE("a batch decodes the tokens of its volumes one by one") {
   }
 }
 
-TEST_CASE("reading the cache in masked buckets, as a captured step does, gives the same tokens") {
+TEST_CASE("reading the cache in masked buckets, captured or not, gives the same tokens") {
   const c10::InferenceMode inference;
   for (const Case& item : {kCases[0], kCases[3]}) {
     const models::Brain3DModel model = load(item, "", true);
     const at::Tensor visual = model.encode(input_volume(), nullptr).visual_tokens;
     for (const std::int64_t bucket : {7, 64, 512})
-      CHECK(padded_tokens(decode(model, visual, true, {bucket, false})).equal(expected(item, "base.greedy_tokens")));
+      for (const bool capture : {false, true})  // on the CPU nothing is captured
+        CHECK(
+            padded_tokens(decode(model, visual, true, {bucket, capture})).equal(expected(item, "base.greedy_tokens")));
   }
 }
 
 TEST_CASE("the conditional-generation form with an image equals transformers") {
   const c10::InferenceMode inference;
-  const auto model = models::Gemma3Multimodal::load(golden_path("models/gemma_cond"), at::kFloat);
+  const auto model = models::Gemma3Multimodal::load(golden_path("models/gemma_cond"),
+                                                    at::TensorOptions().device(test_device()).dtype(at::kFloat));
   const std::string file = "multimodal.safetensors";
-  const at::Tensor pixels = golden_tensor(file, "pixel_values");
+  const at::Tensor pixels = golden_tensor(file, "pixel_values").to(test_device());
   check_close(model.image_features(pixels), golden_tensor(file, "image_features"), 1e-5);
-  check_close(model.logits(golden_tensor(file, "input_ids")[0], pixels), golden_tensor(file, "logits"), 1e-4);
+  check_close(model.logits(golden_tensor(file, "input_ids")[0].to(test_device()), pixels),
+              golden_tensor(file, "logits"), 1e-4);
 }
 
 TEST_CASE("bfloat16 stays within the error of its own rounding") {

@@ -3,11 +3,19 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 
+#include "core/device.h"
 #include "models/weight_source.h"
 
 namespace brain3d::test {
+
+at::Device test_device() {
+  use_ieee_float32();
+  const char* name = std::getenv("BRAIN3D_TEST_DEVICE");
+  return parse_device(name == nullptr ? "cpu" : name);
+}
 
 std::string golden_path(const std::string& relative) { return std::string(B3D_TEST_GOLDEN_DIR) + "/" + relative; }
 
@@ -70,8 +78,8 @@ TemporaryDirectory::~TemporaryDirectory() {
 
 void check_close(const at::Tensor& actual, const at::Tensor& expected, double tolerance) {
   REQUIRE(actual.sizes() == expected.sizes());
-  const at::Tensor want = expected.to(at::kDouble);
-  const at::Tensor excess = (actual.to(at::kDouble) - want).abs() / want.abs().clamp_min(1.0);
+  const at::Tensor want = expected.to(at::kCPU, at::kDouble);
+  const at::Tensor excess = (actual.to(at::kCPU, at::kDouble) - want).abs() / want.abs().clamp_min(1.0);
   CHECK(excess.max().item<double>() <= tolerance);
 }
 

@@ -12,6 +12,9 @@
 
 namespace brain3d::test {
 
+/// What the numerical tests compute on: the environment's BRAIN3D_TEST_DEVICE ("cuda"), the CPU where it is unset.
+at::Device test_device();
+
 std::string golden_path(const std::string& relative);
 
 /// A tensor of a golden file, copied (float32 or int64).
@@ -41,7 +44,7 @@ class TemporaryDirectory {
   std::string path_;
 };
 
-/// |a - b| <= tolerance * max(1, |b|) element by element, the largest excess in the message.
+/// |a - b| <= tolerance * max(1, |b|) element by element, on whatever devices they are.
 void check_close(const at::Tensor& actual, const at::Tensor& expected, double tolerance);
 void check_close(const at::Tensor& actual, const std::vector<double>& expected, double tolerance);
 

@@ -192,8 +192,8 @@ TEST_CASE("dropout acts in training only, and a function of the step's seed alon
 }
 
 TEST_CASE("dropout keeps the mean and drops its share") {
-  const nn::Dropout dropout(0.25, 3, at::kCPU);
-  const at::Tensor ones = at::ones({400, 500});
+  const nn::Dropout dropout(0.25, 3, test_device());
+  const at::Tensor ones = at::ones({400, 500}, test_device());
   const at::Tensor dropped = dropout.apply(ones, 7);
   CHECK(dropped.eq(0).to(at::kDouble).mean().item<double>() == doctest::Approx(0.25).epsilon(0.02));
   CHECK(dropped.mean().item<double>() == doctest::Approx(1).epsilon(0.01));
@@ -206,7 +206,8 @@ TEST_CASE("a new adapter changes nothing until it is trained, and is drawn as PE
                                     golden_path("checkpoints/paper_text/brain3d.safetensors"), "", training_recipe()};
   const models::LoraSpec spec{4, 8, {"q_proj", "down_proj"}, 1};
   const train::ParameterGroups groups = {ParameterGroup::Lora};
-  train::Trainer adapted(train::TrainableModel::load(files, groups, &spec, at::kCPU, at::kFloat, nullptr, {}), {}, 0);
+  train::Trainer adapted(train::TrainableModel::load(files, groups, &spec, test_device(), at::kFloat, nullptr, {}), {},
+                         0);
   const train::Trainer base(training_model({ParameterGroup::Projector}, false), {}, 0);
   CHECK(adapted.report_loss(all_samples(), together(6), kNeverCancelled).loss ==
         doctest::Approx(base.report_loss(all_samples(), together(6), kNeverCancelled).loss).epsilon(1e-6));
@@ -218,7 +219,7 @@ TEST_CASE("a new adapter changes nothing until it is trained, and is drawn as PE
     CHECK(parameter.value.abs().max().item<double>() > 0.9 * bound);
   }
   const models::LoraSpec unknown{4, 8, {"query"}, 1};
-  CHECK_THROWS_WITH_AS(train::TrainableModel::load(files, groups, &unknown, at::kCPU, at::kFloat, nullptr, {}),
+  CHECK_THROWS_WITH_AS(train::TrainableModel::load(files, groups, &unknown, test_device(), at::kFloat, nullptr, {}),
                        doctest::Contains("'query'"), Error);
 }
 

@@ -27,7 +27,7 @@ inline train::TrainableModel training_model(const train::ParameterGroups& trains
   const train::TrainableFiles files{golden_path("models/vision"), golden_path("models/gemma_text"),
                                     checkpoint + "/brain3d.safetensors", with_adapter ? checkpoint + "/adapter" : "",
                                     training_recipe()};
-  return train::TrainableModel::load(files, trains, nullptr, at::kCPU, dtype, nullptr, {});
+  return train::TrainableModel::load(files, trains, nullptr, test_device(), dtype, nullptr, {});
 }
 
 /// The six volumes as files of a preprocessing cache.
