@@ -31,7 +31,8 @@ async function timed(repeat, work) {
   return summary(times);
 }
 
-const readPreprocess = async () => preprocess(await loadVolume(volumePath));
+// As the peer: nothing is stripped.
+const readPreprocess = async () => preprocess(await loadVolume(volumePath), { skullStrip: 'none' });
 const volume = await readPreprocess();
 const baselineBytes = peakBytes(); // LibTorch opened, nothing of the model held
 const loadStart = performance.now();

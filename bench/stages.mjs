@@ -2,7 +2,7 @@
 // Stages of a report against the same stages in transformers, in one run: preprocess, encode, prefill, decode.
 //
 //   npm run bench -- [--python PYTHON] [--size small|4b] [--tokens N] [--repeat R] [--rounds N] [--device cpu|cuda]
-//                    [--dtype float32|bfloat16] [--cuda-graph] [--out FILE.json]
+//                    [--dtype float32|bfloat16] [--no-cuda-graph] [--model DIR] [--out FILE.json]
 //
 // PYTHON must import torch, transformers, nibabel and safetensors. Both sides run in fresh processes, one after the
 // other, `rounds` times in turns, so that a machine's drift meets both. Not timed: process start and model load (ours
@@ -29,7 +29,8 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '2' },
     device: { type: 'string', default: 'cpu' },
     dtype: { type: 'string', default: 'float32' },
-    'cuda-graph': { type: 'boolean', default: false },
+    'no-cuda-graph': { type: 'boolean', default: false },
+    model: { type: 'string' }, // made before and kept, where making 9 GB every time takes too long
     volume: { type: 'string', default: join(ROOT, 'assets/colin27_t1_2mm.nii.gz') },
     out: { type: 'string' },
   },
@@ -61,20 +62,23 @@ function activationBytes(dir, dtype) {
   return 65 * 9 * 9 * (2 * width + 2 * inner) * (dtype === 'bfloat16' ? 2 : 4);
 }
 
+/** DIR/vision, DIR/language and, over them, DIR/checkpoint. */
+async function makeModel(dir) {
+  const script = join(ROOT, 'bench/reference/make_model.py');
+  execFileSync(values.python, [script, dir, '--size', values.size, '--device', values.device], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const [vision, language, out] = ['vision', 'language', 'checkpoint'].map((name) => join(dir, name));
+  await initCheckpoint({ vision, language, out });
+}
+
 async function main() {
-  const dir = mkdtempSync(join(tmpdir(), 'brain3d-bench-'));
+  const dir = values.model ?? mkdtempSync(join(tmpdir(), 'brain3d-bench-'));
   try {
-    execFileSync(
-      values.python,
-      [join(ROOT, 'bench/reference/make_model.py'), dir, '--size', values.size, '--device', values.device],
-      {
-        stdio: ['ignore', 'ignore', 'inherit'],
-      },
-    );
+    if (!existsSync(join(dir, 'checkpoint'))) await makeModel(dir);
     const [vision, language, checkpoint] = ['vision', 'language', 'checkpoint'].map((name) => join(dir, name));
-    await initCheckpoint({ vision, language, out: checkpoint });
     const { device, dtype, volume } = values;
-    const cudaGraph = values['cuda-graph'];
+    const cudaGraph = !values['no-cuda-graph'];
     const options = { tokens: Number(values.tokens), repeat: Number(values.repeat), device, dtype, cudaGraph };
     const ids = JSON.stringify(await promptIds(language));
     const ours = [];
@@ -105,7 +109,7 @@ async function main() {
     }
     report(dir, ours, theirs);
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    if (values.model === undefined) rmSync(dir, { recursive: true, force: true });
   }
 }
 
@@ -122,7 +126,8 @@ function report(dir, ours, theirs) {
     size: values.size,
     device: values.device,
     dtype: values.dtype,
-    cuda_graph: values['cuda-graph'],
+    cuda_graph: !values['no-cuda-graph'],
+    kernels: process.env.BRAIN3D_KERNELS !== 'off',
     tokens: Number(values.tokens),
     same_greedy_tokens: same,
     load_ms: Math.min(...ours.map((round) => round.load_ms)),

@@ -195,7 +195,7 @@ export class LocalEngine implements Engine {
       onProgress({ stage: 'volumes', done: prepared.length, total: sources.length });
     }
     const { eosTokenIds } = this.checkpoint;
-    const call = { eosTokenIds, padTokenId: this.#padTokenId, cudaGraph: options.cudaGraph ?? false };
+    const call = { eosTokenIds, padTokenId: this.#padTokenId, cudaGraph: options.cudaGraph ?? true };
     const generation = await callNative(this.#addon, options.signal, (token) =>
       this.#native.generate(
         prepared.map((item) => item.input.native),

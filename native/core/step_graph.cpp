@@ -17,7 +17,9 @@ struct StepGraph::Captured {
   explicit Captured(at::Device device)
       : stream(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device.index())) {}
 
-  c10::cuda::CUDAStream stream;                                         // the default stream cannot be captured
+  c10::cuda::CUDAStream stream;  // the default stream cannot be captured
+  // One for all graphs: they are replayed one after another, and what outlives a step lies outside.
+  at::cuda::MempoolId_t pool = at::cuda::graph_pool_handle();
   std::map<std::int64_t, std::unique_ptr<at::cuda::CUDAGraph>> graphs;  // null: ran once, not recorded yet
 };
 
@@ -47,7 +49,7 @@ void StepGraph::run(std::int64_t key, const std::function<void()>& body) {
       if (found->second == nullptr) {
         found->second = std::make_unique<at::cuda::CUDAGraph>();
         // Of this thread's calls alone: another environment of the process may use the device meanwhile.
-        found->second->capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+        found->second->capture_begin(captured_->pool, cudaStreamCaptureModeThreadLocal);
         body();
         found->second->capture_end();
       }

@@ -107,7 +107,7 @@ class DecodeLoop {
 
 StepPlan StepPlan::for_device(at::Device device, bool capture) {
   if (device.is_cpu()) return {1, false};
-  return {64, capture};
+  return {256, capture};
 }
 
 Generation generate(const models::Gemma3& model, const at::Tensor& inputs_embeds, const SamplingOptions& options,

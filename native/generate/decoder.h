@@ -30,7 +30,8 @@ struct StepPlan {
   /// Replays a captured CUDA graph for each bucket instead of launching every kernel. CUDA only.
   bool capture = false;
 
-  /// Exact lengths on the CPU, where every position costs; buckets of 64 on CUDA, where a new shape costs more.
+  /// Exact lengths on the CPU, where every position costs; buckets of 256 on CUDA, where a new shape costs more (a
+  /// capture).
   static StepPlan for_device(at::Device device, bool capture);
 };
 

@@ -62,34 +62,37 @@ DecoderStep Gemma3::sequence_step(std::int64_t count) const {
   return make_step(make_rotary(count), first_positions(count), count, Extent::Exact, {});
 }
 
-at::Tensor Gemma3::attention(const Gemma3Layer& layer, std::int64_t index, const at::Tensor& x, const DecoderStep& step,
+at::Tensor Gemma3::attention(const Gemma3Layer& layer, std::size_t index, const at::Tensor& x, const DecoderStep& step,
                              nn::KvCache* cache, const nn::Dropout* dropout) const {
-  const auto batch = x.size(0), count = x.size(1), head_dim = config_.head_dim;
   const auto num_heads = config_.num_attention_heads, num_kv_heads = config_.num_key_value_heads;
-  // (B, S, (Nh + 2 Nkv) Dh) -> q (B, S, Nh, Dh), k and v (B, S, Nkv, Dh)
-  const auto parts = layer.qkv_proj.forward(x, dropout)
-                         .view({batch, count, num_heads + 2 * num_kv_heads, head_dim})
-                         .split_with_sizes({num_heads, num_kv_heads, num_kv_heads}, 2);
+  // (B, S, (Nh + 2 Nkv) Dh) -> (B, S, Nh + 2 Nkv, Dh)
+  const at::Tensor qkv =
+      layer.qkv_proj.forward(x, dropout).view({x.size(0), x.size(1), num_heads + 2 * num_kv_heads, config_.head_dim});
   const LayerKind& kind = layer.is_sliding ? step.local : step.global;
-  const double eps = config_.rms_norm_eps;
-  const at::Tensor q = ops::rotary(ops::rms_norm(parts[0], layer.q_norm, eps), kind.cos, kind.sin);
-  const at::Tensor k = ops::rotary(ops::rms_norm(parts[1], layer.k_norm, eps), kind.cos, kind.sin);
-  const auto [keys, values] = cache != nullptr
-                                  ? cache->append(index, step.positions, k, parts[2], step.length)
-                                  : std::pair<at::Tensor, at::Tensor>(k.transpose(1, 2), parts[2].transpose(1, 2));
+  const ops::HeadRotation rotation{layer.q_norm, layer.k_norm, config_.rms_norm_eps, kind.cos, kind.sin};
   const double scale = 1.0 / std::sqrt(config_.query_pre_attn_scalar);
-  return layer.o_proj.forward(ops::grouped_query_attention(q, keys, values, kind.mask, scale), dropout);
+  at::Tensor attended;
+  if (cache != nullptr) {
+    const at::Tensor &keys = cache->keys(index), &values = cache->values(index);
+    const at::Tensor q = ops::split_heads_into(qkv, rotation, step.positions, keys, values);
+    attended = ops::grouped_query_attention(q, keys.narrow(2, 0, step.length), values.narrow(2, 0, step.length),
+                                            kind.mask, scale);
+  } else {
+    const auto [q, k, v] = ops::split_heads(qkv, rotation, num_kv_heads);
+    attended = ops::grouped_query_attention(q, k.transpose(1, 2), v.transpose(1, 2), kind.mask, scale);
+  }
+  return layer.o_proj.forward(attended, dropout);
 }
 
 at::Tensor Gemma3::block(std::size_t index, const at::Tensor& hidden, const DecoderStep& step, nn::KvCache* cache,
                          const nn::Dropout* dropout) const {
   const double eps = config_.rms_norm_eps;
   const Gemma3Layer& layer = layers_[index];
-  const at::Tensor attended = attention(layer, static_cast<std::int64_t>(index),
-                                        ops::rms_norm(hidden, layer.input_layernorm, eps), step, cache, dropout);
-  const at::Tensor middle = hidden + ops::rms_norm(attended, layer.post_attention_layernorm, eps);
-  const at::Tensor fed = layer.mlp.forward(ops::rms_norm(middle, layer.pre_feedforward_layernorm, eps), dropout);
-  return middle + ops::rms_norm(fed, layer.post_feedforward_layernorm, eps);
+  const at::Tensor attended =
+      attention(layer, index, ops::rms_norm(hidden, layer.input_layernorm, eps), step, cache, dropout);
+  const auto [middle, normed] =
+      ops::add_rms_norm(hidden, attended, layer.post_attention_layernorm, layer.pre_feedforward_layernorm, eps);
+  return ops::add_rms_norm(middle, layer.mlp.forward(normed, dropout), layer.post_feedforward_layernorm, {}, eps).sum;
 }
 
 at::Tensor Gemma3::final_norm(const at::Tensor& hidden) const {

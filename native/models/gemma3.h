@@ -111,7 +111,7 @@ class Gemma3 {
   std::int64_t num_parameters() const;
 
  private:
-  at::Tensor attention(const Gemma3Layer& layer, std::int64_t index, const at::Tensor& x, const DecoderStep& step,
+  at::Tensor attention(const Gemma3Layer& layer, std::size_t index, const at::Tensor& x, const DecoderStep& step,
                        nn::KvCache* cache, const nn::Dropout* dropout) const;
   RotaryTables make_rotary(std::int64_t max_length) const;
   DecoderStep make_step(const RotaryTables& rotary, const at::Tensor& positions, std::int64_t length, Extent extent,

@@ -13,9 +13,37 @@ namespace brain3d::ops {
 /// x (..., M) any float dtype; scale (M) float32, already 1 + the stored weight. Returns x's dtype.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& scale, double eps);
 
+struct NormedSum {
+  at::Tensor sum, normed;
+};
+
+/// A layer's part, normed and added to the residual stream, and the norm that the next part reads:
+/// sum = residual + rms_norm(x, scale), normed = rms_norm(sum, next_scale), undefined without a next_scale.
+/// All (..., M); scales (M) float32.
+NormedSum add_rms_norm(const at::Tensor& residual, const at::Tensor& x, const at::Tensor& scale,
+                       const std::optional<at::Tensor>& next_scale, double eps);
+
 /// Rotary embedding, half-split: x * cos + rotate_half(x) * sin.
 /// x (B, S, Nh, Dh); cos, sin (S, Dh) in x's dtype. Returns x's shape.
 at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
+
+/// What a layer does to its query and key heads: RMSNorm over each, then the rotary embedding.
+struct HeadRotation {
+  at::Tensor q_norm, k_norm;  // (Dh) float32
+  double eps;
+  at::Tensor cos, sin;  // (S, Dh) in the heads' dtype
+};
+
+struct Heads {
+  at::Tensor q, k, v;  // (B, S, Nh, Dh), (B, S, Nkv, Dh) twice
+};
+
+/// The heads of a fused projection qkv (B, S, Nh + 2 Nkv, Dh).
+Heads split_heads(const at::Tensor& qkv, const HeadRotation& rotation, std::int64_t num_kv_heads);
+
+/// The same with k and v written into keys, values (B, Nkv, T, Dh) at `positions` (S) int64. Returns q.
+at::Tensor split_heads_into(const at::Tensor& qkv, const HeadRotation& rotation, const at::Tensor& positions,
+                            const at::Tensor& keys, const at::Tensor& values);
 
 /// Softmax attention with grouped key/value heads.
 /// q (B, S, Nh, Dh); k, v (B, Nkv, T, Dh) with Nkv dividing Nh; mask (S, T) bool, true = may attend, or none for full

@@ -1,27 +1,13 @@
 // Devices, and what LibTorch's failures become.
 #include "core/device.h"
 
-#include <cstdio>
-
 #include "core/cpu_allocator.h"
 #include "core/error.h"
 #include "core/step_graph.h"
-#include "ops/ops.h"
 #include "support/golden.h"
 
 using namespace brain3d;
 using namespace brain3d::test;
-
-namespace {
-
-/// True where a CUDA device answers; otherwise says why the test does not run.
-bool has_cuda(const char* test) {
-  if (!cuda_devices().empty()) return true;
-  std::printf("[skipped] %s: no CUDA device (or a CPU build)\n", test);
-  return false;
-}
-
-}  // namespace
 
 TEST_CASE("device names") {
   CHECK(parse_device("cpu").is_cpu());
@@ -62,30 +48,6 @@ TEST_CASE("large CPU blocks are kept for reuse, up to a limit, and given back on
 TEST_CASE("a failure inside LibTorch is Internal, and ours passes through") {
   CHECK_THROWS_WITH_AS(with_torch_errors([] { at::ones({2}).view({3}); }), doctest::Contains("shape"), Error);
   CHECK_THROWS_WITH_AS(with_torch_errors([] { fail(ErrorCode::Volume, "ours"); }), "ours", Error);
-}
-
-TEST_CASE("the RMSNorm kernel equals the ATen implementation") {
-  if (!has_cuda("the RMSNorm kernel equals the ATen implementation")) return;
-  const c10::InferenceMode inference;
-  for (const std::int64_t width : {8, 192, 769, 2560}) {
-    const at::Tensor x = spec_gen(1, {5, width}, 2);
-    const at::Tensor scale = spec_gen(2, {width}, 0.5, 1);
-    for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
-      const at::Tensor expected = ops::rms_norm(x.to(type), scale, 1e-6).to(at::kFloat);
-      const at::Tensor actual = ops::rms_norm(x.to(type).cuda(), scale.cuda(), 1e-6).cpu().to(at::kFloat);
-      // Both round a float32 result once: equal up to one step of the output type.
-      check_close(actual, expected, type == at::kFloat ? 1e-6 : 0x1p-7);
-    }
-  }
-}
-
-TEST_CASE("a captured step replays") {
-  if (!has_cuda("a captured step replays")) return;
-  const c10::InferenceMode inference;
-  at::Tensor counter = at::zeros({1}, at::TensorOptions().device(at::kCUDA));
-  StepGraph graph(counter.device(), true);
-  for (int i = 0; i < 6; ++i) graph.run(0, [&] { counter.add_(1); });
-  CHECK(counter.item<float>() == 6);
 }
 
 TEST_CASE("a step runs as written where nothing is captured") {

@@ -80,7 +80,8 @@ void check_close(const at::Tensor& actual, const at::Tensor& expected, double to
   REQUIRE(actual.sizes() == expected.sizes());
   const at::Tensor want = expected.to(at::kCPU, at::kDouble);
   const at::Tensor excess = (actual.to(at::kCPU, at::kDouble) - want).abs() / want.abs().clamp_min(1.0);
-  CHECK(excess.max().item<double>() <= tolerance);
+  const auto largest = excess.max().item<double>();
+  CHECK_MESSAGE(largest <= tolerance, "off by ", largest, ", tolerance ", tolerance);
 }
 
 void check_close(const at::Tensor& actual, const std::vector<double>& expected, double tolerance) {

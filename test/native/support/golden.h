@@ -44,7 +44,8 @@ class TemporaryDirectory {
   std::string path_;
 };
 
-/// |a - b| <= tolerance * max(1, |b|) element by element, on whatever devices they are.
+/// |a - b| <= tolerance * max(1, |b|) element by element, on whatever devices they are; the largest excess in the
+/// message.
 void check_close(const at::Tensor& actual, const at::Tensor& expected, double tolerance);
 void check_close(const at::Tensor& actual, const std::vector<double>& expected, double tolerance);
 
