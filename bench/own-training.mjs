@@ -1,6 +1,7 @@
 // brain3d's side of the training benchmark: one process, one JSON object on stdout.
-//   node bench/own-training.mjs DIR prepare      -> DIR/brain3d.safetensors, DIR/adapter: what both sides start from
-//   node bench/own-training.mjs DIR '{"phase": ..., "batch": ..., "steps": ..., "microBatch": ..., "recompute": ...}'
+//   node bench/own-training.mjs DIR '{"prepare": true, ...}'  -> DIR/brain3d.safetensors, DIR/adapter: what both sides start from
+//   node bench/own-training.mjs DIR '{"phase": ..., "batch": ..., "steps": ..., "microBatch": ..., "recompute": ..., "device": ...,
+//     "dtype": ...}'
 import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -28,7 +29,7 @@ function residentBytes(field) {
   return Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024;
 }
 
-const createTrainer = (trains, { adapterDir = '', lora = null } = {}) =>
+const createTrainer = (trains, { device, dtype }, { adapterDir = '', lora = null } = {}) =>
   call((token) =>
     addon.createTrainer(
       {
@@ -37,8 +38,8 @@ const createTrainer = (trains, { adapterDir = '', lora = null } = {}) =>
         weightsFile: join(dir, 'brain3d.safetensors'),
         adapterDir,
         recipe: read('recipe.json'),
-        device: 'cpu',
-        dtype: 'float32',
+        device,
+        dtype,
         trains,
         lora,
         loraDropout: DROPOUT,
@@ -49,13 +50,16 @@ const createTrainer = (trains, { adapterDir = '', lora = null } = {}) =>
     ),
   );
 
-async function prepare() {
+async function prepare(job) {
   const weightsFile = join(dir, 'brain3d.safetensors');
   const backbones = { visionDir: join(dir, 'vision'), languageDir: join(dir, 'language') };
   await call((token) =>
-    addon.initCheckpoint({ ...backbones, recipe: read('recipe.json'), seed: 0, weightsFile }, token),
+    addon.initCheckpoint(
+      { ...backbones, recipe: read('recipe.json'), patchEmbedding: 'inflated', seed: 0, weightsFile },
+      token,
+    ),
   );
-  const trainer = await createTrainer(TRAINS['lora-sft'], { lora: LORA });
+  const trainer = await createTrainer(TRAINS['lora-sft'], job, { lora: LORA });
   await mkdir(join(dir, 'adapter'));
   await call((token) => trainer.writeAdapter(join(dir, 'adapter/adapter_model.safetensors'), token));
   const config = {
@@ -108,14 +112,16 @@ async function makeStep(trainer, { phase, batch, microBatch, recompute }) {
 async function run(job) {
   const before = residentBytes('VmHWM'); // LibTorch opened, nothing of the model held
   const adapterDir = job.phase === 'lora-sft' ? join(dir, 'adapter') : '';
-  const trainer = await createTrainer(TRAINS[job.phase], { adapterDir });
+  const trainer = await createTrainer(TRAINS[job.phase], job, { adapterDir });
   const { step, encodeSeconds } = await makeStep(trainer, job);
   const [seconds, cpuSeconds] = [[], []];
   let first;
+  let peakDeviceBytes = 0;
   for (let i = 0; i <= job.steps; i++) {
     const [start, cpuStart] = [performance.now(), process.cpuUsage()];
     const result = await step(i);
     first ??= result; // warms up
+    peakDeviceBytes = Math.max(peakDeviceBytes, result.peakDeviceBytes);
     if (i === 0) continue;
     seconds.push((performance.now() - start) / 1000);
     const { user, system } = process.cpuUsage(cpuStart);
@@ -130,6 +136,8 @@ async function run(job) {
     first_grad_norm: first.gradNorm,
     peak_bytes: residentBytes('VmHWM'),
     peak_growth_bytes: residentBytes('VmHWM') - before,
+    peak_device_bytes: peakDeviceBytes,
+    gpu: job.device === 'cpu' ? null : addon.systemInfo().cudaDevices[0].description,
     encode_seconds: encodeSeconds,
     threads: addon.systemInfo().cpuThreads,
   };
@@ -137,5 +145,5 @@ async function run(job) {
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 
-if (argument === 'prepare') await prepare();
-else await run(JSON.parse(argument));
+const job = JSON.parse(argument);
+await (job.prepare ? prepare(job) : run(job));

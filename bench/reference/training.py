@@ -1,13 +1,14 @@
 """Steps of training in PyTorch, transformers and PEFT. Prints one JSON object.
 
     python bench/reference/training.py DIR --phase grounding|projector-warmup|lora-sft --variant batched|published|files
-        --batch N --steps S --threads T
+        --batch N --steps S --threads T [--device cpu|cuda] [--dtype float32|bfloat16]
 
 `published` does what the authors' code does in the two phases of reports: every step encodes every volume again, one
 sample at a time with accumulation, full logits at every position. `files` also does what their loop does before that:
 it reads a NIfTI file of BraTS's size and preprocesses it for each sample of each step. `batched` is what a careful user would write: pooled
 tokens kept from a first pass, micro-batches padded to their longest, the library's own loss. Grounding has the text
-embeddings kept and the whole batch in one graph. sdpa attention, float32, no cache of keys, torch.optim.AdamW.
+embeddings kept and the whole batch in one graph. sdpa attention, no cache of keys, torch.optim.AdamW. With bfloat16 the
+backbones are held in it and what trains in float32, as PEFT holds LoRA.
 """
 import argparse
 import json
@@ -29,10 +30,11 @@ TRAINS = {"grounding": ("vision.", "projector."), "projector-warmup": ("projecto
 
 class Peer:
     def __init__(self, args, data):
-        load = dict(dtype=torch.float32, attn_implementation="sdpa")
-        self.vision = SiglipVisionModel.from_pretrained(args.dir / "vision", **load).eval().requires_grad_(False)
-        self.language = Gemma3ForCausalLM.from_pretrained(args.dir / "language", **load).eval().requires_grad_(False)
-        self.weights = load_file(args.dir / "brain3d.safetensors")
+        self.dtype = getattr(torch, args.dtype)
+        load = dict(dtype=self.dtype, attn_implementation="sdpa")
+        self.vision = SiglipVisionModel.from_pretrained(args.dir / "vision", **load).to(args.device).eval().requires_grad_(False)
+        self.language = Gemma3ForCausalLM.from_pretrained(args.dir / "language", **load).to(args.device).eval().requires_grad_(False)
+        self.weights = load_file(args.dir / "brain3d.safetensors", device=args.device)
         self.recipe, self.data = json.loads((args.dir / "recipe.json").read_text()), data
         trained = [name for name in sorted(self.weights) if name.startswith(TRAINS[args.phase])]
         self.parameters = [self.weights[name].requires_grad_() for name in trained]
@@ -47,28 +49,30 @@ class Peer:
     def tokens(self, volumes):
         """(B, 1, D, H, W) -> (B, N, E)"""
         tower, w, recipe = getattr(self.vision, "vision_model", self.vision), self.weights, self.recipe
-        x = F.conv3d(volumes, w["vision.patch_embedding_3d.weight"], w["vision.patch_embedding_3d.bias"],
+        x = F.conv3d(volumes.to(self.dtype), w["vision.patch_embedding_3d.weight"].to(self.dtype),
+                     w["vision.patch_embedding_3d.bias"].to(self.dtype),
                      stride=(recipe["depthStride"], 14, 14), padding=(recipe["depthPadding"], 0, 0))
-        table = tower.embeddings.position_embedding.weight
+        table = tower.embeddings.position_embedding.weight.float()
         side = math.isqrt(len(table))
         image = table.view(1, side, side, -1).permute(0, 3, 1, 2)
         spatial = F.interpolate(image, x.shape[3:], mode="bicubic", align_corners=False)[0].permute(1, 2, 0)
         positions = (w["vision.depth_position_embedding.weight"][:, None, None] + spatial).flatten(0, 2)
-        return tower.post_layernorm(tower.encoder(inputs_embeds=x.flatten(2).transpose(1, 2) + positions).last_hidden_state)
+        embedded = x.flatten(2).transpose(1, 2) + positions.to(self.dtype)
+        return tower.post_layernorm(tower.encoder(inputs_embeds=embedded).last_hidden_state)
 
     def pool(self, tokens):
         return F.adaptive_avg_pool1d(tokens.transpose(1, 2), self.recipe["numVisualTokens"]).transpose(1, 2)
 
     def project(self, pooled):
-        w = self.weights
+        w = {name: weight.to(self.dtype) for name, weight in self.weights.items()}
         hidden = F.gelu(F.linear(pooled, w["projector.fc1.weight"], w["projector.fc1.bias"]))
         return F.linear(hidden, w["projector.fc2.weight"], w["projector.fc2.bias"]) * w["vis_scale"]
 
     @torch.no_grad()
     def text_embeddings(self, count):
-        rows = [self.language.model(torch.tensor([self.data["prompt"][:1] + report[:-1]])).last_hidden_state.mean(1)
+        rows = [self.language.model(torch.tensor([self.data["prompt"][:1] + report[:-1]], device=self.language.device)).last_hidden_state.mean(1)
                 for report in self.data["reports"][:count]]
-        return F.normalize(torch.cat(rows), dim=-1)
+        return F.normalize(torch.cat(rows).float(), dim=-1)
 
     def report_inputs(self, visual, indices):
         """Inputs, mask and labels of samples behind their visual tokens, padded to the longest."""
@@ -76,19 +80,20 @@ class Peer:
         longest = max(map(len, reports))
         skipped = [-100] * (visual.shape[1] + len(prompt))
         padded = lambda value, pad: value + [pad] * (longest + len(prompt) - len(value))
-        ids = torch.tensor([padded(prompt + report, 0) for report in reports])
-        labels = torch.tensor([skipped + report + [-100] * (longest - len(report)) for report in reports])
-        mask = torch.tensor([[1] * visual.shape[1] + padded([1] * len(prompt + report), 0) for report in reports])
+        tensor = lambda rows: torch.tensor(rows, device=visual.device)
+        ids = tensor([padded(prompt + report, 0) for report in reports])
+        labels = tensor([skipped + report + [-100] * (longest - len(report)) for report in reports])
+        mask = tensor([[1] * visual.shape[1] + padded([1] * len(prompt + report), 0) for report in reports])
         return {"inputs_embeds": torch.cat([visual, self.embed(ids)], 1), "attention_mask": mask, "labels": labels,
                 "use_cache": False}
 
 
 def grounding(peer, volumes):
     texts = peer.text_embeddings(len(volumes))
-    targets = torch.arange(len(volumes))
+    targets = torch.arange(len(volumes), device=volumes.device)
 
     def backward():
-        visual = F.normalize(peer.project(peer.pool(peer.tokens(volumes))).mean(1), dim=-1)
+        visual = F.normalize(peer.project(peer.pool(peer.tokens(volumes))).mean(1).float(), dim=-1)
         similarity = visual @ texts.T / 0.07
         loss = (F.cross_entropy(similarity, targets) + F.cross_entropy(similarity.T, targets)) / 2
         loss.backward()
@@ -137,6 +142,8 @@ def main():
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
@@ -144,7 +151,7 @@ def main():
     before = peak()
     peer = Peer(args, json.loads((args.dir / "data.json").read_text()))
     volumes = torch.stack([load_file(args.dir / "volumes" / f"{i}.safetensors")["volume"].float()[None]
-                           for i in range(args.batch)])
+                           for i in range(args.batch)]).to(args.device)
     if args.phase == "grounding":
         backward = grounding(peer, volumes)
     elif args.variant == "files":
@@ -161,12 +168,15 @@ def main():
         loss = backward()
         norm = torch.nn.utils.clip_grad_norm_(peer.parameters, 1.0).item()
         optimizer.step()
+        if args.device != "cpu":
+            torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
         cpu_seconds.append(time.process_time() - cpu_start)
         results.append((loss, norm))
     print(json.dumps({
         "seconds": seconds[1:], "cpu_seconds": cpu_seconds[1:], "first_loss": results[0][0], "first_grad_norm": results[0][1], "peak_bytes": peak(),
-        "peak_growth_bytes": peak() - before, "torch": torch.__version__, "transformers": transformers.__version__,
+        "peak_growth_bytes": peak() - before,
+        "peak_device_bytes": torch.cuda.max_memory_allocated() if args.device != "cpu" else 0, "torch": torch.__version__, "transformers": transformers.__version__,
         "peft": peft.__version__, "threads": torch.get_num_threads()}))
 
 
