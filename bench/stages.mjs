@@ -84,8 +84,11 @@ async function main() {
     const ours = [];
     const theirs = [];
     for (let round = 0; round < Number(values.rounds); round++) {
-      ours.push(
-        runJson(process.execPath, [join(ROOT, 'bench/own-stages.mjs'), checkpoint, volume, JSON.stringify(options)]),
+      const own = [join(ROOT, 'bench/own-stages.mjs'), checkpoint, volume, JSON.stringify(options)];
+      ours.push(runJson(process.execPath, own));
+      // Said at once: the peer may take too long.
+      process.stderr.write(
+        `brain3d: ${STAGES.map((stage) => `${stage} ${ours.at(-1)[stage].median_ms.toFixed(2)} ms`).join(', ')}\n`,
       );
       theirs.push(
         runJson(values.python, [

@@ -8,7 +8,7 @@
 // turns, `rounds` times. Both start from the same files and see the same batch, and the run fails unless their first
 // losses and gradient norms agree: otherwise there is nothing to compare.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,21 +29,8 @@ const PEERS = {
   'projector-warmup': ['published', 'batched'],
   'lora-sft': ['files', 'published', 'batched'],
 };
-const GEOMETRY = {
-  channelCollapse: 'sum',
-  position: 'learned_depth_pretrained_spatial',
-  attention: 'volume',
-  compression: 'sequence',
-  numVisualTokens: 32,
-  compressionGrid: [8, 2, 2],
-  volumeSize: [64, 128, 128],
-};
-const RECIPES = {
-  // 65 x 9 x 9 = 5,265 patch tokens, as the authors' code has.
-  paper: { ...GEOMETRY, depthKernel: 2, depthStride: 1, depthPadding: 1 },
-  // A patch spans 4 of 64 planes: 16 x 9 x 9 = 1,296 patch tokens.
-  coarse: { ...GEOMETRY, depthKernel: 4, depthStride: 4, depthPadding: 0 },
-};
+/** `paper`: 65 x 9 x 9 = 5,265 patch tokens, as the authors' code has; `coarse`: a patch spans 4 of 64 planes, 1,296. */
+const RECIPES = JSON.parse(readFileSync(join(ROOT, 'bench/recipes.json'), 'utf8'));
 /** Grounding goes backward through every patch token: with the paper's grid a step would take a minute on two cores. */
 const RECIPE_OF = { grounding: 'coarse', 'projector-warmup': 'paper', 'lora-sft': 'paper' };
 const LOSS_TOLERANCE = 1e-4;

@@ -18,9 +18,10 @@ inline bool kernels_enabled() {
   return enabled;
 }
 
-/// True where a kernel of ours may replace the ATen implementation: on CUDA, outside autograd.
+/// True where a kernel of ours may replace the ATen implementation: on CUDA, in inference mode. Training stays with
+/// ATen where it records nothing, too: a block that is computed again must give the bits that it gave the first time.
 inline bool has_cuda_kernel(const at::Tensor& x) {
-  return x.is_cuda() && !(c10::GradMode::is_enabled() && x.requires_grad()) && kernels_enabled();
+  return x.is_cuda() && c10::InferenceMode::is_enabled() && kernels_enabled();
 }
 #else
 constexpr bool has_cuda_kernel(const at::Tensor&) { return false; }

@@ -18,7 +18,7 @@ at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& 
 
 NormedSum add_rms_norm(const at::Tensor& residual, const at::Tensor& x, const at::Tensor& scale,
                        const std::optional<at::Tensor>& next_scale, double eps) {
-  if (!is_recorded(residual) && has_cuda_kernel(x)) return cuda::add_rms_norm(residual, x, scale, next_scale, eps);
+  if (has_cuda_kernel(x)) return cuda::add_rms_norm(residual, x, scale, next_scale, eps);
   const at::Tensor sum = residual + rms_norm(x, scale, eps);
   return {sum, next_scale ? rms_norm(sum, *next_scale, eps) : at::Tensor()};
 }

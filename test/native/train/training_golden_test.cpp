@@ -9,7 +9,9 @@ using train::ParameterGroup;
 
 namespace {
 
-constexpr double kLoss = 1e-5, kGradient = 2e-5, kNorm = 2e-4, kFinal = 1e-5;
+// A gradient may be off by more on CUDA: that of vis_scale, one sum over all channels of all tokens, is by 2.5e-5
+// (H100).
+constexpr double kLoss = 1e-5, kGradient = 2e-5, kGradientCuda = 5e-5, kNorm = 2e-4, kFinal = 1e-5;
 
 const CancelFlag kNeverCancelled;
 const train::ParameterGroups kGrounding = {ParameterGroup::PatchEmbedding, ParameterGroup::DepthPositions,
@@ -39,7 +41,7 @@ void check_gradients(const train::TrainableModel& model, const std::string& file
     const at::Tensor expected = training_tensor(file, prefix + fixture_name(parameter.name));
     // Relative to the tensor's largest gradient: single elements may be sums that cancel.
     const double scale = std::max(1e-12, expected.abs().max().item<double>());
-    check_close(parameter.value.grad() / scale, expected / scale, kGradient);
+    check_close(parameter.value.grad() / scale, expected / scale, test_device().is_cpu() ? kGradient : kGradientCuda);
   }
 }
 
