@@ -30,16 +30,19 @@ interface Pending {
   reject: (error: unknown) => void;
   /** What a listener threw. */
   thrown: { error: unknown } | null;
+  /** Ends a child that does not stop when it is told to. */
+  deadline: NodeJS.Timeout | null;
 }
 
-/** Far above what a step takes, after which the child has ended by itself. */
-const END_MS = 10_000;
+/** Far above what a step takes, after which a child has stopped, or ended, by itself. */
+const PATIENCE_S = 10;
 
 export class ModelProcess {
   readonly #child: ChildProcess;
   readonly #pending = new Map<number, Pending>();
   #nextId = 0;
   #lost: Brain3DError | null = null;
+  #killedFor: string | null = null;
 
   constructor() {
     this.#child = fork(join(__dirname, 'engine-process.js'), [], {
@@ -49,7 +52,7 @@ export class ModelProcess {
     });
     this.#child.on('message', (answer: Answer) => this.#receive(answer));
     this.#child.once('error', (cause) => this.#lose(`could not be started or reached: ${cause.message}`, cause));
-    this.#child.once('exit', (code, signal) => this.#lose(describeEnd(code, signal)));
+    this.#child.once('exit', (code, signal) => this.#lose(this.#killedFor ?? describeEnd(code, signal)));
     this.#rest();
   }
 
@@ -63,7 +66,8 @@ export class ModelProcess {
   }
 
   /**
-   * The child's answer. An abort is passed on, and rejects with the signal's reason once the child's work has stopped.
+   * The child's answer. An abort is passed on, and rejects with the signal's reason once the child's work has stopped. A
+   * child that does not stop (hung in a driver, stopped by the system) is killed.
    * @throws {Brain3DError} BRAIN3D_WORKER_LOST if the process ends first
    */
   async ask(method: string, args: unknown[], asking: Asking): Promise<unknown> {
@@ -71,14 +75,14 @@ export class ModelProcess {
     signal?.throwIfAborted();
     if (this.#lost !== null) throw this.#lost;
     const id = this.#nextId++;
-    const abort = (): void => this.#send({ id, abort: true });
+    const abort = (): void => this.#stop(id);
     signal?.addEventListener('abort', abort, { once: true });
     // The host lives while an answer is awaited, and no longer.
     this.#child.ref();
     this.#child.channel?.ref();
     try {
       return await new Promise((resolve, reject) => {
-        this.#pending.set(id, { asking, resolve, reject, thrown: null });
+        this.#pending.set(id, { asking, resolve, reject, thrown: null, deadline: null });
         this.#send({ id, method, args });
       });
     } catch (error) {
@@ -87,6 +91,7 @@ export class ModelProcess {
       throw error;
     } finally {
       signal?.removeEventListener('abort', abort);
+      clearInterval(this.#pending.get(id)?.deadline ?? undefined);
       this.#pending.delete(id);
       this.#rest();
     }
@@ -96,11 +101,29 @@ export class ModelProcess {
   async end(): Promise<void> {
     if (this.#lost !== null) return;
     const ended = once(this.#child, 'exit');
-    const kill = setTimeout(() => this.#child.kill('SIGKILL'), END_MS);
+    const deadline = this.#killUnlessDone('end');
     this.#child.ref();
     this.#child.disconnect();
     await ended;
-    clearTimeout(kill);
+    clearInterval(deadline);
+  }
+
+  /** Tells the child to stop what it was asked. */
+  #stop(id: number): void {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return;
+    pending.deadline ??= this.#killUnlessDone('stop its work');
+    this.#send({ id, abort: true });
+  }
+
+  #killUnlessDone(what: string): NodeJS.Timeout {
+    let left = PATIENCE_S;
+    // Counted in ticks: if this process was stopped itself, or slept with the machine, they do not all come at once.
+    return setInterval(() => {
+      if (--left > 0) return;
+      this.#killedFor = `did not ${what} within ${PATIENCE_S} s and was killed`;
+      this.#child.kill('SIGKILL');
+    }, 1000);
   }
 
   #send(question: Question): void {
@@ -125,7 +148,7 @@ export class ModelProcess {
       if ('chunk' in answer) pending.asking.onChunk?.(answer.chunk);
     } catch (error) {
       pending.thrown = { error };
-      this.#send({ id, abort: true });
+      this.#stop(id);
     }
   }
 

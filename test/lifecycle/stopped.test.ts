@@ -104,6 +104,27 @@ test(
 );
 
 test(
+  'that of an isolated model: one that does not wake up is killed some time after an abort, and another is started',
+  async () => {
+    await using model = await Brain3D.load({ model: MODEL, isolate: true });
+    const pid = model.pid as number;
+    const expected = (await model.generate(input, LONG)).text;
+    const controller = new AbortController();
+    const running = model.generate(input, { ...LONG, signal: controller.signal }).catch((error) => error);
+    await sleep(50);
+    process.kill(pid, 'SIGSTOP');
+    controller.abort();
+    expect(await running).toMatchObject({
+      code: 'BRAIN3D_WORKER_LOST',
+      message: expect.stringContaining('did not stop its work within 10 s and was killed'),
+    });
+    expect((await model.generate(input, LONG)).text).toBe(expected);
+    expect(model.pid).not.toBe(pid);
+  },
+  LIMIT_MS,
+);
+
+test(
   'one that trains',
   async () => {
     const dir = mkdtempSync(join(tmpdir(), 'brain3d-stopped-'));
