@@ -13,7 +13,7 @@ namespace {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   install_caching_cpu_allocator();
   use_ieee_float32();
-  env.SetInstanceData(new AddonData(env));
+  AddonData::attach(env);
   export_cancel_token(env, exports);
   export_volume(env, exports);
   export_cache(env, exports);

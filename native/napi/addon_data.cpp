@@ -12,8 +12,15 @@ void call_js_job(Napi::Env env, Napi::Function, void*, JsJob* job) {
 AddonData::AddonData(Napi::Env env) : env_(env) {
   js_queue_ = JsQueue::New(env, "brain3d", /*maxQueueSize=*/0, /*initialThreadCount=*/1);
   js_queue_.Unref(env);
+}
+
+void AddonData::attach(Napi::Env env) {
+  // The environment owns it before anything else may fail. process.once is JavaScript, which worker.terminate()
+  // interrupts: thrown out of the constructor, that would free what the hook is called with a moment later.
+  auto* data = new AddonData(env);
+  env.SetInstanceData(data);
   // Added after the queue's own hook, so it runs before it: no thread posts to a queue that is gone.
-  env.AddCleanupHook([this] { shut_down(); });
+  env.AddCleanupHook([data] { data->shut_down(); });
   // On the main thread process.exit and an uncaught exception run no such hook, only this event. Right after it the C
   // library destroys what LibTorch computes with, under a thread that is still computing.
   const Napi::Object process = env.Global().Get("process").As<Napi::Object>();

@@ -21,8 +21,8 @@ using JsQueue = Napi::TypedThreadSafeFunction<void, JsJob, call_js_job>;
 
 class AddonData {
  public:
-  /// [JS thread]
-  explicit AddonData(Napi::Env env);
+  /// [JS thread] Gives `env` its data, which is shut down before the environment ends.
+  static void attach(Napi::Env env);
 
   static AddonData& of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
 
@@ -45,6 +45,8 @@ class AddonData {
   void run_cancelled();
 
  private:
+  explicit AddonData(Napi::Env env);
+
   /// Cancels what runs and waits for it. Idempotent.
   void shut_down();
 

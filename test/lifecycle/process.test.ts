@@ -178,6 +178,31 @@ describe('the addon', () => {
     expect(parsed(ending)).toBe('eos');
   });
 
+  // The addon calls process.once as it starts.
+  test.each([
+    ['is interrupted by worker.terminate()', `parentPort.postMessage('here'); for (;;);`, []],
+    ['throws', `throw new Error('of the host');`, Array(3).fill(expect.stringContaining('of the host'))],
+  ])('outlives workers in which the start of the addon %s', async (_what, once, errors) => {
+    const ending = await runScript(`
+      import { Worker } from 'node:worker_threads';
+      const code = \`
+        const { parentPort } = require('node:worker_threads');
+        process.once = () => { ${once} };
+        require('brain3d').Brain3D.load({ model: \${JSON.stringify(MODEL)} });
+      \`;
+      const codes = [], errors = [];
+      for (let round = 0; round < 3; round++) {
+        const worker = new Worker(code, { eval: true, execArgv: [] });
+        worker.on('message', () => worker.terminate());
+        worker.on('error', (error) => errors.push(error.message));
+        codes.push(await new Promise((resolve) => worker.on('exit', resolve)));
+      }
+      await (await Brain3D.load({ model: MODEL })).dispose();
+      console.log(JSON.stringify({ codes, errors }));
+    `);
+    expect(parsed(ending)).toEqual({ codes: [1, 1, 1], errors });
+  });
+
   test('refuses an Electron renderer', async () => {
     const ending = await runNode([
       '--eval',
