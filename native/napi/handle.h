@@ -22,18 +22,18 @@ struct HandleTraits;
 template <typename T>
 Napi::Object make_handle(Napi::Env env, std::shared_ptr<T> value, std::int64_t external_bytes) {
   Napi::Object object = Napi::Object::New(env);
-  auto* shared = new std::shared_ptr<T>(std::move(value));
+  auto shared = std::make_unique<std::shared_ptr<T>>(std::move(value));
   const auto release = [](napi_env raw, void* pointer, void* hint) {
     delete static_cast<std::shared_ptr<T>*>(pointer);
     std::int64_t adjusted = 0;
     napi_adjust_external_memory(raw, -static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(hint)), &adjusted);
   };
   auto* hint = reinterpret_cast<void*>(static_cast<std::intptr_t>(external_bytes));
-  if (napi_wrap(env, object, shared, release, hint, nullptr) != napi_ok ||
-      napi_type_tag_object(env, object, &HandleTraits<T>::tag) != napi_ok) {
-    delete shared;
+  // Wrapped last, for then the object owns it: either call fails from the moment of a worker.terminate() on.
+  if (napi_type_tag_object(env, object, &HandleTraits<T>::tag) != napi_ok ||
+      napi_wrap(env, object, shared.get(), release, hint, nullptr) != napi_ok)
     throw Napi::Error::New(env);
-  }
+  static_cast<void>(shared.release());
   Napi::MemoryManagement::AdjustExternalMemory(env, external_bytes);
   return object;
 }
