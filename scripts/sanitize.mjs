@@ -30,20 +30,24 @@ const COPIED = ['dist', 'lib', 'test', 'jest.config.js'];
 /**
  * Of the compiler · their runtime · settings. Leaks are looked for by the parsers' program: node itself leaves its heap
  * at exit. Node, V8 and LibTorch are not instrumented, so that they are left out of the race reports (tsan.supp), and locks
- * that they take and give back are half seen, so that no order of locks is looked for.
+ * that they take and give back are half seen, so that no order of locks is looked for. Node handles SIGSEGV itself, for
+ * WebAssembly, and ends without a word: handle_segv=2 keeps that from it.
  */
 const SANITIZERS = {
   asan: {
     sanitizers: 'address,undefined',
     library: 'libasan.so',
-    env: { ASAN_OPTIONS: 'detect_leaks=0:halt_on_error=1:abort_on_error=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
+    env: {
+      ASAN_OPTIONS: 'detect_leaks=0:halt_on_error=1:abort_on_error=1:handle_segv=2',
+      UBSAN_OPTIONS: 'print_stacktrace=1',
+    },
   },
   tsan: {
     sanitizers: 'thread',
     library: 'libtsan.so',
     env: {
       TSAN_OPTIONS: [
-        'halt_on_error=1:exitcode=99:ignore_noninstrumented_modules=1:detect_deadlocks=0',
+        'halt_on_error=1:exitcode=99:ignore_noninstrumented_modules=1:detect_deadlocks=0:handle_segv=2',
         `suppressions=${join(ROOT, 'scripts/tsan.supp')}`,
       ].join(':'),
     },
