@@ -1,5 +1,6 @@
 #include "napi/addon_data.h"
 
+#include <system_error>
 #include <utility>
 
 namespace brain3d::napi {
@@ -14,10 +15,19 @@ AddonData::AddonData(Napi::Env env) : env_(env) {
   js_queue_.Unref(env);
 }
 
+AddonData* AddonData::create(Napi::Env env) {
+  try {
+    return new AddonData(env);
+  } catch (const std::system_error& error) {
+    throw Napi::Error::New(env, std::string("the system starts no thread for it (") + error.what() +
+                                    "); raise the limit of processes, or end some");
+  }
+}
+
 void AddonData::attach(Napi::Env env) {
   // The environment owns it before anything else may fail. process.once is JavaScript, which worker.terminate()
   // interrupts: thrown out of the constructor, that would free what the hook is called with a moment later.
-  auto* data = new AddonData(env);
+  auto* data = create(env);
   env.SetInstanceData(data);
   // Added after the queue's own hook, so it runs before it: no thread posts to a queue that is gone.
   env.AddCleanupHook([data] { data->shut_down(); });

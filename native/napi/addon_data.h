@@ -46,6 +46,7 @@ class AddonData {
 
  private:
   explicit AddonData(Napi::Env env);
+  static AddonData* create(Napi::Env env);
 
   /// Cancels what runs and waits for it. Idempotent.
   void shut_down();

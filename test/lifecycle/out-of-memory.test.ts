@@ -1,9 +1,9 @@
-/** Memory that the system refuses: a typed error, and the process goes on. The parsers' own allocations: test/fuzz. */
-import { spawnSync } from 'node:child_process';
+/** Memory and threads that the system refuses: a typed error, and the process goes on. The parsers' own allocations: test/fuzz. */
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parsed, runScript } from '../support/child';
+import { parsed, ROOT, runScript } from '../support/child';
 
 const limited = spawnSync('prlimit', ['--version']).status === 0 ? test : test.skip;
 
@@ -81,3 +81,40 @@ limited(
     expect(parsed(ending)).toEqual({ code: 'BRAIN3D_OUT_OF_MEMORY', shape: [2, 2, 2] });
   },
 );
+
+/** While the file of NO_THREADS exists, no thread can be started. */
+const NO_THREADS = `
+  #define _GNU_SOURCE
+  #include <dlfcn.h>
+  #include <errno.h>
+  #include <pthread.h>
+  #include <stdlib.h>
+  #include <unistd.h>
+  int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*start)(void*), void* argument) {
+    int (*real)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*) = dlsym(RTLD_NEXT, "pthread_create");
+    const char* file = getenv("NO_THREADS");
+    return file != NULL && access(file, F_OK) == 0 ? EAGAIN : real(thread, attributes, start, argument);
+  }
+`;
+
+test('threads that cannot be started: the addon says so, and loads when they can', () => {
+  const [source, shim, flag] = ['shim.c', 'shim.so', 'flag'].map((name) => join(dir, name)) as [string, string, string];
+  writeFileSync(source, NO_THREADS);
+  execFileSync('cc', ['-shared', '-fPIC', source, '-o', shim, '-ldl']);
+  const script = `
+    const { rmSync, writeFileSync } = require('node:fs');
+    const { loadAddon } = require(${JSON.stringify(join(ROOT, 'dist/binding.js'))});
+    writeFileSync(process.env.NO_THREADS, '');
+    const errors = [];
+    for (let i = 0; i < 3; i++) try { loadAddon(); } catch ({ code, message }) { errors.push({ code, message }); }
+    rmSync(process.env.NO_THREADS);
+    console.log(JSON.stringify({ errors, version: loadAddon().buildInfo().version }));
+  `;
+  const env = { ...process.env, LD_PRELOAD: shim, NO_THREADS: flag };
+  const { status, signal, stdout } = spawnSync(process.execPath, ['--eval', script], { env, encoding: 'utf8' });
+  expect({ status, signal }).toEqual({ status: 0, signal: null });
+  const { errors, version } = JSON.parse(stdout);
+  const message = expect.stringContaining('the system starts no thread for it');
+  expect(errors).toEqual(Array(3).fill({ code: 'BRAIN3D_ADDON', message }));
+  expect(version).toMatch(/^\d/);
+});
