@@ -90,6 +90,16 @@ void reset_peak_bytes([[maybe_unused]] at::Device device) {
 #endif
 }
 
+void release_cached_device_memory() noexcept {
+#ifdef BRAIN3D_WITH_CUDA
+  try {
+    c10::cuda::CUDACachingAllocator::emptyCache();
+  } catch (const c10::Error&) {
+    return;  // memory of a device that has failed is the driver's business
+  }
+#endif
+}
+
 void synchronize([[maybe_unused]] at::Device device) {
 #ifdef BRAIN3D_WITH_CUDA
   if (device.is_cuda()) {

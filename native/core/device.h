@@ -34,6 +34,10 @@ std::vector<CudaDeviceInfo> cuda_devices();
 std::int64_t peak_bytes(at::Device device);
 void reset_peak_bytes(at::Device device);
 
+/// Gives what LibTorch keeps of the devices' memory, but does not use, back to the driver; nothing in a CPU build. May
+/// wait for the devices. A device that has failed says so at its next use, not here.
+void release_cached_device_memory() noexcept;
+
 /// Waits for the work queued on `device`; no-op on CPU.  // syncs
 void synchronize(at::Device device);
 

@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "core/cpu_allocator.h"
+#include "core/device.h"
 #include "core/error.h"
+#include "napi/addon_data.h"
 
 namespace brain3d::napi {
 
@@ -62,11 +64,13 @@ struct Disposable {
   }
 };
 
-/// The method `dispose`, the same for all of them.
+/// The method `dispose`, the same for all of them. Calls in flight may be the last to hold the object, so a device's
+/// memory is given back behind them, on their thread.
 template <typename T>
 Napi::Value dispose(const std::shared_ptr<Disposable<T>>& handle, const Napi::CallbackInfo& call) {
   handle->object = nullptr;
   release_cached_cpu_memory();
+  AddonData::of(call.Env()).compute().post(std::make_shared<CancelFlag>(), [] { release_cached_device_memory(); });
   return call.Env().Undefined();
 }
 

@@ -94,6 +94,18 @@ onGpu(`a report on CUDA${WHY}`, () => {
     for (const { tokenIds } of all) expect(tokenIds).toEqual(alone.tokenIds);
   });
 
+  test('dispose gives the memory back', async () => {
+    const free = (): number => (loadAddon().systemInfo().cudaDevices[0] as { freeBytes: number }).freeBytes;
+    const before = free();
+    for (let round = 0; round < 3; round++) {
+      const other = await Brain3D.load({ model: MODEL, device: 'cuda', dtype: 'float32' });
+      await other.generate([input, input, input, input], greedy);
+      await other.dispose();
+      await onCuda.generate(input, { maxNewTokens: 1 }); // behind what dispose has queued
+    }
+    expect(before - free()).toBeLessThan(64 * 2 ** 20);
+  });
+
   test('a device that is not there is named', async () => {
     const error = await Brain3D.load({ model: MODEL, device: 'cuda:63' }).catch((reason) => reason);
     expect(Brain3DError.isInstance(error)).toBe(true);
