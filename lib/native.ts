@@ -47,7 +47,7 @@ export interface NativeSystemInfo {
   /** Bytes of resident memory of this process. */
   residentBytes: number;
   peakResidentBytes: number;
-  /** Freed tensors' memory that is kept for the next call, 256 MiB at most; part of `residentBytes`. */
+  /** Memory of freed tensors and volumes that is kept for the next call, 256 MiB at most; part of `residentBytes`. */
   cachedBytes: number;
   cudaDevices: NativeDeviceInfo[];
 }

@@ -1,7 +1,5 @@
-// LibTorch's CPU memory for this process, with large blocks kept for reuse.
+// LibTorch's CPU memory for this process: large tensors are blocks of core/large_memory.h.
 #pragma once
-
-#include <cstdint>
 
 namespace brain3d {
 
@@ -12,11 +10,5 @@ namespace brain3d {
 /// such threads back after each large tensor. How much of that this saves, beside the single computing thread of
 /// napi/addon_data.h, was not measured apart.
 void install_caching_cpu_allocator();
-
-/// Gives the blocks that are kept but not in use back to the system.
-void release_cached_cpu_memory();
-
-/// Bytes kept but not in use; at most 256 MiB.
-std::int64_t cached_cpu_bytes();
 
 }  // namespace brain3d

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/large_memory.h"
 
 namespace brain3d::data {
 
@@ -17,7 +18,7 @@ void shift_origin(Affine& affine, std::size_t axis, double voxels) {
 }
 
 /// numpy's "linear" percentile: virtual index q / 100 * (n - 1), interpolated. Reorders `values`.
-double percentile(std::vector<float>& values, double q) {
+double percentile(LargeVector<float>& values, double q) {
   const double index = q / 100.0 * static_cast<double>(values.size() - 1);
   const auto below = static_cast<std::size_t>(std::floor(index));
   const double weight = index - static_cast<double>(below);
@@ -97,7 +98,7 @@ Volume rescale_intensity(const Volume& volume, double lower_percentile, double u
   check_finite(volume.voxels);
   const at::Tensor flat = volume.voxels.contiguous();
   const auto* begin = flat.const_data_ptr<float>();
-  std::vector<float> values(begin, begin + flat.numel());
+  LargeVector<float> values(begin, begin + flat.numel());
   const double low = percentile(values, lower_percentile);
   const double high = percentile(values, upper_percentile);
   B3D_CHECK(high > low, Volume, "expected an image, got a volume whose ", lower_percentile, "th and ", upper_percentile,

@@ -96,7 +96,7 @@ io::NiftiOptions nifti_options(const ReadOptions& options) {
 Volume read_volume(const std::string& path, const ReadOptions& options) {
   io::NiftiImage image = io::read_nifti(path, nifti_options(options));
   Volume volume = from_image(image, options, io::base_name(path));
-  const auto voxels = std::make_shared<std::vector<float>>(std::move(image.voxels));
+  const auto voxels = std::make_shared<LargeVector<float>>(std::move(image.voxels));
   // The tensor owns the vector: 36 MB of a BraTS volume are not copied again.
   volume.voxels = at::from_blob(
       voxels->data(), {image.shape[2], image.shape[1], image.shape[0]}, [voxels](void*) {},

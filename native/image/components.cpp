@@ -21,7 +21,7 @@ void for_each_neighbour(const Size& size, std::size_t index, const Visit& visit)
 
 /// All voxels with `value` that are connected with `seed`, which has it, become `mark`. Their indices, in the order
 /// they were found, replace what `found` held.
-void flood(Mask& mask, std::size_t seed, std::uint8_t value, std::uint8_t mark, std::vector<std::size_t>& found) {
+void flood(Mask& mask, std::size_t seed, std::uint8_t value, std::uint8_t mark, LargeVector<std::size_t>& found) {
   found.assign(1, seed);
   mask.voxels[seed] = mark;
   for (std::size_t next = 0; next < found.size(); ++next)
@@ -37,7 +37,7 @@ template <typename Visit>
 void for_each_component(const Mask& mask, const Visit& visit) {
   constexpr std::uint8_t seen = 2;
   Mask rest = mask;
-  std::vector<std::size_t> part;
+  LargeVector<std::size_t> part;
   for (std::size_t i = 0; i < rest.voxels.size(); ++i) {
     if (rest.voxels[i] != 1) continue;
     flood(rest, i, 1, seen, part);
@@ -49,13 +49,13 @@ void for_each_component(const Mask& mask, const Visit& visit) {
 
 std::vector<std::size_t> component_sizes(const Mask& mask) {
   std::vector<std::size_t> sizes;
-  for_each_component(mask, [&](const std::vector<std::size_t>& part) { sizes.push_back(part.size()); });
+  for_each_component(mask, [&](const LargeVector<std::size_t>& part) { sizes.push_back(part.size()); });
   return sizes;
 }
 
 Mask largest_component(const Mask& mask) {
-  std::vector<std::size_t> largest;
-  for_each_component(mask, [&](std::vector<std::size_t>& part) {
+  LargeVector<std::size_t> largest;
+  for_each_component(mask, [&](LargeVector<std::size_t>& part) {
     if (part.size() > largest.size()) std::swap(part, largest);
   });
   Mask out(mask.size, mask.spacing_mm);
@@ -66,7 +66,7 @@ Mask largest_component(const Mask& mask) {
 Mask fill_holes(const Mask& mask) {
   constexpr std::uint8_t outside = 2;
   Mask out = mask;
-  std::vector<std::size_t> part;
+  LargeVector<std::size_t> part;
   const auto [depth, height, width] = mask.size;
   for (std::int64_t d = 0; d < depth; ++d)
     for (std::int64_t h = 0; h < height; ++h)

@@ -9,7 +9,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+
+#include "core/large_memory.h"
 
 namespace brain3d::image {
 
@@ -23,7 +24,7 @@ template <typename T>
 struct Image {
   Size size{};
   Vector spacing_mm{1, 1, 1};
-  std::vector<T> voxels;  // row-major, W fastest
+  LargeVector<T> voxels;  // row-major, W fastest
 
   Image() = default;
   Image(const Size& sides, const Vector& spacing, T value = T{})

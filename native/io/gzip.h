@@ -8,9 +8,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "core/cancel.h"
+#include "core/large_memory.h"
 #include "io/file.h"
 
 namespace brain3d::io {
@@ -43,7 +43,7 @@ class GzipReader {
   std::uint64_t consumed() const noexcept { return offset_ - stream_.avail_in; }
 
   const File& file_;
-  std::vector<unsigned char> input_;
+  LargeVector<unsigned char> input_;
   z_stream stream_{};
   std::uint64_t offset_ = 0;  // of the next byte to read from the file
   std::uint64_t members_ = 1;

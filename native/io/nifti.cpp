@@ -115,7 +115,7 @@ class NiftiReader {
     stream_.skip(static_cast<std::uint64_t>(index) * volume_bytes, "voxels", options_.cancel);
     // Reserved memory costs nothing until it is filled, and it is filled only as far as the file has data.
     image.voxels.reserve(num_voxels_);
-    std::vector<std::byte> raw(std::min<std::uint64_t>(num_voxels_, kChunkVoxels) * item_bytes());
+    LargeVector<std::byte> raw(std::min<std::uint64_t>(num_voxels_, kChunkVoxels) * item_bytes());
     while (image.voxels.size() < num_voxels_) {
       if (options_.cancel != nullptr) options_.cancel->check();
       const std::size_t done = image.voxels.size();

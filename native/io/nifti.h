@@ -11,12 +11,13 @@
 #include <vector>
 
 #include "core/cancel.h"
+#include "core/large_memory.h"
 
 namespace brain3d::io {
 
 struct NiftiImage {
   std::array<std::int64_t, 3> shape{};  // (I, J, K), i fastest in memory
-  std::vector<float> voxels;            // I * J * K, raw * slope + inter in double, rounded once; may be non-finite
+  LargeVector<float> voxels;            // I * J * K, raw * slope + inter in double, rounded once; may be non-finite
   std::array<double, 16> affine{};      // row-major 4x4; only the spacing means something if not has_orientation
   bool has_orientation = false;         // false if qform_code and sform_code are both 0
   std::string affine_source;            // "sform", "qform" or "none"

@@ -8,9 +8,9 @@
 #include <string>
 #include <utility>
 
-#include "core/cpu_allocator.h"
 #include "core/device.h"
 #include "core/error.h"
+#include "core/large_memory.h"
 #include "napi/addon_data.h"
 
 namespace brain3d::napi {

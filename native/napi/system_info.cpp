@@ -5,8 +5,8 @@
 
 #include <fstream>
 
-#include "core/cpu_allocator.h"
 #include "core/device.h"
+#include "core/large_memory.h"
 #include "napi/errors.h"
 #include "napi/exports.h"
 

@@ -60,7 +60,7 @@ Front spread(const Anatomy& anatomy, const std::vector<std::size_t>& sources, co
   const Terrain terrain(anatomy, speeds);
   const SmoothField texture(seed, texture_mm), detail(hash(seed, 1), texture_mm / 2.5);
   image::Image<float> arrival(grid.size, {2, 2, 2}, kNever);
-  std::vector<float> slowness(arrival.voxels.size(), -1);
+  LargeVector<float> slowness(arrival.voxels.size(), -1);
   const auto slowness_of = [&](std::size_t voxel, std::int64_t d, std::int64_t h, std::int64_t w) {
     if (slowness[voxel] < 0) {
       const Point place = grid.place_of(d, h, w);

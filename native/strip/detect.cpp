@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/large_memory.h"
 #include "image/components.h"
 #include "image/vector.h"
 #include "strip/icosphere.h"
@@ -27,8 +28,8 @@ constexpr float kTissue = 0.4F;        // of the median in the middle
 constexpr double kMiddleMm = 50;
 constexpr double kSkullShare = 0.4;  // of the rays; sulci are dark gaps as well, but on few
 
-std::vector<float> face_voxels(const image::Image<float>& volume) {
-  std::vector<float> out;
+LargeVector<float> face_voxels(const image::Image<float>& volume) {
+  LargeVector<float> out;
   const auto [depth, height, width] = volume.size;
   for (std::int64_t d = 0; d < depth; ++d)
     for (std::int64_t h = 0; h < height; ++h) {
@@ -44,7 +45,7 @@ struct MostCommon {
   double share;
 };
 
-MostCommon most_common(std::vector<float> values) {
+MostCommon most_common(LargeVector<float> values) {
   std::sort(values.begin(), values.end());
   MostCommon out{0, 0};
   for (auto at = values.begin(); at != values.end();) {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <vector>
 
 #include "core/error.h"
+#include "core/large_memory.h"
 #include "image/components.h"
 #include "image/filter.h"
 #include "image/quantile.h"
@@ -69,7 +69,7 @@ image::Image<float> coarse_head(const image::Image<float>& head) {
 }
 
 Sphere rough_brain(const image::Image<float>& head) {
-  std::vector<float> values = head.voxels;
+  LargeVector<float> values = head.voxels;
   Levels levels;
   levels.low = image::quantile(values, kLowShare);
   levels.high = image::quantile(values, kHighShare);
@@ -98,7 +98,7 @@ Sphere rough_brain(const image::Image<float>& head) {
 }
 
 Levels levels_in(const image::Image<float>& head, const Sphere& sphere) {
-  std::vector<float> values;
+  LargeVector<float> values;
   for_each_voxel(head.size, 0, head.size[0], [&](std::int64_t d, std::int64_t h, std::int64_t w) {
     const Vector away = position(head.spacing_mm, d, h, w) - sphere.centre;
     if (image::dot(away, away) < sphere.radius_mm * sphere.radius_mm) values.push_back(head(d, h, w));

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <limits>
-#include <vector>
 
+#include "core/large_memory.h"
 #include "image/box.h"
 #include "image/components.h"
 #include "image/distance.h"
@@ -29,7 +29,7 @@ image::Mask inverted(image::Mask mask) {
 
 /// Between fluid and tissue.
 float dark_below(const image::Image<float>& head, const image::Image<float>& depth) {
-  std::vector<float> inside, rim;
+  LargeVector<float> inside, rim;
   for (std::size_t i = 0; i < depth.voxels.size(); ++i) {
     if (depth.voxels[i] > kInsideMm)
       inside.push_back(head.voxels[i]);

@@ -1,7 +1,6 @@
 // Devices, and what LibTorch's failures become.
 #include "core/device.h"
 
-#include "core/cpu_allocator.h"
 #include "core/error.h"
 #include "core/step_graph.h"
 #include "support/golden.h"
@@ -27,22 +26,6 @@ TEST_CASE("an allocation that cannot succeed is OutOfMemory, without LibTorch's 
     CHECK(std::string(error.what()).find("use a smaller batch") != std::string::npos);
     CHECK(std::string(error.what()).find("frame #") == std::string::npos);
   }
-}
-
-TEST_CASE("large CPU blocks are kept for reuse, up to a limit, and given back on request") {
-  release_cached_cpu_memory();
-  CHECK(cached_cpu_bytes() == 0);
-  const auto make = [](std::int64_t mebibytes) { return at::empty({mebibytes << 18}, at::kFloat); };
-  const void* first = make(8).const_data_ptr();
-  CHECK(cached_cpu_bytes() == 8 << 20);
-  CHECK(make(8).const_data_ptr() == first);
-  { const at::Tensor a = make(100), b = make(100), c = make(100); }
-  CHECK(cached_cpu_bytes() <= 256 << 20);
-  { const at::Tensor huge = make(200); }
-  CHECK(cached_cpu_bytes() <= 256 << 20);
-  release_cached_cpu_memory();
-  CHECK(cached_cpu_bytes() == 0);
-  CHECK(reinterpret_cast<std::uintptr_t>(make(1).const_data_ptr()) % 64 == 0);
 }
 
 TEST_CASE("a failure inside LibTorch is Internal, and ours passes through") {

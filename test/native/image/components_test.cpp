@@ -13,7 +13,7 @@ namespace {
 
 Mask from(const Size& size, const std::vector<std::uint8_t>& voxels, const Vector& spacing = {1, 1, 1}) {
   Mask mask(size, spacing);
-  mask.voxels = voxels;
+  mask.voxels.assign(voxels.begin(), voxels.end());
   return mask;
 }
 
@@ -21,10 +21,10 @@ TEST_CASE("the largest component is joined through faces only; of equals the fir
   CHECK(largest_component(from({1, 3, 4}, {1, 0, 1, 1,  //
                                            0, 1, 0, 1,  //
                                            1, 0, 0, 0}))
-            .voxels == std::vector<std::uint8_t>{0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0});
-  CHECK(largest_component(from({1, 1, 5}, {1, 1, 0, 1, 1})).voxels == std::vector<std::uint8_t>{1, 1, 0, 0, 0});
-  CHECK(largest_component(from({2, 1, 1}, {1, 1})).voxels == std::vector<std::uint8_t>{1, 1});
-  CHECK(largest_component(from({1, 1, 3}, {0, 0, 0})).voxels == std::vector<std::uint8_t>{0, 0, 0});
+            .voxels == LargeVector<std::uint8_t>{0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0});
+  CHECK(largest_component(from({1, 1, 5}, {1, 1, 0, 1, 1})).voxels == LargeVector<std::uint8_t>{1, 1, 0, 0, 0});
+  CHECK(largest_component(from({2, 1, 1}, {1, 1})).voxels == LargeVector<std::uint8_t>{1, 1});
+  CHECK(largest_component(from({1, 1, 3}, {0, 0, 0})).voxels == LargeVector<std::uint8_t>{0, 0, 0});
 }
 
 TEST_CASE("holes are filled unless a way leads out of them") {
@@ -65,8 +65,8 @@ TEST_CASE("dilation and erosion go by mm; the border of the array is no outside"
   Mask point({1, 1, 9}, {1, 1, 2});
   point(0, 0, 4) = 1;
   const Mask grown = dilate(point, 4);
-  CHECK(grown.voxels == std::vector<std::uint8_t>{0, 0, 1, 1, 1, 1, 1, 0, 0});
-  CHECK(erode(grown, 4).voxels == std::vector<std::uint8_t>{0, 0, 0, 0, 1, 0, 0, 0, 0});
+  CHECK(grown.voxels == LargeVector<std::uint8_t>{0, 0, 1, 1, 1, 1, 1, 0, 0});
+  CHECK(erode(grown, 4).voxels == LargeVector<std::uint8_t>{0, 0, 0, 0, 1, 0, 0, 0, 0});
   const Mask full({2, 2, 2}, {1, 1, 1}, 1);
   CHECK(erode(full, 3).voxels == full.voxels);
 }

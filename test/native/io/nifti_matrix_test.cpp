@@ -452,12 +452,12 @@ TEST_CASE("N45: one flipped bit of a compressed volume never changes a voxel unn
   builder.no_data().dim({3, 20, 20, 10});
   for (int i = 0; i < 4000; ++i) builder.append(static_cast<std::int16_t>(random() % 50));
   const std::string packed_bytes = gzip_compress(builder.bytes());
-  const std::vector<float> expected = read_nifti(dir.write("v.nii.gz", packed_bytes)).voxels;
+  const LargeVector<float> expected = read_nifti(dir.write("v.nii.gz", packed_bytes)).voxels;
   for (int trial = 0; trial < 1000; ++trial) {
     std::string flipped = packed_bytes;
     const std::size_t bit = random() % (flipped.size() * 8);
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
-    std::vector<float> voxels;
+    LargeVector<float> voxels;
     try {
       voxels = read_nifti(dir.write("v.nii.gz", flipped)).voxels;
     } catch (const Error&) {

@@ -55,7 +55,7 @@ TEST_CASE("what is written reads back bit for bit, compressed or not, under any 
     write_nifti(path, {.shape = {2, 3, 4}, .voxels = voxels.data(), .affine = affine});
     const NiftiImage image = read_nifti(path);  // compares sform and qform
     const NiftiImage by_qform = read_nifti(path, {.prefer = "qform"});
-    CHECK(image.voxels == voxels);
+    CHECK(std::equal(image.voxels.begin(), image.voxels.end(), voxels.begin(), voxels.end()));
     CHECK(image.affine_source == "sform");
     CHECK(by_qform.affine_source == "qform");
     CHECK(image.warnings.empty());
@@ -121,7 +121,7 @@ TEST_CASE("a cancelled write leaves nothing") {
 TEST_CASE("integers are rounded, stored as such, and refused where they do not fit") {
   const TempDir dir;
   const std::vector<float> voxels{0, 1.4F, 2.5F, 254.6F};
-  const std::vector<float> rounded{0, 1, 2, 255};
+  const LargeVector<float> rounded{0, 1, 2, 255};
   const std::string path = dir.file("mask.nii.gz");
   NiftiOutput output{.shape = {4, 1, 1}, .voxels = voxels.data(), .affine = kLps, .stored_as = StoredAs::UInt8};
   write_nifti(path, output);
