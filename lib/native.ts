@@ -49,6 +49,8 @@ export interface NativeSystemInfo {
   peakResidentBytes: number;
   /** Memory of freed tensors and volumes that is kept for the next call, 256 MiB at most; part of `residentBytes`. */
   cachedBytes: number;
+  /** Memory of large tensors and volumes in use, which malloc does not count; what of it was written is part of `residentBytes`. */
+  largeBytes: number;
   cudaDevices: NativeDeviceInfo[];
 }
 

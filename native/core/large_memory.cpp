@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <array>
+#include <atomic>
 #include <bit>
 #include <mutex>
 #include <utility>
@@ -51,6 +52,8 @@ void* map_pages(std::size_t bytes) noexcept {
   void* pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return pages == MAP_FAILED ? nullptr : pages;
 }
+
+std::atomic<std::int64_t> in_use{0};
 
 /// In the first bytes of a block that nobody uses.
 struct FreeBlock {
@@ -123,15 +126,19 @@ void* take_block(std::size_t bytes) {
     block = map_pages(wanted.mapped_bytes);
   }
   if (block == nullptr) throw std::bad_alloc();
+  in_use += static_cast<std::int64_t>(wanted.mapped_bytes);
   return block;
 }
 
 void give_block(void* block, std::size_t bytes) noexcept {
   const BlockClass of = class_of(bytes);
+  in_use -= static_cast<std::int64_t>(of.mapped_bytes);
   if (!of.is_kept || !BlockCache::instance().keep(block, of)) munmap(block, of.mapped_bytes);
 }
 
 void release_cached_cpu_memory() noexcept { BlockCache::instance().release(); }
+
+std::int64_t large_bytes_in_use() noexcept { return in_use; }
 
 std::int64_t cached_cpu_bytes() noexcept { return static_cast<std::int64_t>(BlockCache::instance().cached_bytes()); }
 

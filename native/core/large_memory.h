@@ -34,6 +34,9 @@ void release_cached_cpu_memory() noexcept;
 /// Bytes kept but not in use; at most 256 MiB.
 std::int64_t cached_cpu_bytes() noexcept;
 
+/// Bytes of the blocks in use, which malloc does not count.
+std::int64_t large_bytes_in_use() noexcept;
+
 template <typename T>
 struct LargeAllocator {
   using value_type = T;

@@ -59,6 +59,7 @@ Napi::Value system_info(const Napi::CallbackInfo& call) {
     out.Set("residentBytes", resident_bytes());
     out.Set("peakResidentBytes", peak_resident_bytes());
     out.Set("cachedBytes", static_cast<double>(cached_cpu_bytes()));
+    out.Set("largeBytes", static_cast<double>(large_bytes_in_use()));
     out.Set("cudaDevices", devices);
     return out;
   });

@@ -1,4 +1,4 @@
-/* What malloc has given out, in bytes: a leak grows this, while free memory that malloc keeps in pieces grows only what is
+/* What malloc has given out, in bytes (the addon's large memory is counted apart): a leak grows this, while free memory that malloc keeps in pieces grows only what is
  * resident. Compiled and loaded by soak.mjs; glibc from 2.33. */
 #include <malloc.h>
 #include <node_api.h>

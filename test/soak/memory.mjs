@@ -15,10 +15,10 @@ export function memoryMeter(folder) {
   const allocated = require(file);
   const addon = require('../../dist/binding.js').loadAddon();
   return () => {
-    const { residentBytes, cachedBytes } = addon.systemInfo();
+    const { residentBytes, cachedBytes, largeBytes } = addon.systemInfo();
     return {
       resident: (residentBytes - cachedBytes) / 1024,
-      allocated: (allocated() - cachedBytes) / 1024,
+      allocated: (allocated() + largeBytes) / 1024,
       heap: process.memoryUsage().heapUsed / 1024,
       cached: cachedBytes / 1024,
     };

@@ -87,12 +87,14 @@ TEST_CASE("large memory does not come from malloc, and what was given back is no
     const auto all = mallinfo2();
     return static_cast<std::int64_t>(all.uordblks + all.hblkhd);
   };
+  const std::int64_t in_use = large_bytes_in_use();
   const auto use = [&](std::size_t mebibytes) {
     const std::int64_t before = malloced();
     const LargeVector<float> vector(mebibytes << 18, 1.0F);
     const at::Tensor tensor = at::ones({static_cast<std::int64_t>(mebibytes) << 18}, at::kFloat);
     CHECK(vector.back() + tensor[0].item<float>() == 2);
     CHECK(malloced() < before + 64 * kKiB);
+    CHECK(large_bytes_in_use() - in_use == 2 * (static_cast<std::int64_t>(mebibytes) * kMiB + kExtra));
   };
   use(1);  // what comes with a first use
   release_cached_cpu_memory();
@@ -100,6 +102,7 @@ TEST_CASE("large memory does not come from malloc, and what was given back is no
   for (const std::size_t mebibytes : {24, 8, 16, 2, 12}) use(mebibytes);
   release_cached_cpu_memory();
   CHECK(resident_kib() - before < 2048);
+  CHECK(large_bytes_in_use() == in_use);
 }
 
 TEST_CASE("threads take, give and release at the same time") {
