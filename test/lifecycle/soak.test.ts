@@ -4,7 +4,10 @@ import { type Loose, ROOT, runNode } from '../support/child';
 
 test('memory, descriptors and threads stay flat over reports, loads, aborts and refused files', async () => {
   const script = join(ROOT, 'test/soak/soak.mjs');
-  const { code, stdout, stderr } = await runNode(['--expose-gc', '--v8-pool-size=1', script, '--short'], 580_000);
+  const { code, stdout, stderr } = await runNode(
+    ['--expose-gc', '--v8-pool-size=1', '--max-semi-space-size=1', script, '--short'],
+    580_000,
+  );
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const results: Loose[] = stdout
     .trim()
