@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 // Does the same thing thousands of times and looks whether memory, file descriptors or threads grow: `npm run soak`.
 //   --only reports,cycles,aborts,refusals   --short   --scale 0.1   --out FILE
-// Exits with 1 beyond the bounds below. Linux only: /proc is read. Needs --expose-gc; and --v8-pool-size=1, for each thread of
-// V8's compiler comes to keep 0.7 MiB at some time in thousands of calls, which with four of them looks like growth. Left out of all memory is what the addon's
-// allocator keeps for the next call, which is bounded and comes by the megabyte, when a call first needs it.
+// Exits with 1 beyond the bounds below. Linux only: /proc is read. Needs --expose-gc; and, since V8 itself grows for a while, which
+// would look like the addon's growth, --v8-pool-size=1 (each compiler thread comes to keep 0.7 MiB at some time in thousands
+// of calls) and --max-semi-space-size=1 (the young generation goes from 1 to 12 MiB). Left out of all memory is what the
+// addon's allocator keeps for the next call, which is bounded and comes by the megabyte, when a call first needs it.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
