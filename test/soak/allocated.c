@@ -1,5 +1,5 @@
-/* What malloc has given out, in bytes (the addon's large memory is counted apart): a leak grows this, while free memory that malloc keeps in pieces grows only what is
- * resident. Compiled and loaded by soak.mjs; glibc from 2.33. */
+/* What malloc has given out, in bytes (the addon's large memory is counted apart): a leak grows this, while free memory
+ * that malloc keeps in pieces grows only what is resident. Compiled and loaded by soak.mjs; glibc from 2.33. */
 #include <malloc.h>
 #include <node_api.h>
 

@@ -22,8 +22,8 @@ const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const SAMPLES = 40;
 
 /**
- * How often; and per call, in KiB: `allocated` is what malloc and the addon's own blocks have given out, where a leak would show, `heap` JavaScript's,
- * `resident` and `upper` (of its 95 % interval) what the system counts, in which are the free pieces that malloc keeps.
+ * How often; and per call, in KiB: `allocated` is what malloc and the addon's own blocks have given out, where a leak would
+ * show, `heap` JavaScript's, `resident` and `upper` (of its 95 % interval) what the system counts, in which are the free pieces that malloc keeps.
  */
 const PLANS = {
   reports: { calls: 2000, warm: 200, short: 40, allocated: 0.25, resident: 1, upper: 4, heap: 0.1 },
