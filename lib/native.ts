@@ -112,11 +112,12 @@ export interface NativePreprocessOptions {
 }
 
 export interface NativeBrainMask {
-  /** 0 or 1, with the axes, shape and affine of the volume. */
-  mask: NativeVolume;
-  method: 'already-stripped' | 'bet' | 'command';
+  /** 0 or 1, with the axes, shape and affine of the volume; null where all of it is taken, which only `none` does. */
+  mask: NativeVolume | null;
+  method: 'none' | 'already-stripped' | 'bet' | 'command';
   /** A clause; empty where there was nothing to decide. */
   reason: string;
+  /** 0 with `none`. */
   brainVolumeMl: number;
   warnings: string[];
 }
@@ -378,7 +379,7 @@ export interface NativeAddon {
   writeCachedVolume(volume: NativeVolume, path: string, token: NativeCancelToken): Promise<void>;
   /** Maps what `writeCachedVolume` wrote. */
   openCachedVolume(path: string, geometry: NativeCachedGeometry, token: NativeCancelToken): Promise<NativeVolume>;
-  brainMask(volume: NativeVolume, method: 'auto' | 'bet', token: NativeCancelToken): Promise<NativeBrainMask>;
+  brainMask(volume: NativeVolume, method: 'none' | 'auto' | 'bet', token: NativeCancelToken): Promise<NativeBrainMask>;
   /** The mask in what a tool made of `volume`: its voxels that are not 0. */
   maskFromTool(volume: NativeVolume, output: NativeVolume, token: NativeCancelToken): Promise<NativeBrainMask>;
   inspectBackbone(dir: string, token: NativeCancelToken): Promise<NativeBackboneInfo>;

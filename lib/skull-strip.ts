@@ -7,7 +7,10 @@ import { is } from './validate';
 
 /** Options of everything that preprocesses a volume. */
 export const stripEntries = {
-  /** `auto` leaves a stripped volume alone and strips a head with `bet`. @default 'auto' */
+  /**
+   * `auto` sees whether a volume is stripped already and strips a head with `bet`; `none` takes all of it, but for a
+   * background that no scanner leaves (one value, brighter or far darker than the rest). @default 'auto'
+   */
   skullStrip: v.optional(is.oneOf(['auto', 'none', 'bet', 'command'])),
   /** For `command`: program and arguments, with `{in}` and `{out}`; no shell. */
   skullStripCommand: v.optional(is.text()),
@@ -29,7 +32,7 @@ export interface SkullStrip {
 }
 
 export interface FoundBrain {
-  /** Null if nothing was looked for. */
+  /** What is no background; null where all of the volume is taken, which only the method `none` does. */
   mask: NativeVolume | null;
   skullStrip: SkullStrip;
 }
@@ -79,6 +82,12 @@ async function lookForBrain(
   { skullStrip, skullStripCommand }: StripOptions & Required<Pick<StripOptions, 'skullStrip'>>,
   signal: AbortSignal | undefined,
 ): Promise<FoundBrain> {
+  const native = (method: 'none' | 'auto' | 'bet') =>
+    callNative(addon, signal, (token) => addon.brainMask(volume, method, token));
+  const untouched = async (summary: string, warnings: string[]): Promise<FoundBrain> => {
+    const { mask } = await native('none');
+    return { mask, skullStrip: { method: 'none', brainVolumeMl: null, summary, warnings } };
+  };
   if (skullStrip === 'none') return untouched('skull strip: none was asked for', []);
   if (skullStrip === 'auto') {
     const info = volume.info();
@@ -91,13 +100,13 @@ async function lookForBrain(
   const found =
     skullStrip === 'command'
       ? await fromCommand(addon, volume, skullStripCommand as string, signal)
-      : await callNative(addon, signal, (token) => addon.brainMask(volume, skullStrip, token));
+      : await native(skullStrip);
   const { mask, method, brainVolumeMl, reason } = found;
   const litres = `${(brainVolumeMl / 1000).toFixed(2)} l`;
   const why = reason === '' ? '' : ` (${reason})`;
   const summary =
     method === 'already-stripped'
-      ? `skull strip: already stripped, left as it is${why}`
+      ? `skull strip: already stripped${why}`
       : `skull strip: stripped with ${method}, brain volume ${litres}${why}`;
   // That a volume came stripped is how the model wants it; that it was stripped here is worth a look at the mask.
   const warnings = [...(method === 'already-stripped' ? [] : [summary]), ...found.warnings];
@@ -112,10 +121,6 @@ async function fromCommand(
 ): ReturnType<NativeAddon['maskFromTool']> {
   const output = await runStripCommand(addon, volume, command, signal);
   return callNative(addon, signal, (token) => addon.maskFromTool(volume, output, token));
-}
-
-function untouched(summary: string, warnings: string[]): FoundBrain {
-  return { mask: null, skullStrip: { method: 'none', brainVolumeMl: null, summary, warnings } };
 }
 
 /** mm along (i, j, k). */

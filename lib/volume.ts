@@ -185,7 +185,8 @@ export async function extractBrain(volume: Volume, options: ExtractBrainOptions 
   const { mask, skullStrip } = await withCallerStack(extractBrain, () =>
     findBrain(addon, volume.native, strip, signal),
   );
-  if (mask === null) throw new Brain3DError('BRAIN3D_VOLUME', `expected a head or a brain; ${skullStrip.summary}`);
+  if (mask === null || skullStrip.method === 'none')
+    throw new Brain3DError('BRAIN3D_VOLUME', `expected a head or a brain; ${skullStrip.summary}`);
   return { ...skullStrip, mask: new Volume(addon, mask, null) };
 }
 
@@ -213,14 +214,14 @@ export async function stripAndPreprocess(
     size,
     lowerPercentile: options.lowerPercentile ?? defaults.lowerPercentile,
     upperPercentile: options.upperPercentile ?? defaults.upperPercentile,
-    mask: found.method === 'already-stripped' ? null : mask,
+    mask,
   };
   const native = await callNative(addon, options.signal, (token) => addon.preprocess(volume.native, settings, token));
   const warning = options.skullStrip === 'none' ? faceWarning(native) : null;
   const skullStrip = warning === null ? found : { ...found, warnings: [...found.warnings, warning] };
   return {
     volume: new Volume(addon, native, { size, skullStrip }, skullStrip.warnings),
-    mask: mask === null ? null : new Volume(addon, mask, null),
+    mask: mask === null || found.method === 'none' ? null : new Volume(addon, mask, null),
   };
 }
 

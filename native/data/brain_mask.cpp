@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "data/preprocess.h"
+#include "strip/background.h"
 #include "strip/brain.h"
 #include "strip/detect.h"
 
@@ -31,6 +32,10 @@ at::Tensor to_tensor(const image::Mask& mask) {
   return at::from_blob(const_cast<std::uint8_t*>(mask.voxels.data()), {mask.size[0], mask.size[1], mask.size[2]},
                        at::TensorOptions().dtype(at::kByte))
       .to(at::kFloat);
+}
+
+bool has_voxels(const image::Mask& mask) {
+  return std::find(mask.voxels.begin(), mask.voxels.end(), 1) != mask.voxels.end();
 }
 
 /// A mask on `volume`'s grid from voxels along its own axes.
@@ -107,6 +112,13 @@ BrainMask brain_mask(const Volume& volume, StripMethod method, const CancelFlag&
   const image::Image<float> head = to_image(canonicalise(volume));
   cancel.check();
   BrainMask out;
+  if (method == StripMethod::None) {
+    out.method = "none";
+    const strip::Background background = strip::find_background(head);
+    if (!strip::is_scanners(background, head))
+      out.mask = mask_of(volume, from_canonical(to_tensor(background.foreground), volume));
+    return out;
+  }
   if (method == StripMethod::Auto) {
     strip::Detection found = strip::detect_stripped(head);
     out.reason = std::move(found.reason);
@@ -127,7 +139,11 @@ BrainMask mask_from_tool(const Volume& volume, const Volume& output) {
   check_same_grid(canonicalise(volume), canonical);
   BrainMask out;
   out.method = "command";
-  out.mask = mask_of(volume, from_canonical(canonical.voxels.ne(0).to(at::kFloat), volume));
+  // A stripped image may have another background than 0, where a later step of the tool's scaled it.
+  const strip::Background background = strip::find_background(to_image(canonical));
+  const at::Tensor brain =
+      has_voxels(background.foreground) ? to_tensor(background.foreground) : canonical.voxels.ne(0).to(at::kFloat);
+  out.mask = mask_of(volume, from_canonical(brain, volume));
   return judged(std::move(out));
 }
 

@@ -7,22 +7,26 @@
 namespace brain3d::data {
 
 enum class StripMethod {
+  None,  // nothing is looked for: all of the volume, or all but a background that no scanner leaves
   Auto,  // a volume that is stripped already is taken as it is, else BET
   Bet,
 };
 
 struct BrainMask {
-  Volume mask;         // 0 or 1, on the voxel grid, axes and affine of the volume it is of
-  std::string method;  // "already-stripped", "bet" or "command"
-  std::string reason;  // of `Auto`'s choice, a clause; else empty
-  double volume_ml = 0;
+  /// 0 or 1, on the voxel grid, axes and affine of the volume it is of. Its voxels are undefined where all of the
+  /// volume is taken, which only `None` does.
+  Volume mask;
+  std::string method;                 // "none", "already-stripped", "bet" or "command"
+  std::string reason;                 // of `Auto`'s choice, a clause; else empty
+  double volume_ml = 0;               // 0 with `None`, which claims no brain
   std::vector<std::string> warnings;  // what is odd about the mask
 };
 
 /// The smallest and the largest brain that is accepted, and the range that raises no warning.
 inline constexpr double kMinBrainMl = 200, kMaxBrainMl = 3000, kSmallBrainMl = 700, kLargeBrainMl = 2300;
 
-/// Throws Volume if a voxel is not finite, if no brain is found, or if its volume is no brain's; Cancelled.
+/// Throws Volume if a voxel is not finite, if no brain is found, or if its volume is no brain's (not with `None`);
+/// Cancelled.
 BrainMask brain_mask(const Volume& volume, StripMethod method, const CancelFlag& cancel);
 
 /// What a tool made of `volume`: its voxels that are not 0. The tool may have written a mask or a stripped image, with

@@ -1,5 +1,7 @@
 #include "data/preprocess.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -7,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/large_memory.h"
+#include "image/background.h"
 
 namespace brain3d::data {
 
@@ -17,16 +20,27 @@ void shift_origin(Affine& affine, std::size_t axis, double voxels) {
   for (std::size_t row = 0; row < 3; ++row) affine[4 * row + 3] += voxels * affine[4 * row + axis];
 }
 
-/// numpy's "linear" percentile: virtual index q / 100 * (n - 1), interpolated. Reorders `values`.
-double percentile(LargeVector<float>& values, double q) {
-  const double index = q / 100.0 * static_cast<double>(values.size() - 1);
-  const auto below = static_cast<std::size_t>(std::floor(index));
-  const double weight = index - static_cast<double>(below);
-  const auto nth = values.begin() + static_cast<std::ptrdiff_t>(below);
-  std::nth_element(values.begin(), nth, values.end());
-  if (weight == 0.0) return *nth;
-  const double lower = *nth, upper = *std::min_element(nth + 1, values.end());
-  return lower + (upper - lower) * weight;
+/// Voxels in `mask`, or all of them.
+LargeVector<float> kept_voxels(const Volume& volume, const Volume* mask) {
+  const at::Tensor voxels = volume.voxels.contiguous();
+  const auto* begin = voxels.const_data_ptr<float>();
+  if (mask == nullptr) return {begin, begin + voxels.numel()};
+  const at::Tensor inside = mask->voxels.to(at::kFloat).contiguous();
+  const auto* in_mask = inside.const_data_ptr<float>();
+  LargeVector<float> out;
+  for (std::int64_t i = 0; i < voxels.numel(); ++i)
+    if (in_mask[i] != 0) out.push_back(begin[i]);
+  return out;
+}
+
+void check_percentiles(double lower, double upper) {
+  B3D_CHECK(lower >= 0 && lower < upper && upper <= 100, Usage, "expected percentiles 0 <= lower < upper <= 100, got ",
+            lower, " and ", upper);
+}
+
+void check_range(double low, double high, double lower_percentile, double upper_percentile) {
+  B3D_CHECK(high > low, Volume, "expected an image, got a volume whose ", lower_percentile, "th and ", upper_percentile,
+            "th percentiles are both ", low, "; it is constant or nearly empty");
 }
 
 /// Array axes of `volume` in canonical order, and those that run the other way.
@@ -71,40 +85,53 @@ at::Tensor from_canonical(const at::Tensor& voxels, const Volume& own) {
   return voxels.permute(back).flip(axes.flipped).contiguous();
 }
 
-Volume apply_mask(const Volume& volume, const Volume& mask) {
-  B3D_CHECK(mask.voxels.sizes() == volume.voxels.sizes(), Shape, "expected a mask of ", volume.voxels.sizes(),
-            " voxels (D, H, W), got ", mask.voxels.sizes());
+float background_level(const Volume& volume, const Volume* mask, double lower_percentile, double upper_percentile) {
+  check_percentiles(lower_percentile, upper_percentile);
+  check_finite(volume.voxels);
+  B3D_CHECK(mask == nullptr || mask->voxels.sizes() == volume.voxels.sizes(), Shape, "expected a mask of ",
+            volume.voxels.sizes(), " voxels (D, H, W), got ", mask->voxels.sizes());
+  LargeVector<float> kept = kept_voxels(volume, mask);
+  B3D_CHECK(!kept.empty(), Volume, "expected a brain, got a mask without a voxel in it");
+  const double low = image::percentile(kept, lower_percentile);
+  check_range(low, image::percentile(kept, upper_percentile), lower_percentile, upper_percentile);
+  return mask == nullptr ? static_cast<float>(low) : image::background_level(kept, lower_percentile, upper_percentile);
+}
+
+Volume apply_mask(const Volume& volume, const Volume& mask, float background) {
   Volume out = volume;
-  const double background = std::min(0.0, volume.voxels.min().item<double>());
   out.voxels = at::where(mask.voxels.ne(0), volume.voxels, background).to(at::kFloat);
   return out;
 }
 
-Volume pad_to_square(const Volume& volume) {
+Volume pad_to_square(const Volume& volume, float background) {
   const auto height = volume.voxels.size(1), width = volume.voxels.size(2);
   if (height == width) return volume;
   const auto side = std::max(height, width);
   const auto top = (side - height) / 2, left = (side - width) / 2;
   Volume out = volume;
-  out.voxels = at::constant_pad_nd(volume.voxels, {left, side - width - left, top, side - height - top}, /*value=*/0);
+  out.voxels = at::constant_pad_nd(volume.voxels, {left, side - width - left, top, side - height - top}, background);
   shift_origin(out.affine, 0, -static_cast<double>(left));
   shift_origin(out.affine, 1, -static_cast<double>(top));
   return out;
 }
 
 Volume rescale_intensity(const Volume& volume, double lower_percentile, double upper_percentile) {
-  B3D_CHECK(lower_percentile >= 0 && lower_percentile < upper_percentile && upper_percentile <= 100, Usage,
-            "expected percentiles 0 <= lower < upper <= 100, got ", lower_percentile, " and ", upper_percentile);
+  check_percentiles(lower_percentile, upper_percentile);
   check_finite(volume.voxels);
   const at::Tensor flat = volume.voxels.contiguous();
-  const auto* begin = flat.const_data_ptr<float>();
-  LargeVector<float> values(begin, begin + flat.numel());
-  const double low = percentile(values, lower_percentile);
-  const double high = percentile(values, upper_percentile);
-  B3D_CHECK(high > low, Volume, "expected an image, got a volume whose ", lower_percentile, "th and ", upper_percentile,
-            "th percentiles are both ", low, "; it is constant or nearly empty");
+  const auto* in = flat.const_data_ptr<float>();
+  LargeVector<float> values(in, in + flat.numel());
+  const double low = image::percentile(values, lower_percentile);
+  const double high = image::percentile(values, upper_percentile);
+  check_range(low, high, lower_percentile, upper_percentile);
   Volume out = volume;
-  out.voxels = flat.sub(low).div_(high - low).clamp_(0, 1);
+  out.voxels = at::empty_like(flat);
+  auto* scaled = out.voxels.mutable_data_ptr<float>();
+  const double range = high - low;
+  at::parallel_for(0, flat.numel(), 1 << 16, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i)
+      scaled[i] = static_cast<float>(std::clamp((static_cast<double>(in[i]) - low) / range, 0.0, 1.0));
+  });
   return out;
 }
 
@@ -126,10 +153,13 @@ Volume resize(const Volume& volume, const std::array<std::int64_t, 3>& size) {
 Volume preprocess(const Volume& volume, const PreprocessOptions& options, const CancelFlag& cancel) {
   for (const std::int64_t side : options.size)
     B3D_CHECK(side >= 1 && side <= 4096, Usage, "expected output sides from 1 to 4096, got ", side);
-  // A mask lies on the volume's own grid, so that it is applied before the axes move.
-  Volume out = canonicalise(options.mask ? apply_mask(volume, *options.mask) : volume);
+  const float background =
+      background_level(volume, options.mask.get(), options.lower_percentile, options.upper_percentile);
   cancel.check();
-  out = pad_to_square(out);
+  // A mask lies on the volume's own grid, so that it is applied before the axes move.
+  Volume out = canonicalise(options.mask ? apply_mask(volume, *options.mask, background) : volume);
+  cancel.check();
+  out = pad_to_square(out, background);
   out = rescale_intensity(out, options.lower_percentile, options.upper_percentile);
   cancel.check();
   return resize(out, options.size);

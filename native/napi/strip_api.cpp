@@ -10,7 +10,7 @@ namespace {
 
 Napi::Value to_js(Napi::Env env, data::BrainMask& found) {
   Napi::Object out = Napi::Object::New(env);
-  out.Set("mask", volume_handle(env, std::move(found.mask)));
+  out.Set("mask", found.mask.voxels.defined() ? volume_handle(env, std::move(found.mask)) : env.Null());
   out.Set("method", found.method);
   out.Set("reason", found.reason);
   out.Set("brainVolumeMl", found.volume_ml);
@@ -18,11 +18,17 @@ Napi::Value to_js(Napi::Env env, data::BrainMask& found) {
   return out;
 }
 
+data::StripMethod to_method(const Napi::Value& value) {
+  const std::string name = to_text(value, "method");
+  if (name == "none") return data::StripMethod::None;
+  if (name == "auto") return data::StripMethod::Auto;
+  if (name == "bet") return data::StripMethod::Bet;
+  throw Napi::RangeError::New(value.Env(), "expected none, auto or bet for method");
+}
+
 Napi::Value brain_mask(const Napi::CallbackInfo& call) {
   const auto volume = get_handle<data::Volume>(call[0]);
-  const std::string name = to_text(call[1], "method");
-  if (name != "auto" && name != "bet") throw Napi::RangeError::New(call.Env(), "expected auto or bet for method");
-  const auto method = name == "auto" ? data::StripMethod::Auto : data::StripMethod::Bet;
+  const auto method = to_method(call[1]);
   const auto cancel = get_handle<CancelFlag>(call[2]);
   return run_async<data::BrainMask>(
       call.Env(), AddonData::of(call.Env()).compute(), cancel, std::make_shared<Held>(),

@@ -11,8 +11,8 @@ struct BrainOptions {
 };
 
 /// BET's surface from a rough and then from a better start, smoothed more where it folds through itself, then trimmed
-/// to the tissue. `head` is canonical, finite, with any spacing.
+/// to the tissue. `volume` is a canonical head, finite, with any spacing; the mask lies on its voxels.
 /// Throws Volume if no brain is found, Cancelled.
-image::Mask extract_brain(const image::Image<float>& head, const BrainOptions& options, const CancelFlag& cancel);
+image::Mask extract_brain(const image::Image<float>& volume, const BrainOptions& options, const CancelFlag& cancel);
 
 }  // namespace brain3d::strip

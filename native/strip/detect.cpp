@@ -6,8 +6,10 @@
 
 #include "core/error.h"
 #include "core/large_memory.h"
+#include "image/background.h"
 #include "image/components.h"
 #include "image/vector.h"
+#include "strip/background.h"
 #include "strip/icosphere.h"
 #include "strip/localise.h"
 
@@ -17,8 +19,7 @@ using image::operator+, image::operator*;
 
 namespace {
 
-constexpr double kBackgroundShare = 0.5;  // of the voxels on the faces: a tight field of view cuts the brain there
-constexpr double kLargestShare = 0.9;     // of the foreground
+constexpr double kLargestShare = 0.9;  // of the foreground
 constexpr double kLargestBrainMl = 2500;
 constexpr double kLongestRayMm = 160;  // beyond any head's surface, from its middle
 constexpr double kProfileMm = 30;      // inwards from the surface: scalp, skull and some brain
@@ -27,35 +28,6 @@ constexpr int kGapMm = 3;              // a skull's thickness at least
 constexpr float kTissue = 0.4F;        // of the median in the middle
 constexpr double kMiddleMm = 50;
 constexpr double kSkullShare = 0.4;  // of the rays; sulci are dark gaps as well, but on few
-
-LargeVector<float> face_voxels(const image::Image<float>& volume) {
-  LargeVector<float> out;
-  const auto [depth, height, width] = volume.size;
-  for (std::int64_t d = 0; d < depth; ++d)
-    for (std::int64_t h = 0; h < height; ++h) {
-      const bool is_face = d == 0 || d == depth - 1 || h == 0 || h == height - 1;
-      const std::int64_t step = is_face ? 1 : std::max<std::int64_t>(1, width - 1);
-      for (std::int64_t w = 0; w < width; w += step) out.push_back(volume(d, h, w));
-    }
-  return out;
-}
-
-struct MostCommon {
-  float value;
-  double share;
-};
-
-MostCommon most_common(LargeVector<float> values) {
-  std::sort(values.begin(), values.end());
-  MostCommon out{0, 0};
-  for (auto at = values.begin(); at != values.end();) {
-    const auto next = std::upper_bound(at, values.end(), *at);
-    const double share = static_cast<double>(next - at) / static_cast<double>(values.size());
-    if (share > out.share) out = {*at, share};
-    at = next;
-  }
-  return out;
-}
 
 /// Intensities on the way in from the surface, a millimetre apart.
 std::vector<float> inward_profile(const image::Image<float>& volume, const image::Image<float>& covered,
@@ -87,13 +59,34 @@ bool has_gap(const std::vector<float>& profile, float background, float tissue) 
   return false;
 }
 
+/// `volume` within `foreground`, and one dark value outside: what was outside may be brighter than the brain.
+image::Image<float> on_dark(const image::Image<float>& volume, const image::Mask& foreground, float background) {
+  image::Image<float> out(volume.size, volume.spacing_mm, background);
+  for (std::size_t i = 0; i < out.voxels.size(); ++i)
+    if (foreground.voxels[i] != 0) out.voxels[i] = volume.voxels[i];
+  return out;
+}
+
+float dark_level(const image::Image<float>& volume, const image::Mask& foreground) {
+  LargeVector<float> inside;
+  for (std::size_t i = 0; i < foreground.voxels.size(); ++i)
+    if (foreground.voxels[i] != 0) inside.push_back(volume.voxels[i]);
+  return image::background_level(inside, 1, 99);
+}
+
+/// The foreground with its cavities, between 0 and 1 on coarse voxels.
+image::Image<float> coarse_cover(const image::Mask& filled) {
+  image::Image<float> covered(filled.size, filled.spacing_mm);
+  for (std::size_t i = 0; i < covered.voxels.size(); ++i) covered.voxels[i] = filled.voxels[i];
+  return coarse_head(covered);
+}
+
 /// Share of the rays upwards and sideways from the middle of the foreground that cross a dark shell below the surface.
-double shell_share(const image::Image<float>& volume, const image::Mask& foreground, float background) {
-  image::Image<float> covered(foreground.size, foreground.spacing_mm);
-  for (std::size_t i = 0; i < covered.voxels.size(); ++i) covered.voxels[i] = foreground.voxels[i];
-  covered = coarse_head(covered);
-  const image::Image<float> coarse = coarse_head(volume);
-  const Vector centre = equivalent_sphere(foreground).centre;
+double shell_share(const image::Image<float>& volume, const image::Mask& foreground, const image::Mask& filled) {
+  const float background = dark_level(volume, foreground);
+  const image::Image<float> covered = coarse_cover(filled);
+  const image::Image<float> coarse = coarse_head(on_dark(volume, foreground, background));
+  const Vector centre = equivalent_sphere(filled).centre;
   const float tissue = kTissue * (levels_in(coarse, {centre, kMiddleMm}).median - background);
   double num_rays = 0, num_gaps = 0;
   for (const Vector& direction : icosphere(3).vertices) {
@@ -110,23 +103,20 @@ std::string litres(double ml) { return concat(std::round(ml / 10) / 100, " l"); 
 
 Detection detect_stripped(const image::Image<float>& volume) {
   Detection out;
-  const auto [background, share] = most_common(face_voxels(volume));
-  if (share < kBackgroundShare) {
-    out.reason = concat("the background has noise: its most common value is on only ", std::round(100 * share),
-                        " % of the outermost voxels");
+  const Background background = find_background(volume);
+  if (background.values.empty()) {
+    out.reason = "the background has noise: no value is that of half of the outermost voxels";
     return out;
   }
-  image::Mask foreground(volume.size, volume.spacing_mm);
-  for (std::size_t i = 0; i < foreground.voxels.size(); ++i)
-    foreground.voxels[i] = volume.voxels[i] != background ? 1 : 0;
-  const image::Mask largest = image::largest_component(foreground);
+  const image::Mask& foreground = background.foreground;
+  image::Mask largest = image::largest_component(foreground);
   const auto num_all = static_cast<double>(std::count(foreground.voxels.begin(), foreground.voxels.end(), 1));
   const auto num_largest = static_cast<double>(std::count(largest.voxels.begin(), largest.voxels.end(), 1));
   if (num_all == 0 || num_largest < kLargestShare * num_all) {
     out.reason = "the foreground is not one part";
     return out;
   }
-  image::Mask filled = image::fill_holes(largest);
+  const image::Mask filled = image::fill_holes(largest);
   const double voxel_ml = volume.spacing_mm[0] * volume.spacing_mm[1] * volume.spacing_mm[2] / 1000;
   const double ml = static_cast<double>(std::count(filled.voxels.begin(), filled.voxels.end(), 1)) * voxel_ml;
 
@@ -134,12 +124,12 @@ Detection detect_stripped(const image::Image<float>& volume) {
     out.reason = concat("the foreground has ", litres(ml), ", more than a brain");
     return out;
   }
-  if (shell_share(volume, filled, background) > kSkullShare) {
+  if (shell_share(volume, largest, filled) > kSkullShare) {
     out.reason = "a dark shell lies under the surface, as a skull does under the scalp";
     return out;
   }
   out.is_stripped = true;
-  out.foreground = std::move(filled);
+  out.foreground = std::move(largest);
   out.reason = concat("the background is one value, and ", litres(ml), " of foreground have no skull around them");
   return out;
 }

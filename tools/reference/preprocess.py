@@ -54,24 +54,40 @@ def make_raw(name, shape, index):
     return raw.numpy().astype(np.float32)
 
 
-def pad_square(x):
+def background_level(voxels, mask=None):
+    """What stands for everything that is no image: a sixteenth of the brain's range below its darkest percentile, or
+    the darkest percentile of a volume without a mask."""
+    low, high = np.percentile(voxels if mask is None else voxels[mask], [1, 99])
+    return np.float32(low if mask is None else low - (high - low) / 16)
+
+
+def pad_square(x, value):
     h, w = x.shape[1:]
     n = max(h, w)
     before = [(n - h) // 2, (n - w) // 2]
-    return np.pad(x, [(0, 0), (before[0], n - h - before[0]), (before[1], n - w - before[1])])
+    edges = [(0, 0), (before[0], n - h - before[0]), (before[1], n - w - before[1])]
+    return np.pad(x, edges, constant_values=value)
 
 
-def preprocessed(image, size):
-    """The whole of it for a nibabel image: what brain3d preprocess writes."""
-    padded = pad_square(nib.as_closest_canonical(image).get_fdata().transpose(2, 1, 0))
+def preprocessed(image, size, mask=None):
+    """The whole of it for a nibabel image, and a mask on its grid: what brain3d preprocess writes."""
+    voxels = image.get_fdata()
+    background = background_level(voxels, mask)
+    if mask is not None:
+        voxels = np.where(mask, voxels, background)
+    canonical = nib.as_closest_canonical(nib.Nifti1Image(voxels, image.affine)).get_fdata().transpose(2, 1, 0)
+    padded = pad_square(canonical, background)
     p1, p99 = np.percentile(padded, [1, 99])
     scaled = torch.from_numpy(np.clip((padded - p1) / (p99 - p1), 0, 1).astype(np.float32))
-    return F.interpolate(scaled[None, None], size=size, mode="trilinear", align_corners=False)[0, 0]
+    return F.interpolate(scaled[None, None], size=size, mode="trilinear", align_corners=False)[0, 0].contiguous()
 
 
-def sample_output():
-    """Real anatomy: the committed sample, to a size small enough to commit."""
-    return preprocessed(nib.load(ROOT / "assets/colin27_t1_2mm.nii.gz"), (16, 32, 32)).contiguous()
+def sample_outputs():
+    """Real anatomy: the committed sample, to a size small enough to commit, as it is and as a brain in its mask."""
+    image = nib.load(ROOT / "assets/colin27_t1_2mm.nii.gz")
+    size = (16, 32, 32)
+    return {"sample.output": preprocessed(image, size),
+            "sample.masked_output": preprocessed(image, size, np.asarray(image.dataobj) != 0)}
 
 
 def main(out):
@@ -80,7 +96,7 @@ def main(out):
         raw = make_raw(name, shape, index)
         image = nib.as_closest_canonical(nib.Nifti1Image(raw, aff))
         canonical = image.get_fdata().transpose(2, 1, 0)  # R,A,S -> depth S, height A, width R
-        padded = pad_square(canonical)
+        padded = pad_square(canonical, background_level(canonical))
         p1, p99 = np.percentile(padded, [1, 99])  # of all voxels, the padding included
         scaled = np.clip((padded - p1) / (p99 - p1), 0, 1) if p99 > p1 else np.zeros_like(padded)
         scaled = torch.from_numpy(scaled.astype(np.float32))
@@ -89,7 +105,7 @@ def main(out):
         tensors.update({f"{name}.raw": f32(raw), f"{name}.affine": f32(aff), f"{name}.canonical": f32(canonical),
                         f"{name}.canonical_affine": f32(image.affine), f"{name}.p1p99": f32([p1, p99]),
                         f"{name}.padded": f32(padded), f"{name}.output": resized})
-    tensors["sample.output"] = sample_output()
+    tensors.update(sample_outputs())
     save(out / "preprocess.safetensors", tensors)
 
 

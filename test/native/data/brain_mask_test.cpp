@@ -110,19 +110,22 @@ TEST_CASE("brain masks: a mask darkens what is outside of it, in preprocessing a
   PreprocessOptions options;
   options.size = {16, 16, 16};
   options.mask = std::make_shared<const Volume>(canonical_volume(head.brain));
-  const Volume masked = apply_mask(volume, *options.mask);
-  CHECK(at::equal(masked.voxels, volume.voxels * options.mask->voxels));
+  const float background = background_level(volume, options.mask.get(), 1, 99);
+  const Volume masked = apply_mask(volume, *options.mask, background);
+  CHECK(masked.voxels[0][0][0].item<float>() == background);
+  CHECK(at::equal(masked.voxels * options.mask->voxels, volume.voxels * options.mask->voxels));
+  // Darker than the brain's darkest percentile by a sixteenth of its range.
+  const at::Tensor brain = volume.voxels.masked_select(options.mask->voxels.ne(0)).to(at::kDouble);
+  const double low = brain.quantile(0.01).item<double>(), high = brain.quantile(0.99).item<double>();
+  CHECK(background == doctest::Approx(low - (high - low) / 16));
   PreprocessOptions plain = options;
   plain.mask = nullptr;
   CHECK(at::equal(preprocess(volume, options, {}).voxels, preprocess(masked, plain, {}).voxels));
 
-  Volume negative = volume;
-  negative.voxels = volume.voxels - 5;
-  CHECK(apply_mask(negative, *options.mask).voxels.min().item<double>() == negative.voxels.min().item<double>());
-
   Volume other = volume;
   other.voxels = at::ones({2, 2, 2});
-  CHECK(message_of([&] { apply_mask(volume, other); }, ErrorCode::Shape).find("[28, 30, 26]") != std::string::npos);
+  CHECK(message_of([&] { background_level(volume, &other, 1, 99); }, ErrorCode::Shape).find("[28, 30, 26]") !=
+        std::string::npos);
 }
 
 TEST_CASE("brain masks: what a tool wrote must lie on the volume's grid and be a brain") {

@@ -1,0 +1,26 @@
+// What fills a volume outside of what was imaged or kept.
+#pragma once
+
+#include "core/large_memory.h"
+#include "image/image.h"
+
+namespace brain3d::strip {
+
+struct Background {
+  /// None where the background has noise. Several where a volume was padded with another value than the one around its
+  /// brain.
+  LargeVector<float> values;
+  image::Mask foreground;  // voxels that have none of these values; no voxels at all if there are no values
+};
+
+/// A value is background if nearly all of an outermost plane has it, of the volume or of what is left without such
+/// planes; or if half of the outermost voxels of what is left have it: a tight field of view cuts the brain there.
+Background find_background(const image::Image<float>& volume);
+
+/// Whether the background may be as a scanner leaves it: with noise, or darker than the darkest percentile of the rest,
+/// by no more than the range of the rest. One that is not was set by a later step, a normalisation inside of the brain
+/// or a fill value, and would spoil the range of the picture. True as well if the rest
+/// is nothing or all alike.
+bool is_scanners(const Background& background, const image::Image<float>& volume);
+
+}  // namespace brain3d::strip
