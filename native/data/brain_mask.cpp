@@ -28,10 +28,11 @@ image::Image<float> to_image(const Volume& canonical) {
   return out;
 }
 
-at::Tensor to_tensor(const image::Mask& mask) {
-  return at::from_blob(const_cast<std::uint8_t*>(mask.voxels.data()), {mask.size[0], mask.size[1], mask.size[2]},
-                       at::TensorOptions().dtype(at::kByte))
-      .to(at::kFloat);
+/// On `own`'s grid and along its axes, from a mask along canonical ones.
+at::Tensor on_axes_of(const Volume& own, const image::Mask& mask) {
+  const auto bytes = at::from_blob(const_cast<std::uint8_t*>(mask.voxels.data()),
+                                   {mask.size[0], mask.size[1], mask.size[2]}, at::TensorOptions().dtype(at::kByte));
+  return from_canonical(bytes, own).to(at::kFloat);
 }
 
 bool has_voxels(const image::Mask& mask) {
@@ -68,7 +69,7 @@ double cut_area(const Volume& mask) {
 
 /// Fills in volume and warnings, or refuses what cannot be a brain.
 BrainMask judged(BrainMask found) {
-  found.volume_ml = found.mask.voxels.sum(at::kDouble).item<double>() * voxel_ml(found.mask);
+  found.volume_ml = static_cast<double>(found.mask.voxels.count_nonzero().item<std::int64_t>()) * voxel_ml(found.mask);
   const double ml = std::round(found.volume_ml);
   B3D_CHECK(ml >= kMinBrainMl && ml <= kMaxBrainMl, Volume, "expected a brain of ", kMinBrainMl, " to ", kMaxBrainMl,
             " ml, got ", ml, " ml (", found.method,
@@ -109,27 +110,31 @@ void check_same_grid(const Volume& volume, const Volume& output) {
 
 BrainMask brain_mask(const Volume& volume, StripMethod method, const CancelFlag& cancel) {
   check_finite(volume.voxels);
-  const image::Image<float> head = to_image(canonicalise(volume));
+  image::Image<float> head = to_image(canonicalise(volume));
   cancel.check();
   BrainMask out;
+  const strip::Background background = strip::find_background(head);
+  const bool is_scanners = strip::is_scanners(background, head);
   if (method == StripMethod::None) {
     out.method = "none";
-    const strip::Background background = strip::find_background(head);
-    if (!strip::is_scanners(background, head))
-      out.mask = mask_of(volume, from_canonical(to_tensor(background.foreground), volume));
+    if (!is_scanners) out.mask = mask_of(volume, on_axes_of(volume, background.foreground));
     return out;
   }
   if (method == StripMethod::Auto) {
-    strip::Detection found = strip::detect_stripped(head);
+    strip::Detection found = strip::detect_stripped(head, background);
     out.reason = std::move(found.reason);
     if (found.is_stripped) {
       out.method = "already-stripped";
-      out.mask = mask_of(volume, from_canonical(to_tensor(found.foreground), volume));
+      out.mask = mask_of(volume, on_axes_of(volume, found.foreground));
       return judged(std::move(out));
     }
   }
+  // A fill value is no air: it would move the levels that the surface goes by.
+  if (!is_scanners) strip::darken(head, background.foreground, strip::dark_level(head, background.foreground));
   out.method = "bet";
-  out.mask = mask_of(volume, from_canonical(to_tensor(strip::extract_brain(head, {}, cancel)), volume));
+  const image::Mask brain = strip::extract_brain(head, {}, cancel);
+  head = {};  // a large head is hundreds of MiB
+  out.mask = mask_of(volume, on_axes_of(volume, brain));
   return judged(std::move(out));
 }
 
@@ -141,9 +146,9 @@ BrainMask mask_from_tool(const Volume& volume, const Volume& output) {
   out.method = "command";
   // A stripped image may have another background than 0, where a later step of the tool's scaled it.
   const strip::Background background = strip::find_background(to_image(canonical));
-  const at::Tensor brain =
-      has_voxels(background.foreground) ? to_tensor(background.foreground) : canonical.voxels.ne(0).to(at::kFloat);
-  out.mask = mask_of(volume, from_canonical(brain, volume));
+  out.mask = mask_of(volume, has_voxels(background.foreground)
+                                 ? on_axes_of(volume, background.foreground)
+                                 : from_canonical(canonical.voxels.ne(0).to(at::kFloat), volume));
   return judged(std::move(out));
 }
 

@@ -28,6 +28,7 @@ LargeVector<float> kept_voxels(const Volume& volume, const Volume* mask) {
   const at::Tensor inside = mask->voxels.to(at::kFloat).contiguous();
   const auto* in_mask = inside.const_data_ptr<float>();
   LargeVector<float> out;
+  out.reserve(static_cast<std::size_t>(inside.ne(0).sum().item<std::int64_t>()));
   for (std::int64_t i = 0; i < voxels.numel(); ++i)
     if (in_mask[i] != 0) out.push_back(begin[i]);
   return out;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "image/background.h"
 #include "image/box.h"
 #include "image/quantile.h"
 
@@ -50,6 +51,14 @@ Majority majority(const LargeVector<float>& values) {
   return out;
 }
 
+LargeVector<float> voxels_in(const image::Image<float>& volume, const image::Mask& mask) {
+  LargeVector<float> out;
+  out.reserve(static_cast<std::size_t>(std::count(mask.voxels.begin(), mask.voxels.end(), 1)));
+  for (std::size_t i = 0; i < mask.voxels.size(); ++i)
+    if (mask.voxels[i] != 0) out.push_back(volume.voxels[i]);
+  return out;
+}
+
 /// Takes outermost planes of one value off `box` until there is none; adds their values.
 void peel(const image::Image<float>& volume, image::Box& box, LargeVector<float>& values) {
   LargeVector<float> plane;
@@ -94,14 +103,22 @@ Background find_background(const image::Image<float>& volume) {
 }
 
 bool is_scanners(const Background& background, const image::Image<float>& volume) {
-  LargeVector<float> rest;
-  for (std::size_t i = 0; i < background.foreground.voxels.size(); ++i)
-    if (background.foreground.voxels[i] != 0) rest.push_back(volume.voxels[i]);
+  LargeVector<float> rest = voxels_in(volume, background.foreground);
   if (rest.empty()) return true;
   const double low = image::percentile(rest, 1), high = image::percentile(rest, 99);
   if (high <= low) return true;  // nothing but the background makes a picture of it
   return std::all_of(background.values.begin(), background.values.end(),
                      [&](float value) { return value <= low && value >= low - (high - low); });
+}
+
+float dark_level(const image::Image<float>& volume, const image::Mask& foreground) {
+  LargeVector<float> inside = voxels_in(volume, foreground);
+  return image::background_level(inside, 1, 99);
+}
+
+void darken(image::Image<float>& volume, const image::Mask& foreground, float level) {
+  for (std::size_t i = 0; i < volume.voxels.size(); ++i)
+    if (foreground.voxels[i] == 0) volume.voxels[i] = level;
 }
 
 }  // namespace brain3d::strip

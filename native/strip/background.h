@@ -23,4 +23,10 @@ Background find_background(const image::Image<float>& volume);
 /// is nothing or all alike.
 bool is_scanners(const Background& background, const image::Image<float>& volume);
 
+/// image::background_level of the voxels in `foreground`, of which there must be one.
+float dark_level(const image::Image<float>& volume, const image::Mask& foreground);
+
+/// Sets all outside of `foreground` to `level`: what was there may be brighter than the brain.
+void darken(image::Image<float>& volume, const image::Mask& foreground, float level);
+
 }  // namespace brain3d::strip

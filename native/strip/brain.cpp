@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "image/filter.h"
 #include "strip/bet.h"
 #include "strip/localise.h"
 #include "strip/surface_mask.h"
@@ -39,17 +38,6 @@ Mesh grow_unfolded(const image::Image<float>& head, const Sphere& start, Surface
   }
 }
 
-/// A mask of the same field of view on a grid of `size` voxels.
-image::Mask on_grid(const image::Mask& mask, const image::Size& size, const image::Vector& spacing_mm) {
-  if (mask.size == size) return mask;
-  image::Image<float> share(mask.size, mask.spacing_mm);
-  for (std::size_t i = 0; i < share.voxels.size(); ++i) share.voxels[i] = mask.voxels[i];
-  share = image::resample(share, size);
-  image::Mask out(size, spacing_mm);
-  for (std::size_t i = 0; i < out.voxels.size(); ++i) out.voxels[i] = share.voxels[i] >= 0.5F ? 1 : 0;
-  return out;
-}
-
 }  // namespace
 
 image::Mask extract_brain(const image::Image<float>& volume, const BrainOptions& options, const CancelFlag& cancel) {
@@ -75,7 +63,7 @@ image::Mask extract_brain(const image::Image<float>& volume, const BrainOptions&
       std::find(brain.voxels.begin(), brain.voxels.end(), 1) != brain.voxels.end(), Volume,
       "expected a head with a brain in it, but no brain was found; look at the volume in a viewer, or give a mask "
       "made by another tool (--skull-strip command)");
-  return on_grid(brain, volume.size, volume.spacing_mm);
+  return on_voxels_of(volume, brain);
 }
 
 }  // namespace brain3d::strip

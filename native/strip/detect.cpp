@@ -6,8 +6,8 @@
 
 #include "core/error.h"
 #include "core/large_memory.h"
-#include "image/background.h"
 #include "image/components.h"
+#include "image/shrink.h"
 #include "image/vector.h"
 #include "strip/background.h"
 #include "strip/icosphere.h"
@@ -59,21 +59,6 @@ bool has_gap(const std::vector<float>& profile, float background, float tissue) 
   return false;
 }
 
-/// `volume` within `foreground`, and one dark value outside: what was outside may be brighter than the brain.
-image::Image<float> on_dark(const image::Image<float>& volume, const image::Mask& foreground, float background) {
-  image::Image<float> out(volume.size, volume.spacing_mm, background);
-  for (std::size_t i = 0; i < out.voxels.size(); ++i)
-    if (foreground.voxels[i] != 0) out.voxels[i] = volume.voxels[i];
-  return out;
-}
-
-float dark_level(const image::Image<float>& volume, const image::Mask& foreground) {
-  LargeVector<float> inside;
-  for (std::size_t i = 0; i < foreground.voxels.size(); ++i)
-    if (foreground.voxels[i] != 0) inside.push_back(volume.voxels[i]);
-  return image::background_level(inside, 1, 99);
-}
-
 /// The foreground with its cavities, between 0 and 1 on coarse voxels.
 image::Image<float> coarse_cover(const image::Mask& filled) {
   image::Image<float> covered(filled.size, filled.spacing_mm);
@@ -82,10 +67,10 @@ image::Image<float> coarse_cover(const image::Mask& filled) {
 }
 
 /// Share of the rays upwards and sideways from the middle of the foreground that cross a dark shell below the surface.
-double shell_share(const image::Image<float>& volume, const image::Mask& foreground, const image::Mask& filled) {
-  const float background = dark_level(volume, foreground);
+/// `volume` has `background` outside of the foreground.
+double shell_share(const image::Image<float>& volume, const image::Mask& filled, float background) {
   const image::Image<float> covered = coarse_cover(filled);
-  const image::Image<float> coarse = coarse_head(on_dark(volume, foreground, background));
+  const image::Image<float> coarse = coarse_head(volume);
   const Vector centre = equivalent_sphere(filled).centre;
   const float tissue = kTissue * (levels_in(coarse, {centre, kMiddleMm}).median - background);
   double num_rays = 0, num_gaps = 0;
@@ -97,19 +82,38 @@ double shell_share(const image::Image<float>& volume, const image::Mask& foregro
   return num_gaps / num_rays;
 }
 
+/// Blocks in which any voxel is foreground.
+image::Mask any_in_block(const image::Mask& foreground, const image::Size& factors) {
+  const image::Image<float> share = image::block_means(foreground.size, foreground.spacing_mm, factors,
+                                                       [&](std::size_t index) { return foreground.voxels[index]; });
+  image::Mask out(share.size, share.spacing_mm);
+  for (std::size_t i = 0; i < out.voxels.size(); ++i) out.voxels[i] = share.voxels[i] > 0 ? 1 : 0;
+  return out;
+}
+
+/// The voxels of `foreground` whose block is in `blocks`.
+image::Mask within_blocks(const image::Mask& foreground, const image::Mask& blocks, const image::Size& factors) {
+  image::Mask out = foreground;
+  for (std::int64_t d = 0; d < out.size[0]; ++d)
+    for (std::int64_t h = 0; h < out.size[1]; ++h)
+      for (std::int64_t w = 0; w < out.size[2]; ++w)
+        out(d, h, w) &= blocks(d / factors[0], h / factors[1], w / factors[2]);
+  return out;
+}
+
 std::string litres(double ml) { return concat(std::round(ml / 10) / 100, " l"); }
 
 }  // namespace
 
-Detection detect_stripped(const image::Image<float>& volume) {
+Detection detect_stripped(const image::Image<float>& volume, const Background& background) {
   Detection out;
-  const Background background = find_background(volume);
   if (background.values.empty()) {
     out.reason = "the background has noise: no value is that of half of the outermost voxels";
     return out;
   }
-  const image::Mask& foreground = background.foreground;
-  image::Mask largest = image::largest_component(foreground);
+  const image::Size factors = image::working_factors(volume.size, volume.spacing_mm);
+  const image::Mask foreground = any_in_block(background.foreground, factors);
+  const image::Mask largest = image::largest_component(foreground);
   const auto num_all = static_cast<double>(std::count(foreground.voxels.begin(), foreground.voxels.end(), 1));
   const auto num_largest = static_cast<double>(std::count(largest.voxels.begin(), largest.voxels.end(), 1));
   if (num_all == 0 || num_largest < kLargestShare * num_all) {
@@ -117,19 +121,23 @@ Detection detect_stripped(const image::Image<float>& volume) {
     return out;
   }
   const image::Mask filled = image::fill_holes(largest);
-  const double voxel_ml = volume.spacing_mm[0] * volume.spacing_mm[1] * volume.spacing_mm[2] / 1000;
+  const double voxel_ml = filled.spacing_mm[0] * filled.spacing_mm[1] * filled.spacing_mm[2] / 1000;
   const double ml = static_cast<double>(std::count(filled.voxels.begin(), filled.voxels.end(), 1)) * voxel_ml;
-
   if (ml > kLargestBrainMl) {
     out.reason = concat("the foreground has ", litres(ml), ", more than a brain");
     return out;
   }
-  if (shell_share(volume, largest, filled) > kSkullShare) {
+  image::Mask brain = within_blocks(background.foreground, largest, factors);
+  const float dark = dark_level(volume, brain);
+  const image::Image<float> on_dark =
+      image::block_means(volume.size, volume.spacing_mm, factors,
+                         [&](std::size_t index) { return brain.voxels[index] != 0 ? volume.voxels[index] : dark; });
+  if (shell_share(on_dark, filled, dark) > kSkullShare) {
     out.reason = "a dark shell lies under the surface, as a skull does under the scalp";
     return out;
   }
   out.is_stripped = true;
-  out.foreground = std::move(largest);
+  out.foreground = std::move(brain);
   out.reason = concat("the background is one value, and ", litres(ml), " of foreground have no skull around them");
   return out;
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "image/image.h"
+#include "strip/background.h"
 
 namespace brain3d::strip {
 
@@ -19,6 +20,6 @@ struct Detection {
 /// - what is not background is mostly one part, of at most 2.5 l;
 /// - going inwards from its surface, in its upper half, intensities do not fall as they do from scalp to skull.
 /// A head fails the first if its background has noise, and the third (and mostly the second) if that was set to zero.
-Detection detect_stripped(const image::Image<float>& volume);
+Detection detect_stripped(const image::Image<float>& volume, const Background& background);
 
 }  // namespace brain3d::strip

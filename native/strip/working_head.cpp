@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "core/large_memory.h"
-#include "image/filter.h"
 #include "image/quantile.h"
+#include "image/shrink.h"
 
 namespace brain3d::strip {
 
@@ -13,9 +13,6 @@ namespace {
 
 constexpr double kLowShare = 0.001, kHighShare = 0.999;
 constexpr std::size_t kMaxSamples = std::size_t{1} << 22;  // of the voxels, for their range
-constexpr std::size_t kMaxVoxels = std::size_t{1} << 24;   // 256^3: fewer are worked on as they are
-constexpr double kWorkMm = 1;
-constexpr double kBlur = 0.4;  // sigma in working voxels, against aliasing
 
 struct Range {
   double low, high;
@@ -35,20 +32,25 @@ Range plausible_range(const image::Image<float>& head) {
 image::Image<float> working_head(const image::Image<float>& head) {
   const auto [low, high] = plausible_range(head);
   const int exponent = high > low ? -std::ilogb(high - low) : 0;
-  image::Image<float> out(head.size, head.spacing_mm);
-  for (std::size_t i = 0; i < out.voxels.size(); ++i)
-    out.voxels[i] =
-        static_cast<float>(std::scalbn(std::clamp(static_cast<double>(head.voxels[i]), low, high), exponent));
-  if (out.voxels.size() <= kMaxVoxels) return out;
-  image::Size size = head.size;
-  image::Vector sigma{};
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    if (head.spacing_mm[axis] >= kWorkMm) continue;
-    const double extent = head.spacing_mm[axis] * static_cast<double>(head.size[axis]);
-    size[axis] = std::max<std::int64_t>(1, std::llround(extent / kWorkMm));
-    sigma[axis] = kBlur * kWorkMm;
-  }
-  return size == head.size ? out : image::resample(image::gaussian_blur(out, sigma), size);
+  return image::block_means(head.size, head.spacing_mm, image::working_factors(head.size, head.spacing_mm),
+                            [&, low = low, high = high](std::size_t index) {
+                              const auto value = static_cast<double>(head.voxels[index]);
+                              return std::scalbn(std::clamp(value, low, high), exponent);
+                            });
+}
+
+image::Mask on_voxels_of(const image::Image<float>& head, const image::Mask& mask) {
+  if (mask.size == head.size) return mask;
+  const image::Size factors = image::working_factors(head.size, head.spacing_mm);
+  const auto at = [&](std::size_t axis, std::int64_t voxel) {
+    return (static_cast<double>(voxel) + 0.5) / static_cast<double>(factors[axis]) - 0.5;
+  };
+  image::Mask out(head.size, head.spacing_mm);
+  for (std::int64_t d = 0; d < head.size[0]; ++d)
+    for (std::int64_t h = 0; h < head.size[1]; ++h)
+      for (std::int64_t w = 0; w < head.size[2]; ++w)
+        out(d, h, w) = image::sample(mask, at(0, d), at(1, h), at(2, w)) >= 0.5F ? 1 : 0;
+  return out;
 }
 
 }  // namespace brain3d::strip

@@ -134,6 +134,26 @@ TEST_CASE("properties: the brain of a head is found in whatever units its intens
   }
 }
 
+TEST_CASE("properties: the brain of a head is found beside a fill value around what was scanned") {
+  Uniform uniform(7);
+  for (int round = 0; round < 3; ++round) {
+    CAPTURE(round);
+    const Head head = random_head(uniform, static_cast<std::uint64_t>(70 + round));
+    const at::Tensor expected = brain_mask(head.volume, StripMethod::Auto, {}).mask.voxels;
+    for (const double fill : {-32768.0, -2.0, 9.0}) {
+      Volume other = head.volume;
+      other.voxels = at::full_like(head.volume.voxels, fill);
+      const auto inner = [](at::Tensor voxels) {
+        for (std::int64_t axis = 0; axis < 3; ++axis) voxels = voxels.narrow(axis, 1, voxels.size(axis) - 2);
+        return voxels;
+      };
+      inner(other.voxels).copy_(inner(head.volume.voxels));
+      const at::Tensor found = brain_mask(other, StripMethod::Auto, {}).mask.voxels;
+      CHECK(found.ne(expected).sum().item<double>() < 0.02 * expected.sum().item<double>());
+    }
+  }
+}
+
 TEST_CASE("properties: a stripped brain is the same in any background, and in paddings around it") {
   Uniform uniform(5);
   for (int round = 0; round < kRounds; ++round) {

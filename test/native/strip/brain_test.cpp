@@ -19,6 +19,8 @@ image::Image<float> inside(const AnalyticHead& head) {
   return out;
 }
 
+Detection detection_of(const image::Image<float>& volume) { return detect_stripped(volume, find_background(volume)); }
+
 TEST_CASE("the brain of an analytic head is found through noise, a bias field and thick slices") {
   const struct {
     image::Size size;
@@ -65,11 +67,11 @@ TEST_CASE("no brain is an error, and a cancelled search ends") {
 
 TEST_CASE("a stripped brain is told from a head, also from one whose background is zero") {
   const AnalyticHead head = analytic_head({96, 104, 90}, {2, 2, 2}, 0.2, 0.03, 4);
-  const Detection noisy = detect_stripped(head.image);
+  const Detection noisy = detection_of(head.image);
   CHECK_FALSE(noisy.is_stripped);
   CHECK(noisy.reason.find("noise") != std::string::npos);
 
-  const Detection stripped = detect_stripped(inside(head));
+  const Detection stripped = detection_of(inside(head));
   CHECK(stripped.is_stripped);
   CHECK(stripped.foreground.voxels == head.brain.voxels);
   CHECK(stripped.reason.find("no skull") != std::string::npos);
@@ -77,19 +79,19 @@ TEST_CASE("a stripped brain is told from a head, also from one whose background 
   // Any background value will do, if it is the same everywhere.
   image::Image<float> shifted = inside(head);
   for (float& voxel : shifted.voxels) voxel -= 3;
-  CHECK(detect_stripped(shifted).is_stripped);
+  CHECK(detection_of(shifted).is_stripped);
 
   image::Image<float> zeroed = analytic_head({96, 104, 90}, {2, 2, 2}, 0, 0, 0).image;
-  CHECK_FALSE(detect_stripped(zeroed).is_stripped);
-  CHECK(detect_stripped(zeroed).reason.find("more than a brain") != std::string::npos);
+  CHECK_FALSE(detection_of(zeroed).is_stripped);
+  CHECK(detection_of(zeroed).reason.find("more than a brain") != std::string::npos);
 
   // A child's head, small enough for a brain: only the shell tells.
   zeroed.spacing_mm = {1.6, 1.6, 1.6};
-  const Detection small = detect_stripped(zeroed);
+  const Detection small = detection_of(zeroed);
   CHECK_FALSE(small.is_stripped);
   CHECK(small.reason.find("dark shell") != std::string::npos);
 
-  CHECK_FALSE(detect_stripped(image::Image<float>({30, 30, 30}, {4, 4, 4}, 5)).is_stripped);
+  CHECK_FALSE(detection_of(image::Image<float>({30, 30, 30}, {4, 4, 4}, 5)).is_stripped);
 }
 
 }  // namespace
