@@ -4,7 +4,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { open, readdir, rename, rm } from 'node:fs/promises';
+import { link, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, resolve } from 'node:path';
 import * as v from 'valibot';
 import type { BackboneFile } from './backbone';
@@ -169,13 +169,39 @@ export async function verifyBackbone(kind: 'vision' | 'language', backbone: Chec
 
 /** Temporary file in the same directory, fsync, rename: a reader sees the old file or the new, never a part. */
 export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  await withTemporaryFile(path, data, (temporary) => rename(temporary, path));
+}
+
+/**
+ * The same for a name that must be new: of several processes that write it at once, one does.
+ * @returns whether it was written; false where there is such a file
+ */
+export async function writeNewFileAtomic(path: string, data: string | Uint8Array): Promise<boolean> {
+  let isWritten = true;
+  await withTemporaryFile(path, data, async (temporary) => {
+    try {
+      await link(temporary, path);
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+      isWritten = false;
+    }
+    await rm(temporary);
+  });
+  return isWritten;
+}
+
+async function withTemporaryFile(
+  path: string,
+  data: string | Uint8Array,
+  place: (temporary: string) => Promise<void>,
+): Promise<void> {
   // Unique also among the threads of this process.
   const temporary = `${path}.${randomUUID()}.partial`;
   const file = await open(temporary, 'wx', 0o600);
   try {
     await file.writeFile(data);
     await file.sync();
-    await rename(temporary, path);
+    await place(temporary);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Brain3DError } from '../errors';
 import { MIN_REPORT_CHARACTERS } from './manifest';
+import { pointerKind } from './pointer';
 
 /** White space collapsed to single spaces, a full stop at the end. */
 export function cleanReport(text: string): string {
@@ -10,11 +11,17 @@ export function cleanReport(text: string): string {
   return line === '' || line.endsWith('.') ? line : `${line}.`;
 }
 
-/** A cleaned report. @throws {Brain3DError} BRAIN3D_IO, BRAIN3D_FORMAT if it is no UTF-8 or too short */
+/**
+ * A cleaned report.
+ * @throws {Brain3DError} BRAIN3D_NOT_FOUND if the file is a pointer to one, BRAIN3D_IO, BRAIN3D_FORMAT if it is no UTF-8 or too short
+ */
 export async function readReport(path: string, signal?: AbortSignal): Promise<string> {
   const file = basename(path);
   let text: string;
+  let pointer: string | null;
   try {
+    // Its text is long enough for a report.
+    pointer = await pointerKind(path);
     text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path, { signal }));
   } catch (cause) {
     signal?.throwIfAborted();
@@ -23,6 +30,8 @@ export async function readReport(path: string, signal?: AbortSignal): Promise<st
     const { code } = cause as NodeJS.ErrnoException;
     throw new Brain3DError('BRAIN3D_IO', `cannot read ${file} (${code})`, { file, cause });
   }
+  if (pointer !== null)
+    throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected a report, but ${file} is ${pointer}`, { file });
   const report = cleanReport(text);
   if (report.length >= MIN_REPORT_CHARACTERS) return report;
   const expected = `expected a report of at least ${MIN_REPORT_CHARACTERS} characters in ${file}`;
