@@ -146,6 +146,7 @@ async function create(
     vision: await describeBackbone(options.vision, options.signal),
     language: await describeBackbone(options.language, options.signal),
     provenance: { ...provenance, brain3d: addon.buildInfo().version },
+    trainedOnSha256: null,
   });
   return readCheckpoint(options.out);
 }

@@ -57,6 +57,7 @@ export async function runEvaluation(options: EvaluateOptions, openModel: OpenMod
     manifest: cases.manifest,
     split,
     cases: ids.length,
+    contaminated: rows.some(({ model }) => (model?.seen.train ?? 0) > 0),
     seed,
     resamples,
     rows: rows.map((row, r) => evaluationRow(row, at(scored.rows, r), ids)),

@@ -8,6 +8,7 @@ import { Checkpoints, type Saved } from './checkpoints';
 import { TRAINING_PHASES } from './phases';
 import { LOCK_FILE } from './run-lock';
 import { RUN_FILE, type RunFacts, type RunRecord, readRunRecord, requireSameRun, writeRunRecord } from './run-record';
+import type { Scan } from './scans';
 
 export interface RunFolder {
   dir: string;
@@ -64,12 +65,16 @@ export async function openRunFolder(dir: string, facts: RunFacts, resume: boolea
 }
 
 /** Makes the folder of a run that has not begun; gives its salt. */
-export async function beginRun({ dir, checkpoints, record }: RunFolder, facts: RunFacts): Promise<string> {
+export async function beginRun(
+  { dir, checkpoints, record }: RunFolder,
+  facts: RunFacts,
+  scans: readonly Scan[],
+): Promise<string> {
   if (record !== null) return record.salt;
   await makeDurableFolders(dir);
   await removePartials(dir);
   // First, since a folder that holds anything else without it is taken for somebody else's.
-  const { salt } = await writeRunRecord(join(dir, RUN_FILE), facts);
+  const { salt } = await writeRunRecord(join(dir, RUN_FILE), facts, scans);
   await checkpoints.make();
   return salt;
 }
