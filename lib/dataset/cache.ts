@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { writeFileAtomic } from '../checkpoint';
 import { Brain3DError, type ErrorCode, withCallerStack } from '../errors';
+import { withFolderLock } from '../folder-lock';
 import { makeFolders } from '../folders';
 import { makeRecipe } from '../recipe';
 import { checkStripOptions, stripEntries } from '../skull-strip';
@@ -93,7 +94,8 @@ export type CacheResult =
 /**
  * Preprocesses every scan of a manifest into `out`. Finished entries stay when it fails or is aborted, so that the next
  * run goes on where this one stopped; the index is written at the end.
- * @throws {Brain3DError} the failure of a scan, named by its id; as `readManifest`
+ * @throws {Brain3DError} the failure of a scan, named by its id; as `readManifest`; BRAIN3D_USAGE if another process fills the
+ *   same cache
  */
 export async function preprocessDataset(options: PreprocessDatasetOptions): Promise<PreprocessedDataset> {
   const parsed = parseOptions('preprocessDataset', PreprocessSchema, options);
@@ -106,10 +108,14 @@ export async function preprocessDataset(options: PreprocessDatasetOptions): Prom
     const { entries } = await readManifest(path);
     const manifest = { name: basename(path), sha256: await digestFile(path, signal) };
     await makeFolders(dir);
-    const { keys, counts, ...filled } = await fillCache(entries, recipe, parsed);
-    await writeIndex(dir, { recipe, manifest, keys, ...filled });
-    const pruned = parsed.prune ? await prune(dir, new Set(keys.values())) : 0;
-    return { recipe, manifest, volumes: toPaths(dir, keys), ...filled, counts, pruned };
+    // Entries could be made by several at once, but the index is one manifest's, and pruning knows one manifest only.
+    return withFolderLock(dir, async (lock) => {
+      const { keys, counts, ...filled } = await fillCache(entries, recipe, parsed);
+      await lock.require();
+      await writeIndex(dir, { recipe, manifest, keys, ...filled });
+      const pruned = parsed.prune ? await prune(dir, new Set(keys.values())) : 0;
+      return { recipe, manifest, volumes: toPaths(dir, keys), ...filled, counts, pruned };
+    });
   });
 }
 

@@ -1,6 +1,7 @@
 /** Every model's texts for every case and seed, on disk in `generations/`. */
 import { join } from 'node:path';
 import { type CacheMaker, type CacheRecipe, currentMaker } from '../dataset/cache-entry';
+import type { FolderLock } from '../folder-lock';
 import { makeFolders } from '../folders';
 import { toSnake } from '../spelling';
 import type { Cases } from './cases';
@@ -27,18 +28,20 @@ interface ModelRun {
 
 /**
  * Generates what is not there yet.
+ * @param lock of `out`, without which nothing is written
  * @returns a row for each model, and the volumes of the first
  */
 export async function generateModels(
   cases: Cases,
   options: EvaluateOptions,
   openModel: OpenModel,
+  lock?: FolderLock,
 ): Promise<{ rows: Row[]; volumes: CaseVolume[] }> {
   const names = modelNames(options.models);
   const runs = await openRuns(names, cases, options, openModel);
   const ids = cases.entries.map(({ id }) => id);
   try {
-    await generateAll(runs, options);
+    await generateAll(runs, options, lock);
     const rows = runs.map(({ name: plain, seen, model, volumes, files }): Row => {
       const { load: _, recipe: __, trainedOn: ___, ...about } = model;
       const name = rowName(plain, seen, ids.length);
@@ -147,7 +150,11 @@ function keyOf(
   };
 }
 
-async function generateAll(runs: readonly ModelRun[], options: EvaluateOptions): Promise<void> {
+async function generateAll(
+  runs: readonly ModelRun[],
+  options: EvaluateOptions,
+  lock: FolderLock | undefined,
+): Promise<void> {
   const { batchSize = BATCH_SIZE, signal, onProgress } = options;
   const total = runs.reduce((sum, { files, volumes }) => sum + files.length * volumes.usable.length, 0);
   let before = 0;
@@ -159,7 +166,7 @@ async function generateAll(runs: readonly ModelRun[], options: EvaluateOptions):
       for (const { seed, file } of files) {
         const onDone = (done: number) => onProgress?.({ stage: 'generations', done: before + done, total });
         if (generator === null) onDone(cases.length);
-        else await generateCases({ file, cases, seed, batchSize, signal, onDone }, generator);
+        else await generateCases({ file, lock, cases, seed, batchSize, signal, onDone }, generator);
         before += cases.length;
       }
     } finally {

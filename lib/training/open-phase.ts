@@ -6,6 +6,7 @@ import { combineDigests, digestFiles } from '../backbone';
 import { ADAPTER_DIR, type Checkpoint, readCheckpoint, verifyBackbone, WEIGHTS_FILE } from '../checkpoint';
 import { digestFile } from '../dataset/digest';
 import { Brain3DError } from '../errors';
+import type { FolderLock } from '../folder-lock';
 import type { NativeAddon } from '../native';
 import { callNative } from '../native-call';
 import type { NativeTrainer, NativeTrainerInfo, NativeTrainerSpec } from '../native-trainer';
@@ -51,13 +52,15 @@ export interface PhaseCall {
   resume: boolean;
   onSaveError: OnSaveError;
   addon: NativeAddon;
+  /** Of `out`. */
+  lock: FolderLock;
   control: RunControl;
   emit: Emit;
 }
 
 /** Trains one phase, or what is left of it; done already, it only says what came of it. */
 export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
-  const { phase, data, addon, control, emit, onSaveError } = call;
+  const { phase, data, addon, lock, control, emit, onSaveError } = call;
   const { signal } = control;
   const source = await readCheckpoint(call.model);
   await Promise.all([verifyBackbone('vision', source.vision), verifyBackbone('language', source.language)]);
@@ -116,8 +119,9 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
       resumedAt: saved?.progress.step ?? 0,
     });
     const sizes = await sizesOf(source, info);
-    const run = { phase, dir, settings, salt, sizes, onSaveError, addon, native, objective, train };
+    const run = { phase, dir, lock, settings, salt, sizes, onSaveError, addon, native, objective, train };
     const trained = await runPhase({ ...run, checkpoints, model, control, emit }, saved);
+    await lock.require();
     await writeRunPage(dir);
     return trained;
   } finally {

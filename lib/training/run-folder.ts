@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Brain3DError } from '../errors';
+import { LOCK_FILE } from '../folder-lock';
 import { makeDurableFolders, PARTIAL, removePartials } from './atomic-directory';
 import { Checkpoints, type Saved } from './checkpoints';
 import { TRAINING_PHASES } from './phases';
-import { LOCK_FILE } from './run-lock';
 import { RUN_FILE, type RunFacts, type RunRecord, readRunRecord, requireSameRun, writeRunRecord } from './run-record';
 import type { Scan } from './scans';
 
@@ -23,7 +23,8 @@ export interface RunFolder {
 export async function requireOutput(out: string): Promise<void> {
   if (!existsSync(out)) return;
   const known: readonly string[] = [...TRAINING_PHASES, CACHE_FOLDER, LOCK_FILE];
-  const other = (await readdir(out)).find((name) => !known.includes(name));
+  // Also what a killed process left while it took the lock.
+  const other = (await readdir(out)).find((name) => !known.includes(name) && !name.startsWith(`${LOCK_FILE}.`));
   if (other === undefined) return;
   throw new Brain3DError(
     'BRAIN3D_USAGE',

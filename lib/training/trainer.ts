@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { loadAddon } from '../binding';
 import { chooseDevice, chooseDtype, deviceEntry } from '../device';
 import { Brain3DError, withCallerStack } from '../errors';
+import { type FolderLock, withFolderLock } from '../folder-lock';
 import type { NativeAddon } from '../native';
 import { is, parseOptions } from '../validate';
 import { makeDurableFolders } from './atomic-directory';
@@ -17,7 +18,6 @@ import { trainPhase } from './open-phase';
 import { type PhaseSettings, TRAINING_PHASES, type TrainingPhase } from './phases';
 import { RunControl } from './run-control';
 import { CACHE_FOLDER, requireOutput } from './run-folder';
-import { lockFolder } from './run-lock';
 import { phasesOf, resolveSettings, settingsEntries, type TrainingConfig } from './settings';
 
 const TrainerSchema = v.object({
@@ -132,17 +132,14 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
     if (!this.#options.resume) await requireOutput(out);
     const addon = loadAddon({ libtorch });
     await makeDurableFolders(out);
-    const unlock = await lockFolder(out);
-    try {
-      return await this.#inTurn(planned, addon);
-    } finally {
-      await unlock();
-    }
+    const onLost = (error: Brain3DError): void => this.#control.abort(error);
+    return withFolderLock(out, (lock) => this.#inTurn(planned, addon, lock), { onLost });
   }
 
   async #inTurn(
     planned: { phase: TrainingPhase; settings: PhaseSettings }[],
     addon: NativeAddon,
+    lock: FolderLock,
   ): Promise<TrainingResult> {
     const { data, out, model, resume, onSaveError, device: wanted, dtype, cache } = this.#options;
     const { device, warning } = chooseDevice(addon, wanted ?? 'auto');
@@ -162,6 +159,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
         resume: resume ?? false,
         onSaveError: onSaveError ?? 'stop',
         addon,
+        lock,
         control: this.#control,
         emit: (event, ...args) => void this.emit(event, ...args),
       });
