@@ -5,8 +5,8 @@ import { withCallerStack } from '../errors';
 import { is, parseOptions } from '../validate';
 import { inspectVolume } from '../volume';
 import { type Composition, composition } from './composition';
-import { digestContent } from './digest';
-import { readImageKeys } from './image-keys';
+import { readWhole } from './digest';
+import { type ImageKeyResult, readImageKeys } from './image-keys';
 import { extractLaterality, peerLaterality } from './laterality';
 import { sameImages } from './leaks';
 import { type ManifestEntry, readManifest, type SkippedEntry } from './manifest';
@@ -52,8 +52,13 @@ export async function checkDataset(manifest: string, options: CheckDatasetOption
       findings[index] = [...(await checkFiles(entry, signal)), ...checkReport(entry)];
     });
     const onDone = (images: number, total: number) => onProgress?.({ stage: 'images', done: images, total });
-    for (const [id, result] of await readImageKeys(entries, { signal, onDone }))
+    const results = await readImageKeys(entries, { signal, onDone });
+    for (const [index, { id }] of entries.entries()) {
+      const result = results.get(id) as ImageKeyResult;
+      const own = findings[index] as Finding[];
       if ('key' in result) keys.set(id, result.key);
+      else if (!own.some(({ level }) => level === 'error')) own.push(error(id, result.message));
+    }
     return {
       findings: [...findings.flat(), ...leaks(entries), ...duplicates(entries, keys), ...repeatedReports(entries)],
       composition: composition(entries),
@@ -89,7 +94,7 @@ async function checkFiles(entry: ManifestEntry, signal: AbortSignal | undefined)
   await attempt(async () => {
     const info = await inspectVolume(entry.image, { orientation, overrideOrientation, signal });
     for (const message of info.warnings) findings.push(warning(entry.id, message));
-    await digestContent(entry.image, signal);
+    await readWhole(entry.image, signal);
   });
   const { segmentation } = entry;
   if (segmentation !== undefined)
