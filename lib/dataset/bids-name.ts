@@ -13,7 +13,7 @@ export type BidsName =
   | { kind: 'other' }
   /** It is an image of this modality, or would be, and cannot be used. */
   | { kind: 'refused'; reason: string }
-  | { kind: 'image'; subject: string; session: string | null; /** As `acq-3d_run-1`; may be empty. */ rest: string };
+  | { kind: 'image'; subject: string; session: string | null /** As `acq-3d_run-1`; may be empty. */; rest: string };
 
 /** The name without `.nii` or `.nii.gz`, in any case; null for other files. */
 export function niftiStem(name: string): string | null {

@@ -120,7 +120,8 @@ function orderOfVoxels({ voxels }: KeyedImage, axes: Axes): Uint32Array {
   const [ofD, ofH, ofW] = offsets(axes, (at, axis) => at * (stride[axis] as number)) as [number[], number[], number[]];
   const ranks = new Uint32Array(voxels.length);
   let index = 0;
-  for (const d of ofD) for (const h of ofH) for (const w of ofW) ranks[d + h + w] = rankIn(values, voxels[index++] as number);
+  for (const d of ofD)
+    for (const h of ofH) for (const w of ofW) ranks[d + h + w] = rankIn(values, voxels[index++] as number);
   return ranks;
 }
 

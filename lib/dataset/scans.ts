@@ -73,7 +73,8 @@ async function describe(dir: string, name: string): Promise<FolderEntry> {
   }
 }
 
-const NOWHERE = 'a link that leads nowhere; fetch what it stands for (`git annex get` or `datalad get`, where they made it)';
+const NOWHERE =
+  'a link that leads nowhere; fetch what it stands for (`git annex get` or `datalad get`, where they made it)';
 
 /** Why an entry is no file to read, for a message; null if it is one. */
 export function notAFile({ isFile, isFolder, fault }: FolderEntry): string | null {

@@ -81,9 +81,7 @@ export function joinedSide(sides: ReadonlySet<Laterality>): Laterality {
 }
 
 /** Subjects whose scans are in more than one split, with those splits; sorted. Several spellings are named together. */
-export function findLeaks(
-  scans: Iterable<{ subject: string; split: Split }>,
-): [subject: string, splits: Split[]][] {
+export function findLeaks(scans: Iterable<{ subject: string; split: Split }>): [subject: string, splits: Split[]][] {
   const found = new Map<string, { names: Set<string>; splits: Set<Split> }>();
   for (const { subject, split } of scans) {
     const identity = subjectIdentity(subject);

@@ -36,18 +36,14 @@ export async function prepareVolumes(
 ): Promise<Volumes> {
   await makeFolders(cache);
   const unusable: Volumes['unusable'] = new Map();
-  const { keys } = await fillCache(
-    entries,
-    recipe,
-    {
-      out: cache,
-      workers,
-      onError: 'skip',
-      signal,
-      onProgress,
-      onProblem: ({ id, code, message }) => void unusable.set(id, { code, message }),
-    },
-  );
+  const { keys } = await fillCache(entries, recipe, {
+    out: cache,
+    workers,
+    onError: 'skip',
+    signal,
+    onProgress,
+    onProblem: ({ id, code, message }) => void unusable.set(id, { code, message }),
+  });
   const usable = [...keys].map(([id, key]) => ({ id, volume: volumeFile(cache, key) }));
   return { usable, unusable };
 }

@@ -129,7 +129,11 @@ async function openCache(
  * A damaged volume would train as silently as a good one, and so would the volume of an image that was replaced since. Images
  * need not be there: a cache may have been brought from elsewhere.
  */
-async function toScan({ id, split, report, image }: ManifestEntry, index: CacheIndex, signal: AbortSignal): Promise<Scan> {
+async function toScan(
+  { id, split, report, image }: ManifestEntry,
+  index: CacheIndex,
+  signal: AbortSignal,
+): Promise<Scan> {
   signal.throwIfAborted();
   const volume = index.volumes.get(id);
   if (volume === undefined)

@@ -78,7 +78,13 @@ export function fakeModels(models: Record<string, FakeModel>) {
   const events: string[] = [];
   const open: OpenModel = async (dir, options: EvaluateOptions) => {
     const name = basename(dir);
-    const { answers, checkpoint = `digest of ${name}`, greedy = false, cut = [], trainedOn } = models[name] as FakeModel;
+    const {
+      answers,
+      checkpoint = `digest of ${name}`,
+      greedy = false,
+      cut = [],
+      trainedOn,
+    } = models[name] as FakeModel;
     return {
       phase: 'lora-sft',
       checkpoint,

@@ -3,10 +3,10 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { evaluate, loadVolume, type ManifestEntry, readManifest, Volume, writeManifest } from 'brain3d';
+import { readCheckpoint } from '../../dist/checkpoint';
 import { readImageKeys } from '../../dist/dataset/image-keys';
 import { requireNoLeak } from '../../dist/dataset/leaks';
 import { runEvaluation } from '../../dist/evaluate/evaluate';
-import { readCheckpoint } from '../../dist/checkpoint';
 import { readTrainedOn, type TrainedOn } from '../../dist/trained-on';
 import { splitSubjects } from '../../lib/dataset/split';
 import { subjectIdentity } from '../../lib/dataset/subject-identity';
@@ -84,11 +84,13 @@ describe('names of one subject', () => {
   ])('not %s and %s', (a, b) => expect(subjectIdentity(a)).not.toBe(subjectIdentity(b)));
 
   it('are never divided, and refused where somebody divided them', () => {
-    const scans = Array.from({ length: 40 }, (_, index) => `sub-${index % 2 ? '0' : ''}${index >> 1}`).map((subject) => ({
-      subject,
-      class: 'healthy',
-      laterality: 'none' as const,
-    }));
+    const scans = Array.from({ length: 40 }, (_, index) => `sub-${index % 2 ? '0' : ''}${index >> 1}`).map(
+      (subject) => ({
+        subject,
+        class: 'healthy',
+        laterality: 'none' as const,
+      }),
+    );
     const splits = splitSubjects(scans, 3);
     expect(splits.size).toBe(40);
     for (let index = 0; index < 20; index++) expect(splits.get(`sub-${index}`)).toBe(splits.get(`sub-0${index}`));
@@ -107,7 +109,11 @@ describe('one image in two splits of a manifest', () => {
     const data = await changed(bench.fixture.data, (all) => {
       all.push({ ...find(all, 'scan-0'), id: 'stranger', subject: 'stranger', image, split: 'test' });
     });
-    const refused = { code: 'BRAIN3D_CONFIG', field: 'image', message: expect.stringMatching(/scan-0 \(train\) and stranger \(test\)/) };
+    const refused = {
+      code: 'BRAIN3D_CONFIG',
+      field: 'image',
+      message: expect.stringMatching(/scan-0 \(train\) and stranger \(test\)/),
+    };
     const given = options({ data, cache: `${fresh()}-cache`, phase: 'projector-warmup' });
     expect(await failure(train(given))).toMatchObject(refused);
     const { model } = bench.fixture;
@@ -173,10 +179,15 @@ describe('a model that was trained by another split', () => {
     const args = ['evaluate', '--model', model, '--data', other, '--out', fresh(), '--max-new-tokens', '2', '--greedy'];
     const refused = await brain3d(args);
     expect(refused.status).toBe(1);
-    expect(refused.stderr).toMatch(/best has been trained on renamed-0 and 2 more of the 3 cases: .*--allow-seen.*BRAIN3D_CONFIG/);
+    expect(refused.stderr).toMatch(
+      /best has been trained on renamed-0 and 2 more of the 3 cases: .*--allow-seen.*BRAIN3D_CONFIG/,
+    );
     const out = fresh();
     const allowed = await brain3d([...args.with(6, out), '--allow-seen']);
-    expect({ status: allowed.status, stderr: allowed.status === 0 ? '' : allowed.stderr }).toEqual({ status: 0, stderr: '' });
+    expect({ status: allowed.status, stderr: allowed.status === 0 ? '' : allowed.stderr }).toEqual({
+      status: 0,
+      stderr: '',
+    });
     const results = readResults(out);
     expect(results.contaminated).toBe(true);
     expect(results.rows[0].model.seen).toEqual({ train: 3, val: 0, complete: true });
@@ -192,14 +203,19 @@ describe('a model that was trained by another split', () => {
     expect(await failure(train(given))).toMatchObject({
       code: 'BRAIN3D_CONFIG',
       field: 'split',
-      message: expect.stringMatching(/renamed-0 is in split 'test', but the model has been trained on it, and so are 3 more/),
+      message: expect.stringMatching(
+        /renamed-0 is in split 'test', but the model has been trained on it, and so are 3 more/,
+      ),
     });
   });
 
   it('is refused without its list, or with another one', async () => {
     const file = join(model, 'trained-on.json');
     const held = readFileSync(file);
-    for (const spoil of [() => writeFileSync(file, held.toString().replace(/"train": \[\s*"[0-9a-f]{64}",/, '"train": [')), () => rmSync(file)]) {
+    for (const spoil of [
+      () => writeFileSync(file, held.toString().replace(/"train": \[\s*"[0-9a-f]{64}",/, '"train": [')),
+      () => rmSync(file),
+    ]) {
       spoil();
       const attempt = evaluate({ models: [model], data: other, out: fresh(), allowSeen: true });
       expect(await failure(attempt)).toMatchObject({ code: 'BRAIN3D_WEIGHTS', file: 'trained-on.json' });
@@ -220,7 +236,12 @@ describe('a model that was trained by another split', () => {
 describe('what a model says it has seen', () => {
   let data: string;
   let keys: Map<string, string>;
-  const seenBy = (about: Partial<TrainedOn>): TrainedOn => ({ complete: true, train: new Set(), val: new Set(), ...about });
+  const seenBy = (about: Partial<TrainedOn>): TrainedOn => ({
+    complete: true,
+    train: new Set(),
+    val: new Set(),
+    ...about,
+  });
   beforeAll(async () => {
     data = await writeCases(join(bench.dir, 'cases'));
     const results = await readImageKeys(await entriesOf(data), { workers: 1 });

@@ -1,5 +1,14 @@
 /** Folders as they come: files that are not there, names that are no scans; and that what is built is always read again. */
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Brain3DError, buildDataset, checkDataset, type DatasetProblem, readManifest, Volume } from 'brain3d';
@@ -90,7 +99,9 @@ describe('folders that are links to nowhere', () => {
     symlinkSync('/nowhere/at/all', at(`healthy/${path}`));
     const { ids, skipped } = await build({ healthy: at('healthy') });
     expect(ids).toEqual(['sub-01_FLAIR']);
-    expect(Object.values(skipped)).toEqual(['expected a folder, got a link that leads nowhere; fetch what it stands for (`git annex get` or `datalad get`, where they made it)']);
+    expect(Object.values(skipped)).toEqual([
+      'expected a folder, got a link that leads nowhere; fetch what it stands for (`git annex get` or `datalad get`, where they made it)',
+    ]);
   });
 
   it.each(['brats', 'reports'])("a patient's in %s", async (folder) => {
@@ -214,7 +225,9 @@ describe('whatever the folders hold', () => {
     const images: Buffer[] = [];
     for (let seed = 0; seed < 23; seed++) {
       const voxels = new Float32Array(125).map((_, index) => (index * (seed + 3)) % 31);
-      await Volume.fromArray(voxels, [5, 5, 5], [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]).write(at('image.nii'));
+      await Volume.fromArray(voxels, [5, 5, 5], [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]).write(
+        at('image.nii'),
+      );
       images.push(readFileSync(at('image.nii')));
     }
     const put = (path: string, content: number | string): void => {

@@ -274,15 +274,16 @@ describe('one model by two names', () => {
   });
 
   it('is another model with another prompt, recipe, backbone or adapter', async () => {
-    const digests = [
-      await digestCheckpoint(TINY_MODEL),
-      await digestCheckpoint(await copy('prompted', (json) => void (json.prompt = 'Other.'))),
-      await digestCheckpoint(await copy('sized', (json) => void (json.recipe.lower_percentile = 2))),
-      await digestCheckpoint(await copy('ended', (json) => void (json.eos_token_ids = [7]))),
-      await digestCheckpoint(
-        await copy('based', (json) => void (json.backbones.language.files[0].sha256 = '0'.repeat(64))),
-      ),
-    ];
+    const changes: Record<string, (json: Loose) => void> = {
+      none: () => undefined,
+      prompted: (json) => Object.assign(json, { prompt: 'Other.' }),
+      sized: (json) => Object.assign(json.recipe, { lower_percentile: 2 }),
+      ended: (json) => Object.assign(json, { eos_token_ids: [7] }),
+      based: (json) => Object.assign(json.backbones.language.files[0], { sha256: '0'.repeat(64) }),
+    };
+    const digests: string[] = [];
+    for (const [name, change] of Object.entries(changes))
+      digests.push(await digestCheckpoint(await copy(name, change)));
     const adapted = await copy('adapted');
     const config = join(adapted, 'adapter/adapter_config.json');
     writeFileSync(config, readFileSync(config, 'utf8').replace(/"lora_alpha": [\d.]+/, '"lora_alpha": 1'));

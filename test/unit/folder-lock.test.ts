@@ -113,7 +113,9 @@ describe('a lock that is there', () => {
       message: expect.stringContaining(`in use by process ${owner.pid}`),
     });
     if (who.includes('another'))
-      await expect(attempt).rejects.toThrow(/cannot be seen from here; its last sign of life was at \d{4}-.*once you know/);
+      await expect(attempt).rejects.toThrow(
+        /cannot be seen from here; its last sign of life was at \d{4}-.*once you know/,
+      );
     expect(readdirSync(folder)).toEqual(['lock']);
   });
 
@@ -183,7 +185,10 @@ describe('two calls at once', () => {
   it('fill one cache, make one checkpoint, simulate one cohort', async () => {
     const cache = () => preprocessDataset({ manifest: at('m.jsonl'), out: at('cache'), size: [8, 12, 12], workers: 1 });
     await settle([cache(), cache()]);
-    const [vision, language] = ['vision', 'language'].map((kind) => join(ROOT, 'models/tiny', kind)) as [string, string];
+    const [vision, language] = ['vision', 'language'].map((kind) => join(ROOT, 'models/tiny', kind)) as [
+      string,
+      string,
+    ];
     const init = (seed: number) => initCheckpoint({ vision, language, out: at('model'), seed });
     await settle([init(1), init(2)]);
     expect((await readCheckpoint(at('model'))).phase).toBe('initialised');

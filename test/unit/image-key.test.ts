@@ -87,12 +87,24 @@ describe.each<[kind: string, voxels: Float32Array]>([
   });
 
   it('does not depend on scale and shift', () => {
-    for (const [scale, shift] of [[2, 0], [1, -1000], [0.37, 12.5], [1e-3, 0], [1 / 213.7, -1.9]] as const)
+    for (const [scale, shift] of [
+      [2, 0],
+      [1, -1000],
+      [0.37, 12.5],
+      [1e-3, 0],
+      [1 / 213.7, -1.9],
+    ] as const)
       expect(ofVoxels(voxels.map((value) => scale * value + shift))).toBe(key);
   });
 
   it('does not depend on the file: name, compression, datatype, description', async () => {
-    const files = [join(dir, 'a.nii'), join(dir, 'b.nii.gz'), join(dir, 'c.nii'), join(dir, 'd.nii'), join(dir, 'e.nii.gz')];
+    const files = [
+      join(dir, 'a.nii'),
+      join(dir, 'b.nii.gz'),
+      join(dir, 'c.nii'),
+      join(dir, 'd.nii'),
+      join(dir, 'e.nii.gz'),
+    ];
     const volume = Volume.fromArray(voxels, SHAPE, RAS);
     await volume.write(files[0] as string, { datatype: 'float32' });
     await volume.write(files[1] as string, { datatype: 'int16' });
@@ -107,14 +119,17 @@ describe.each<[kind: string, voxels: Float32Array]>([
 
 it('survives the rounding of float32 where values are no whole numbers', () => {
   const values = noisy(3).map((value, index) => value + 0.31 * Math.sin(index));
-  for (const [scale, shift] of [[0.37, 12.5], [1 / 213.7, -1.9], [2.5, -700]] as const)
+  for (const [scale, shift] of [
+    [0.37, 12.5],
+    [1 / 213.7, -1.9],
+    [2.5, -700],
+  ] as const)
     expect(ofVoxels(values.map((value) => scale * value + shift))).toBe(ofVoxels(values));
 });
 
 it('differs between scans, and between phantoms that differ by a step of a small cube', () => {
   const keys = Array.from({ length: 20 }, (_, seed) => ofVoxels(noisy(seed + 10)));
-  for (let d = 14; d < 22; d++)
-    for (let w = 18; w < 26; w++) keys.push(ofVoxels(phantom([d, 20, w])));
+  for (let d = 14; d < 22; d++) for (let w = 18; w < 26; w++) keys.push(ofVoxels(phantom([d, 20, w])));
   expect(new Set(keys).size).toBe(20 + 64);
 });
 
@@ -133,6 +148,16 @@ it('differs between simulated subjects of one anatomy', async () => {
 
 it('is null for what is no image', () => {
   expect(ofVoxels(new Float32Array(64).fill(7), [4, 4, 4])).toBeNull();
-  expect(ofVoxels(new Float32Array(64).map((_, index) => (index === 3 ? Number.NaN : index)), [4, 4, 4])).toBeNull();
-  expect(ofVoxels(new Float32Array(64).map((_, index) => index), [4, 4, 4])).toMatch(/^[0-9a-f]{64}$/);
+  expect(
+    ofVoxels(
+      new Float32Array(64).map((_, index) => (index === 3 ? Number.NaN : index)),
+      [4, 4, 4],
+    ),
+  ).toBeNull();
+  expect(
+    ofVoxels(
+      new Float32Array(64).map((_, index) => index),
+      [4, 4, 4],
+    ),
+  ).toMatch(/^[0-9a-f]{64}$/);
 });

@@ -133,7 +133,11 @@ describe('a run that is interrupted', () => {
         }),
       ),
     );
-    expect(ended).toMatchObject({ code: 'BRAIN3D_IO', file: 'lock', message: expect.stringContaining('writes no more') });
+    expect(ended).toMatchObject({
+      code: 'BRAIN3D_IO',
+      file: 'lock',
+      message: expect.stringContaining('writes no more'),
+    });
     expect(state()).toEqual(held);
     expect((await train({ ...given, epochs: 50, resume: true })).phases).toMatchObject([{ epochs: 50 }]);
   });

@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import {
   initCheckpoint,
   loadVolume,
-  preprocessDataset,
   type PreprocessDatasetOptions,
+  preprocessDataset,
   readManifest,
   type TrainerOptions,
   Volume,
   writeManifest,
 } from 'brain3d';
 import { fingerprint } from '../../dist/backbone';
-import { otherVersions, requireSameScans } from '../../dist/training/run-record';
 import { hashId } from '../../dist/training/log';
+import { otherVersions, requireSameScans } from '../../dist/training/run-record';
 import type { Loose } from '../support/child';
 import { ROOT } from '../support/child';
 import { failure, train, trainingWorkbench } from '../support/training';
@@ -75,7 +75,9 @@ describe('a resumed run', () => {
       code: 'BRAIN3D_CONFIG',
       file: 'run.json',
       field: 'scans',
-      message: expect.stringMatching(/^1 \(scan-2\) of the run's 9 scans of another image, .*resume with what it began with/),
+      message: expect.stringMatching(
+        /^1 \(scan-2\) of the run's 9 scans of another image, .*resume with what it began with/,
+      ),
     });
   });
 
@@ -180,7 +182,12 @@ test('scans are compared one by one: who, where, in which order, with what', () 
     ...{ id, split: 'train', input: `input of ${id}`, reportSha256: `report of ${id}` },
     ...changes,
   });
-  const stored = ({ id, split, input, reportSha256 }: Loose) => ({ sample: hashId(salt, id), split, input, report: reportSha256 });
+  const stored = ({ id, split, input, reportSha256 }: Loose) => ({
+    sample: hashId(salt, id),
+    split,
+    input,
+    report: reportSha256,
+  });
   const begun = [scan('a'), scan('b'), scan('c', { split: 'val' })];
   const compare = (now: Loose[], skipped: string[] = []) =>
     requireSameScans({ salt, scans: begun.map(stored) } as Loose, now, skipped);
@@ -194,6 +201,8 @@ test('scans are compared one by one: who, where, in which order, with what', () 
     [[a, scan('b', { reportSha256: 'x' }), c], "1 (b) of the run's 3 scans with another report"],
     [[scan('a', { input: 'x' }), scan('b', { input: 'y' }), c], "2 (a, b) of the run's 3 scans of another image"],
   ] as [Loose[], string][])
-    expect(() => compare(now)).toThrow(expect.objectContaining({ code: 'BRAIN3D_CONFIG', message: expect.stringContaining(message) }));
+    expect(() => compare(now)).toThrow(
+      expect.objectContaining({ code: 'BRAIN3D_CONFIG', message: expect.stringContaining(message) }),
+    );
   expect(() => compare([a, c], ['b'])).toThrow("1 (b) of the run's 3 scans left out now");
 });
