@@ -22,7 +22,7 @@ import {
   type SkippedEntry,
   writeNewManifest,
 } from './manifest';
-import { pointerKind } from './pointer';
+import { refusePointer } from './pointer';
 import { readReport } from './report-text';
 import { type DatasetProblem, type Found, type FoundScan, isScanFault } from './scans';
 import { type Split, splitSubjects } from './split';
@@ -162,12 +162,7 @@ async function readAll(found: Found, options: Parsed): Promise<Unsplit[]> {
 }
 
 async function readHeader(path: string, signal: AbortSignal | undefined): Promise<void> {
-  const file = basename(path);
-  const pointer = await pointerKind(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new Brain3DError('BRAIN3D_IO', `cannot read ${file} (${cause.code})`, { file, cause });
-  });
-  if (pointer !== null)
-    throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected an image, but ${file} is ${pointer}`, { file });
+  await refusePointer(path, 'an image');
   await inspectVolume(path, { signal });
 }
 

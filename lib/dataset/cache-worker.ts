@@ -4,6 +4,7 @@ import { serveJobs } from '../worker-pool';
 import type { CacheJob, CacheResult, CacheWorkerData } from './cache';
 import { type CacheSource, cacheKey, isCacheEntryIntact, readCacheSource, writeCacheEntry } from './cache-entry';
 import { digestFile } from './digest';
+import { refusePointer } from './pointer';
 import { isScanFault } from './scans';
 
 serveJobs<CacheJob, CacheResult, CacheWorkerData>(async (job, data) => {
@@ -25,6 +26,7 @@ async function identify({ image, orientation }: CacheJob): Promise<CacheSource> 
 }
 
 async function read({ image, orientation }: CacheJob, { recipe }: CacheWorkerData) {
+  await refusePointer(image, 'an image');
   const original = await loadVolume(image, { orientation, overrideOrientation: orientation !== undefined });
   const { skullStripCommand, ...rest } = recipe;
   const options = skullStripCommand === null ? rest : { ...rest, skullStripCommand };

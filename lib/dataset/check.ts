@@ -1,4 +1,5 @@
 /** Whether a dataset is what its manifest says. */
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
 import { withCallerStack } from '../errors';
@@ -10,6 +11,7 @@ import { type ImageKeyResult, readImageKeys } from './image-keys';
 import { extractLaterality, peerLaterality } from './laterality';
 import { sameImages } from './leaks';
 import { type ManifestEntry, readManifest, type SkippedEntry } from './manifest';
+import { refusePointer } from './pointer';
 import { cleanReport } from './report-text';
 import { isScanFault } from './scans';
 import { findLeaks } from './split';
@@ -81,8 +83,9 @@ async function eachConcurrently<T>(
 
 async function checkFiles(entry: ManifestEntry, signal: AbortSignal | undefined): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const attempt = async (work: () => Promise<void>) => {
+  const attempt = async (file: string, work: () => Promise<void>) => {
     try {
+      if (existsSync(file)) await refusePointer(file, 'an image');
       await work();
     } catch (failure) {
       if (!isScanFault(failure)) throw failure;
@@ -91,14 +94,17 @@ async function checkFiles(entry: ManifestEntry, signal: AbortSignal | undefined)
   };
   const { orientation } = entry;
   const overrideOrientation = orientation !== undefined;
-  await attempt(async () => {
+  await attempt(entry.image, async () => {
     const info = await inspectVolume(entry.image, { orientation, overrideOrientation, signal });
     for (const message of info.warnings) findings.push(warning(entry.id, message));
     await readWhole(entry.image, signal);
   });
   const { segmentation } = entry;
   if (segmentation !== undefined)
-    await attempt(async () => void (await inspectVolume(segmentation, { orientation, overrideOrientation, signal })));
+    await attempt(
+      segmentation,
+      async () => void (await inspectVolume(segmentation, { orientation, overrideOrientation, signal })),
+    );
   return findings;
 }
 

@@ -1,5 +1,7 @@
 /** Files that stand for others: what git-annex and Git LFS leave where contents were not fetched. */
 import { open } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { Brain3DError } from '../errors';
 
 /** A pointer has some hundred bytes. */
 const MAX_BYTES = 1024;
@@ -10,8 +12,22 @@ const POINTERS: [pattern: RegExp, what: string][] = [
   [/^version https:\/\/git-lfs\.github\.com\/spec\//, 'a pointer of Git LFS; fetch it (`git lfs pull`)'],
 ];
 
-/** What a file is if it is a pointer, for a message; null for any other file. @throws the system's error */
-export async function pointerKind(path: string): Promise<string | null> {
+/**
+ * Refuses a file that stands for another one, before it is read as what it is not.
+ * @throws {Brain3DError} BRAIN3D_NOT_FOUND if it is a pointer, or not there; BRAIN3D_IO
+ */
+export async function refusePointer(path: string, expected: 'an image' | 'a report'): Promise<void> {
+  const file = basename(path);
+  const pointer = await pointerKind(path).catch((cause: NodeJS.ErrnoException) => {
+    const code = cause.code === 'ENOENT' ? 'BRAIN3D_NOT_FOUND' : 'BRAIN3D_IO';
+    throw new Brain3DError(code, `cannot read ${file} (${cause.code})`, { file, cause });
+  });
+  if (pointer !== null)
+    throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected ${expected}, but ${file} is ${pointer}`, { file });
+}
+
+/** What a file is if it is a pointer, for a message; null for any other file. */
+async function pointerKind(path: string): Promise<string | null> {
   const file = await open(path, 'r');
   try {
     const { bytesRead, buffer } = await file.read(Buffer.alloc(MAX_BYTES + 1), 0, MAX_BYTES + 1, 0);

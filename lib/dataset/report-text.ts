@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Brain3DError } from '../errors';
 import { MIN_REPORT_CHARACTERS } from './manifest';
-import { pointerKind } from './pointer';
+import { refusePointer } from './pointer';
 
 /** White space collapsed to single spaces, a full stop at the end. */
 export function cleanReport(text: string): string {
@@ -18,10 +18,9 @@ export function cleanReport(text: string): string {
 export async function readReport(path: string, signal?: AbortSignal): Promise<string> {
   const file = basename(path);
   let text: string;
-  let pointer: string | null;
+  // The text of a pointer is long enough for a report.
+  await refusePointer(path, 'a report');
   try {
-    // Its text is long enough for a report.
-    pointer = await pointerKind(path);
     text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path, { signal }));
   } catch (cause) {
     signal?.throwIfAborted();
@@ -30,8 +29,6 @@ export async function readReport(path: string, signal?: AbortSignal): Promise<st
     const { code } = cause as NodeJS.ErrnoException;
     throw new Brain3DError('BRAIN3D_IO', `cannot read ${file} (${code})`, { file, cause });
   }
-  if (pointer !== null)
-    throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected a report, but ${file} is ${pointer}`, { file });
   const report = cleanReport(text);
   if (report.length >= MIN_REPORT_CHARACTERS) return report;
   const expected = `expected a report of at least ${MIN_REPORT_CHARACTERS} characters in ${file}`;

@@ -1,6 +1,6 @@
 /** Training, as programs see it: one object, one run. */
 import { EventEmitter } from 'node:events';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type TypedEmitter from 'typed-emitter';
 import * as v from 'valibot';
 import { loadAddon } from '../binding';
@@ -122,7 +122,10 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
   }
 
   async #phases(): Promise<TrainingResult> {
-    const { out, config, libtorch } = this.#options;
+    const { out, cache, config, libtorch } = this.#options;
+    // A run and a cache are locked each for itself.
+    if (cache !== undefined && resolve(cache) === resolve(out))
+      throw new Brain3DError('BRAIN3D_USAGE', 'expected another folder for cache than for out', { field: 'cache' });
     const layers = [config === undefined ? {} : await readConfigFile(config), settingsOf(this.#options)];
     // All of them before the first one starts: the third must not fail for a reason that was there from the beginning.
     const planned = phasesOf(this.#options.phase ?? 'all').map((phase) => ({

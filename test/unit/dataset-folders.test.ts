@@ -11,7 +11,15 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { Brain3DError, buildDataset, checkDataset, type DatasetProblem, readManifest, Volume } from 'brain3d';
+import {
+  Brain3DError,
+  buildDataset,
+  checkDataset,
+  type DatasetProblem,
+  preprocessDataset,
+  readManifest,
+  Volume,
+} from 'brain3d';
 import fc from 'fast-check';
 import { parseBidsName } from '../../lib/dataset/bids-name';
 import { bratsId, REPORTS, writeBratsSubject, writeReport, writeScan } from '../support/dataset';
@@ -89,6 +97,18 @@ describe.each(KINDS)('what is there and cannot be read is named: %s', (kind, mes
     expect(Object.keys(skipped)).toEqual([id]);
     expect(skipped[id]).toContain(message);
   });
+});
+
+test('a pointer that came in place of an image later is named, too', async () => {
+  for (const seed of [1, 2]) await writeScan(at(`healthy/sub-0${seed}/anat/sub-0${seed}_FLAIR.nii`), seed);
+  await buildDataset({ healthy: at('healthy'), out: at('m.jsonl') });
+  const image = at('healthy/sub-02/anat/sub-02_FLAIR.nii');
+  rmSync(image);
+  place(image, 'lfs');
+  const message = expect.stringContaining('sub-02_FLAIR.nii is a pointer of Git LFS; fetch it');
+  const { findings } = await checkDataset(at('m.jsonl'));
+  expect(findings.filter(({ level }) => level === 'error')).toEqual([{ level: 'error', id: 'sub-02_FLAIR', message }]);
+  await expect(preprocessDataset({ manifest: at('m.jsonl'), out: at('cache') })).rejects.toMatchObject({ message });
 });
 
 describe('folders that are links to nowhere', () => {

@@ -117,6 +117,15 @@ describe('a run that is interrupted', () => {
     expect(await failure(train({ ...given, resume: true }))).toMatchObject({ code: 'BRAIN3D_USAGE', file: 'lock' });
   });
 
+  test('keeps run and cache apart', async () => {
+    const out = fresh();
+    expect(await failure(train(options({ out, cache: `${out}/` })))).toMatchObject({
+      code: 'BRAIN3D_USAGE',
+      field: 'cache',
+    });
+    expect(existsSync(out)).toBe(false);
+  });
+
   test('writes no more once its lock is gone', async () => {
     const given = options({ phase: 'projector-warmup', epochs: 50, checkpointSteps: 1 });
     const state = () => {
