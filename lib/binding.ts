@@ -48,7 +48,7 @@ const SYMPTOMS: [pattern: RegExp, remedy: string][] = [
   [/ERR_DLOPEN_DISABLED|no-addons/, 'Node was started with --no-addons: start it without'],
 ];
 
-let loaded: { addon: NativeAddon; root: string } | undefined;
+let loaded: { addon: NativeAddon; root: string; version: string } | undefined;
 
 /** The addon, its LibTorch opened. @throws {Brain3DError} BRAIN3D_ADDON, BRAIN3D_LIBTORCH */
 export function loadAddon(options: LoadOptions = {}): NativeAddon {
@@ -58,11 +58,17 @@ export function loadAddon(options: LoadOptions = {}): NativeAddon {
   }
   refuseRenderer();
   const files = findAddonFiles(packageRoot());
-  const root = findLibTorch(files.build, options);
+  const { root, version } = findLibTorch(files.build, options);
   const loader = requireNative<NativeLoader>(files.loaderPath, 'The loader addon');
   openLibTorch(loader, root, files.build);
-  loaded = { addon: requireNative<NativeAddon>(files.addonPath, 'The addon'), root };
+  loaded = { addon: requireNative<NativeAddon>(files.addonPath, 'The addon'), root, version };
   return loaded.addon;
+}
+
+/** Version of the LibTorch that computes, which is loaded if it was not. @throws as `loadAddon` */
+export function libtorchVersion(): string {
+  loadAddon();
+  return (loaded as NonNullable<typeof loaded>).version;
 }
 
 /** What `loadAddon` would use, without opening anything. Does not throw. */
@@ -166,9 +172,9 @@ function needOf(build: AddonBuild): string {
   return `LibTorch ${majorMinor(build.torchVersion)}${cuda}`;
 }
 
-function findLibTorch(build: AddonBuild, options: LoadOptions): string {
+function findLibTorch(build: AddonBuild, options: LoadOptions): { root: string; version: string } {
   const { found, tried } = resolveForRun(searchFor(options), build);
-  if (found?.root) return found.root;
+  if (found?.root) return { root: found.root, version: found.version ?? build.torchVersion };
   throw libtorchError(tried, needOf(build));
 }
 

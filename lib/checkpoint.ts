@@ -4,7 +4,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { open, readdir, rename, rm } from 'node:fs/promises';
+import { link, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, resolve } from 'node:path';
 import * as v from 'valibot';
 import type { BackboneFile } from './backbone';
@@ -58,6 +58,8 @@ const CheckpointSchema = v.object({
   eos_token_ids: v.pipe(v.array(v.pipe(v.number(), v.integer(), v.minValue(0))), v.minLength(1)),
   backbones: v.object({ vision: Backbone, language: Backbone }),
   provenance: v.record(v.string(), v.union([v.string(), v.number()])),
+  /** Of the list of images that it was trained on; checkpoints that never trained, and older ones, have none. */
+  trained_on_sha256: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
 });
 
 type StoredCheckpoint = v.InferOutput<typeof CheckpointSchema>;
@@ -78,6 +80,8 @@ export interface Checkpoint {
   vision: CheckpointBackbone;
   language: CheckpointBackbone;
   provenance: Record<string, string | number>;
+  /** Digest of `trained-on.json`; null where there is none. */
+  trainedOnSha256: string | null;
   hasAdapter: boolean;
 }
 
@@ -108,6 +112,7 @@ export async function readCheckpoint(dir: string): Promise<Checkpoint> {
     vision: locate(dir, stored.backbones.vision),
     language: locate(dir, stored.backbones.language),
     provenance: stored.provenance,
+    trainedOnSha256: stored.trained_on_sha256 ?? null,
     hasAdapter,
   };
 }
@@ -128,17 +133,23 @@ export async function writeCheckpoint(checkpoint: Omit<Checkpoint, 'hasAdapter'>
     eos_token_ids: checkpoint.eosTokenIds,
     backbones: { vision: backbone(checkpoint.vision), language: backbone(checkpoint.language) },
     provenance: checkpoint.provenance,
+    ...(checkpoint.trainedOnSha256 === null ? {} : { trained_on_sha256: checkpoint.trainedOnSha256 }),
   };
   await makeFolders(checkpoint.dir);
   await writeFileAtomic(join(checkpoint.dir, CHECKPOINT_FILE), `${JSON.stringify(stored, null, 2)}\n`);
 }
 
-/** Digest over the checkpoint's own files; `brain3d.json` has those of the backbones in it. */
+/**
+ * Digest of all that decides what a model answers: recipe, prompt, digests of the backbones, weights, adapter. The same for a
+ * copy, wherever it and its backbones lie, and whatever it notes about its making.
+ */
 export async function digestCheckpoint(dir: string, signal?: AbortSignal): Promise<string> {
+  const { recipe, prompt, eosTokenIds, vision, language } = await readCheckpoint(dir);
+  const backbones = [vision, language].map(({ fingerprint: print, files }) => [print, files]);
+  const hash = createHash('sha256').update(JSON.stringify([toStoredRecipe(recipe), prompt, eosTokenIds, backbones]));
   const adapter = join(dir, ADAPTER_DIR);
   const inAdapter = existsSync(adapter) ? (await readdir(adapter)).sort() : [];
-  const names = [CHECKPOINT_FILE, WEIGHTS_FILE, ...inAdapter.map((name) => `${ADAPTER_DIR}/${name}`)];
-  const hash = createHash('sha256');
+  const names = [WEIGHTS_FILE, ...inAdapter.map((name) => `${ADAPTER_DIR}/${name}`)];
   for (const name of names) hash.update(`${name}\0${await digestFile(join(dir, name), signal)}\n`);
   return hash.digest('hex');
 }
@@ -169,13 +180,39 @@ export async function verifyBackbone(kind: 'vision' | 'language', backbone: Chec
 
 /** Temporary file in the same directory, fsync, rename: a reader sees the old file or the new, never a part. */
 export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  await withTemporaryFile(path, data, (temporary) => rename(temporary, path));
+}
+
+/**
+ * The same for a name that must be new: of several processes that write it at once, one does.
+ * @returns whether it was written; false where there is such a file
+ */
+export async function writeNewFileAtomic(path: string, data: string | Uint8Array): Promise<boolean> {
+  let isWritten = true;
+  await withTemporaryFile(path, data, async (temporary) => {
+    try {
+      await link(temporary, path);
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+      isWritten = false;
+    }
+    await rm(temporary);
+  });
+  return isWritten;
+}
+
+async function withTemporaryFile(
+  path: string,
+  data: string | Uint8Array,
+  place: (temporary: string) => Promise<void>,
+): Promise<void> {
   // Unique also among the threads of this process.
   const temporary = `${path}.${randomUUID()}.partial`;
   const file = await open(temporary, 'wx', 0o600);
   try {
     await file.writeFile(data);
     await file.sync();
-    await rename(temporary, path);
+    await place(temporary);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;

@@ -17,6 +17,7 @@ import {
   writeCheckpoint,
 } from './checkpoint';
 import { Brain3DError, withCallerStack } from './errors';
+import { withFolderLock } from './folder-lock';
 import { makeFolders } from './folders';
 import type { NativeAddon } from './native';
 import { callNative } from './native-call';
@@ -124,30 +125,45 @@ async function create(
   makeWeights: MakeWeights,
 ): Promise<Checkpoint> {
   const addon = loadAddon();
-  if (existsSync(join(options.out, CHECKPOINT_FILE))) {
-    throw new Brain3DError(
-      'BRAIN3D_USAGE',
-      `'${basename(resolve(options.out))}' already holds a checkpoint; give a new directory`,
-      { file: CHECKPOINT_FILE },
-    );
-  }
+  const { out, signal } = options;
+  refuseCheckpoint(out);
   const eosTokenId = await reportEos(options.language);
-  await makeFolders(options.out);
-  const weightsFile = join(options.out, WEIGHTS_FILE);
-  const spec = { visionDir: options.vision, languageDir: options.language, recipe, weightsFile };
-  await makeWeights(addon, spec, options.signal);
-  // brain3d.json is written last: a directory without it is no checkpoint.
-  await writeCheckpoint({
-    dir: resolve(options.out),
-    phase,
-    recipe,
-    prompt: recipePrompt(recipe.name),
-    eosTokenIds: [eosTokenId],
-    vision: await describeBackbone(options.vision, options.signal),
-    language: await describeBackbone(options.language, options.signal),
-    provenance: { ...provenance, brain3d: addon.buildInfo().version },
+  await makeFolders(out);
+  return withFolderLock(out, async (lock) => {
+    // Another process may have made one in between.
+    refuseCheckpoint(out);
+    const weightsFile = join(out, WEIGHTS_FILE);
+    const spec = { visionDir: options.vision, languageDir: options.language, recipe, weightsFile };
+    await makeWeights(addon, spec, signal);
+    const [vision, language] = [
+      await describeBackbone(options.vision, signal),
+      await describeBackbone(options.language, signal),
+    ];
+    await lock.require();
+    // brain3d.json is written last: a directory without it is no checkpoint.
+    await writeCheckpoint({
+      dir: resolve(out),
+      phase,
+      recipe,
+      prompt: recipePrompt(recipe.name),
+      eosTokenIds: [eosTokenId],
+      vision,
+      language,
+      provenance: { ...provenance, brain3d: addon.buildInfo().version },
+      trainedOnSha256: null,
+    });
+    return readCheckpoint(out);
   });
-  return readCheckpoint(options.out);
+}
+
+/** @throws {Brain3DError} BRAIN3D_USAGE */
+function refuseCheckpoint(out: string): void {
+  if (!existsSync(join(out, CHECKPOINT_FILE))) return;
+  throw new Brain3DError(
+    'BRAIN3D_USAGE',
+    `'${basename(resolve(out))}' already holds a checkpoint; give a new directory`,
+    { file: CHECKPOINT_FILE },
+  );
 }
 
 /** Reports end with `<eos>`; `<end_of_turn>`, which chat models stop at, never occurs in them. */

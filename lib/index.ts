@@ -10,7 +10,12 @@ export {
   preprocessDataset,
   readCacheIndex,
 } from './dataset/cache';
-export { type CacheRecipe, type OpenCachedVolumeOptions, openCachedVolume } from './dataset/cache-entry';
+export {
+  type CacheMaker,
+  type CacheRecipe,
+  type OpenCachedVolumeOptions,
+  openCachedVolume,
+} from './dataset/cache-entry';
 export { type CheckDatasetOptions, checkDataset, type DatasetCheck, type Finding } from './dataset/check';
 export type { Composition, CompositionRow } from './dataset/composition';
 export {

@@ -1,7 +1,9 @@
 /** Brain extraction by a tool of the user's: run without a shell, in a private folder, its failures reported. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { existsSync, statSync } from 'node:fs';
+import { basename, delimiter, join } from 'node:path';
+import { digestFile } from './dataset/digest';
 import { Brain3DError } from './errors';
 import type { NativeAddon, NativeVolume } from './native';
 import { callNative } from './native-call';
@@ -27,6 +29,30 @@ export function parseStripCommand(command: string): string[] {
     if (!words.slice(1).some((word) => word.includes(name)))
       throw new RangeError(`expected a command with {in} and {out} among its arguments, got '${command}'`);
   return words;
+}
+
+/**
+ * Digest of the program and of all arguments that name a file, such as a script or weights: another version of the tool
+ * makes other masks. What it loads from elsewhere is not seen. A program that is not there is for the run to report.
+ * @throws {Brain3DError} BRAIN3D_IO
+ */
+export async function digestStripTool(command: string): Promise<string> {
+  const [program, ...args] = parseStripCommand(command);
+  const files = [inPath(program as string), ...args].filter(isFile);
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(`${await digestFile(file)}\n`);
+  return hash.digest('hex');
+}
+
+/** Where the system would find a program: a name without a separator is looked for in PATH. */
+function inPath(program: string): string {
+  if (program.includes('/')) return program;
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return folders.map((folder) => join(folder, program)).find(isFile) ?? program;
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
 /**

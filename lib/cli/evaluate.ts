@@ -35,6 +35,7 @@ export function addEvaluate(program: Command, signal: AbortSignal): void {
     .requiredOption('--data <manifest>', 'manifest of the dataset')
     .requiredOption('--out <dir>', 'folder of the results: new, or begun with the same settings')
     .addOption(new Option('--split <name>', 'which scans (default: test)').choices(SPLITS))
+    .option('--allow-seen', 'evaluate also on cases that a model has been trained on; its row says so')
     .option('--cache <dir>', 'of preprocessed volumes (default: OUT/cache)')
     .option('--batch-size <b>', 'volumes decoded together (default: 8)', integer)
     .option('--seeds <n>', 'sampling seeds 0 to N - 1, averaged case by case (default: 1)', integer)

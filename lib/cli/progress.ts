@@ -7,6 +7,7 @@ const LABELS: Record<string, string> = {
   language: 'loading the language backbone',
   reports: 'writing reports',
   headers: 'reading headers and reports',
+  images: 'comparing images',
   files: 'checking files',
   preprocessing: 'preprocessing scans',
   montages: 'drawing montages',

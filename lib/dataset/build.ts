@@ -10,11 +10,23 @@ import { findBids } from './bids';
 import { findBrats } from './brats';
 import { type Composition, composition } from './composition';
 import { healthyReport } from './healthy-reports';
+import { type ImageKeyResult, readImageKeys } from './image-keys';
 import { extractLaterality, type Laterality, peerLaterality } from './laterality';
-import { type Manifest, type ManifestEntry, MODALITIES, NAME, writeManifest } from './manifest';
+import { sameImages } from './leaks';
+import {
+  entryFault,
+  type Manifest,
+  type ManifestEntry,
+  MODALITIES,
+  NAME,
+  type SkippedEntry,
+  writeNewManifest,
+} from './manifest';
+import { refusePointer } from './pointer';
 import { readReport } from './report-text';
 import { type DatasetProblem, type Found, type FoundScan, isScanFault } from './scans';
 import { type Split, splitSubjects } from './split';
+import { subjectIdentity } from './subject-identity';
 
 export const LATERALITY_RULES = ['strict', 'peer'] as const;
 
@@ -48,8 +60,8 @@ export interface BuiltDataset extends Manifest {
 }
 
 /**
- * Finds the scans, reads headers and reports, divides the subjects and writes the manifest. All subjects are looked at
- * before it stops because some cannot be used.
+ * Finds the scans, reads them and their reports, divides the subjects and writes the manifest. All subjects are looked at
+ * before it stops because some cannot be used. What it writes, `readManifest` takes and `checkDataset` finds no error in.
  * @throws {Brain3DError} the first problem's code; BRAIN3D_USAGE if `out` exists or no source is given
  */
 export async function buildDataset(options: BuildDatasetOptions): Promise<BuiltDataset> {
@@ -68,8 +80,8 @@ export async function buildDataset(options: BuildDatasetOptions): Promise<BuiltD
     const entries = usable
       .map((entry): ManifestEntry => ({ ...entry, split: splits.get(entry.subject) as Split }))
       .sort((a, b) => byText(a.id, b.id));
-    const skipped = problems.map(({ code: _, message, ...subject }) => ({ ...subject, skipped: { reason: message } }));
-    await writeManifest(parsed.out, { entries, skipped });
+    const skipped = skippedEntries(problems, new Set(entries.map(({ id }) => id)));
+    if (!(await writeNewManifest(parsed.out, { entries, skipped }))) throw exists(parsed.out);
     return { entries, skipped, composition: composition(entries), seed };
   });
 }
@@ -82,13 +94,26 @@ function refuseUsage({ out, brats, reports, healthy }: Parsed): void {
     throw new Brain3DError('BRAIN3D_USAGE', 'expected brats and reports together, got one without the other');
   if (brats === undefined && healthy === undefined)
     throw new Brain3DError('BRAIN3D_USAGE', 'expected brats with reports, or healthy, or all three; got none');
-  if (!existsSync(out)) return;
-  const file = basename(out);
-  const message = `'${file}' exists, and its split must not be made anew; give a new name, or remove it first`;
-  throw new Brain3DError('BRAIN3D_USAGE', message, { file });
+  if (existsSync(out)) throw exists(out);
 }
 
-/** The scans of all sources. Ids that two of them share are problems: nothing could tell the subjects apart. */
+function exists(out: string): Brain3DError {
+  const file = basename(out);
+  const message = `'${file}' exists, and its split must not be made anew; give a new name, or remove it first`;
+  return new Brain3DError('BRAIN3D_USAGE', message, { file });
+}
+
+/** One for each problem, with an id that no other line of the manifest has. */
+function skippedEntries(problems: readonly DatasetProblem[], taken: Set<string>): SkippedEntry[] {
+  return problems.map(({ code: _, message, ...about }) => {
+    let id = about.id;
+    for (let count = 2; taken.has(id); count++) id = `${about.id} (${count})`;
+    taken.add(id);
+    return { ...about, id, skipped: { reason: message } };
+  });
+}
+
+/** The scans of all sources. Subjects that two of them share are problems: nothing could tell them apart. */
 async function findAll({ brats, reports, healthy, healthyModality }: Parsed): Promise<Found> {
   const found: Found = { scans: [], problems: [] };
   const sources = [
@@ -96,39 +121,78 @@ async function findAll({ brats, reports, healthy, healthyModality }: Parsed): Pr
     healthy === undefined ? null : await findBids(healthy, healthyModality ?? 'FLAIR'),
   ];
   const owners = new Map<string, string>();
+  const ids = new Set<string>();
   for (const source of sources) {
     found.problems.push(...(source?.problems ?? []));
     for (const scan of source?.scans ?? []) {
-      const owner = owners.get(scan.subject) ?? scan.source;
-      owners.set(scan.subject, owner);
-      if (owner !== scan.source)
-        found.problems.push(
-          problem(scan, 'BRAIN3D_USAGE', `the subject is in ${owner} and in ${scan.source}; rename one`),
-        );
-      else if (!NAME.test(scan.id))
-        found.problems.push(problem(scan, 'BRAIN3D_USAGE', 'expected a name of letters, digits, . _ + - only'));
+      const identity = subjectIdentity(scan.subject);
+      const owner = owners.get(identity) ?? scan.source;
+      owners.set(identity, owner);
+      const refuse = (message: string) => found.problems.push(problem(scan, 'BRAIN3D_USAGE', message));
+      if (owner !== scan.source) refuse(`the subject is in ${owner} and in ${scan.source}; rename one`);
+      else if (!NAME.test(scan.id)) refuse('expected a name of letters, digits, . _ + - only');
+      else if (ids.has(scan.id)) refuse('another scan has the same name; rename one');
       else found.scans.push(scan);
+      ids.add(scan.id);
     }
   }
   return found;
 }
 
-/** Reads header and report of each scan; what fails joins the problems. */
-async function readAll(found: Found, { laterality, signal, onProgress }: Parsed): Promise<Unsplit[]> {
-  const usable: Unsplit[] = [];
+/** Reads headers, reports and images; what fails joins the problems. */
+async function readAll(found: Found, options: Parsed): Promise<Unsplit[]> {
+  const readable: Unsplit[] = [];
+  const { laterality, signal, onProgress } = options;
   const extract = laterality === 'peer' ? peerLaterality : (report: string) => extractLaterality(report).side;
   for (const [done, scan] of found.scans.entries()) {
     onProgress?.({ stage: 'headers', done, total: found.scans.length });
     signal?.throwIfAborted();
     try {
-      await inspectVolume(scan.image, { signal });
-      usable.push(await describe(scan, extract, signal));
+      for (const file of [scan.image, scan.segmentation]) if (file !== undefined) await readHeader(file, signal);
+      const entry = await describe(scan, extract, signal);
+      const fault = entryFault(entry);
+      if (fault === null) readable.push(entry);
+      else found.problems.push(problem(scan, 'BRAIN3D_CONFIG', fault));
     } catch (error) {
       if (!isScanFault(error)) throw error;
       found.problems.push(problem(scan, error.code, error.message));
     }
   }
-  return usable;
+  return withOwnImages(readable, found, options);
+}
+
+async function readHeader(path: string, signal: AbortSignal | undefined): Promise<void> {
+  await refusePointer(path, 'an image');
+  await inspectVolume(path, { signal });
+}
+
+/**
+ * Those whose image no other subject has. Where two have the same one, nothing says whose it is, and in two splits it would
+ * be tested on what was learned.
+ */
+async function withOwnImages(scans: readonly Unsplit[], found: Found, options: Parsed): Promise<Unsplit[]> {
+  const { signal, onProgress } = options;
+  const onDone = (done: number, total: number) => onProgress?.({ stage: 'images', done, total });
+  const results = await readImageKeys(scans, { signal, onDone });
+  const keys = new Map<string, string | null>();
+  const refused = new Set<string>();
+  const refuse = (scan: Unsplit, code: DatasetProblem['code'], message: string): void => {
+    refused.add(scan.id);
+    found.problems.push(problem(scan, code, message));
+  };
+  for (const scan of scans) {
+    const result = results.get(scan.id) as ImageKeyResult;
+    if ('key' in result) keys.set(scan.id, result.key);
+    else refuse(scan, result.code, result.message);
+  }
+  for (const group of sameImages(scans, keys)) {
+    if (new Set(group.map(({ subject }) => subjectIdentity(subject))).size === 1) continue;
+    for (const scan of group) {
+      const others = group.filter(({ id }) => id !== scan.id).map(({ id }) => id);
+      refuse(scan, 'BRAIN3D_USAGE', `the same image as ${others.join(', ')}, of another subject; remove what is wrong`);
+    }
+  }
+  return scans.filter(({ id }) => !refused.has(id));
 }
 
 async function describe(
@@ -141,7 +205,7 @@ async function describe(
   return { ...scan, report, laterality: extract(report) };
 }
 
-function problem(scan: FoundScan, code: DatasetProblem['code'], message: string): DatasetProblem {
+function problem(scan: FoundScan | Unsplit, code: DatasetProblem['code'], message: string): DatasetProblem {
   const { id, subject, session, source, class: kind } = scan;
   return { id, subject, session, source, class: kind, code, message };
 }

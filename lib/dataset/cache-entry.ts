@@ -12,12 +12,15 @@ import { packageVersion } from '../doctor';
 import { Brain3DError, withCallerStack } from '../errors';
 import { callNative } from '../native-call';
 import type { SkullStrip, StripOptions } from '../skull-strip';
+import { digestStripTool } from '../strip-command';
 import { is, parseOptions } from '../validate';
+import { currentVersions, type Versions } from '../versions';
 import { Volume, type VolumeInfo } from '../volume';
 import { digestFile } from './digest';
+import { imageKey } from './image-key';
 
-/** Part of every key: counts up when preprocessing or the files' format changes, so that no old entry is taken. */
-const CACHE_FORMAT = 1;
+/** Part of every key: counts up when the files' format changes, so that no old entry is taken. */
+const CACHE_FORMAT = 2;
 
 /** Everything but the image that decides what a preprocessed volume is. A new step belongs here. */
 export interface CacheRecipe {
@@ -28,6 +31,18 @@ export interface CacheRecipe {
   skullStrip: NonNullable<StripOptions['skullStrip']>;
   /** Null but for the method `command`. */
   skullStripCommand: string | null;
+}
+
+/** What computes the volumes. */
+export interface CacheMaker extends Versions {
+  /** SHA-256 of the files that a skull-strip command names; null for other methods. */
+  stripTool: string | null;
+}
+
+/** @throws {Brain3DError} BRAIN3D_ADDON, BRAIN3D_LIBTORCH, BRAIN3D_IO */
+export async function currentMaker({ skullStripCommand }: Pick<CacheRecipe, 'skullStripCommand'>): Promise<CacheMaker> {
+  const stripTool = skullStripCommand === null ? null : await digestStripTool(skullStripCommand);
+  return { ...currentVersions(), stripTool };
 }
 
 /** An image with what is known about how to read it. */
@@ -70,6 +85,8 @@ const SidecarSchema = v.object({
   brain3d: v.string(),
   source: v.object({ sha256: v.string(), orientation: v.nullable(v.string()) }),
   recipe: StoredRecipeSchema,
+  /** Of what the image shows, however it is saved. */
+  image_key: v.nullable(v.string()),
   /** Of KEY.safetensors. */
   volume_sha256: v.string(),
   skull_strip: StoredSkullStripSchema,
@@ -117,10 +134,29 @@ function fromStoredSkullStrip(stored: v.InferOutput<typeof StoredSkullStripSchem
   return { ...same, brainVolumeMl };
 }
 
-/** The name of an entry. */
-export function cacheKey({ sha256, orientation }: CacheSource, recipe: CacheRecipe): string {
-  const content = JSON.stringify([CACHE_FORMAT, sha256, orientation, toStoredRecipe(recipe)]);
-  return createHash('sha256').update(content).digest('hex');
+/**
+ * Digest of what a preprocessed volume is, whoever computed it: the image, how it is read, the recipe, the version of
+ * preprocessing. Releases and LibTorch change roundings only, so they are not in it.
+ */
+export function inputDigest(
+  { sha256, orientation }: CacheSource,
+  recipe: CacheRecipe,
+  { preprocessing, stripTool }: Pick<CacheMaker, 'preprocessing' | 'stripTool'>,
+): string {
+  return digestJson([sha256, orientation, toStoredRecipe(recipe), preprocessing, stripTool]);
+}
+
+/** The name of an entry: also of the release and the LibTorch, so that no two of them share a volume. */
+export function cacheKey(
+  source: CacheSource,
+  recipe: CacheRecipe,
+  maker: CacheMaker = { ...currentVersions(), stripTool: null },
+): string {
+  return digestJson([CACHE_FORMAT, inputDigest(source, recipe, maker), maker.brain3d, maker.torch]);
+}
+
+function digestJson(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex');
 }
 
 export function volumeFile(dir: string, key: string): string {
@@ -131,15 +167,20 @@ export function sidecarFile(dir: string, key: string): string {
   return join(dir, `${key}.json`);
 }
 
-/** Writes volume and sidecar, each atomically; the sidecar last, so an entry with a sidecar is whole. */
+/**
+ * Writes volume and sidecar, each atomically; the sidecar last, so an entry with a sidecar is whole.
+ * @returns key of what the image shows
+ */
 export async function writeCacheEntry(
   dir: string,
   key: string,
   volume: Volume,
-  about: { source: CacheSource; recipe: CacheRecipe; original: VolumeInfo },
-): Promise<void> {
+  about: { source: CacheSource; recipe: CacheRecipe; original: Volume },
+): Promise<string | null> {
   const addon = loadAddon();
   const path = volumeFile(dir, key);
+  const { shape, orientation } = about.original.info;
+  const shows = imageKey({ voxels: about.original.data(), shape, orientation });
   await callNative(addon, undefined, (token) => addon.writeCachedVolume(volume.native, path, token));
   const sidecar: CacheSidecar = {
     format: 'brain3d-cache',
@@ -147,12 +188,20 @@ export async function writeCacheEntry(
     brain3d: packageVersion(),
     source: about.source,
     recipe: toStoredRecipe(about.recipe),
+    image_key: shows,
     volume_sha256: await digestFile(path),
     skull_strip: toStoredSkullStrip(volume),
-    original: toStoredInfo(about.original),
+    original: toStoredInfo(about.original.info),
     volume: toStoredInfo(volume.info),
   };
   await writeFileAtomic(sidecarFile(dir, key), `${JSON.stringify(sidecar, null, 2)}\n`);
+  return shows;
+}
+
+/** The image that an entry was made from, and what it shows. @throws as `openCachedVolume` */
+export async function readCacheSource(dir: string, key: string): Promise<CacheSource & { shows: string | null }> {
+  const { source, image_key: shows } = await readSidecar(sidecarFile(dir, key));
+  return { ...source, shows };
 }
 
 /** Whether the entry is there and its voxels are the bytes that were written. */

@@ -2,22 +2,23 @@
 import { loadVolume, preprocess } from '../volume';
 import { serveJobs } from '../worker-pool';
 import type { CacheJob, CacheResult, CacheWorkerData } from './cache';
-import { type CacheSource, cacheKey, isCacheEntryIntact, writeCacheEntry } from './cache-entry';
+import { type CacheSource, cacheKey, isCacheEntryIntact, readCacheSource, writeCacheEntry } from './cache-entry';
 import { digestFile } from './digest';
+import { refusePointer } from './pointer';
 import { isScanFault } from './scans';
 
 serveJobs<CacheJob, CacheResult, CacheWorkerData>(async (job, data) => {
   const source = await ofScan(() => identify(job));
   if ('code' in source) return source;
-  const key = cacheKey(source, data.recipe);
+  const key = cacheKey(source, data.recipe, data.maker);
   const state = await isCacheEntryIntact(data.dir, key);
-  if (state === 'intact') return { key, outcome: 'kept' };
+  if (state === 'intact') return { key, outcome: 'kept', shows: (await readCacheSource(data.dir, key)).shows };
   const made = await ofScan(() => read(job, data));
   if ('code' in made) return made;
   // What fails from here on is the cache's fault, a full disk for instance, and no scan's.
   const { volume, original } = made;
-  await writeCacheEntry(data.dir, key, volume, { source, recipe: data.recipe, original: original.info });
-  return { key, outcome: state === 'missing' ? 'made' : 'repaired' };
+  const shows = await writeCacheEntry(data.dir, key, volume, { source, recipe: data.recipe, original });
+  return { key, outcome: state === 'missing' ? 'made' : 'repaired', shows };
 });
 
 async function identify({ image, orientation }: CacheJob): Promise<CacheSource> {
@@ -25,6 +26,7 @@ async function identify({ image, orientation }: CacheJob): Promise<CacheSource> 
 }
 
 async function read({ image, orientation }: CacheJob, { recipe }: CacheWorkerData) {
+  await refusePointer(image, 'an image');
   const original = await loadVolume(image, { orientation, overrideOrientation: orientation !== undefined });
   const { skullStripCommand, ...rest } = recipe;
   const options = skullStripCommand === null ? rest : { ...rest, skullStripCommand };

@@ -5,12 +5,21 @@ import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { writeFileAtomic } from '../checkpoint';
 import { Brain3DError, type ErrorCode, withCallerStack } from '../errors';
+import { withFolderLock } from '../folder-lock';
 import { makeFolders } from '../folders';
 import { makeRecipe } from '../recipe';
 import { checkStripOptions, stripEntries } from '../skull-strip';
 import { is, parseOptions } from '../validate';
 import { runInWorkers } from '../worker-pool';
-import { type CacheRecipe, fromStoredRecipe, StoredRecipeSchema, toStoredRecipe, volumeFile } from './cache-entry';
+import {
+  type CacheMaker,
+  type CacheRecipe,
+  currentMaker,
+  fromStoredRecipe,
+  StoredRecipeSchema,
+  toStoredRecipe,
+  volumeFile,
+} from './cache-entry';
 import { digestFile } from './digest';
 import { type ManifestEntry, readManifest } from './manifest';
 
@@ -51,10 +60,14 @@ export interface CacheProblem {
 /** Which entry of the cache each scan of the manifest has. */
 export interface CacheIndex {
   recipe: CacheRecipe;
+  /** What computed the entries. */
+  maker: CacheMaker;
   /** Manifest's base name and SHA-256, to notice that it changed. */
   manifest: { name: string; sha256: string };
   /** Scan's id to the path of `KEY.safetensors`, for `openCachedVolume`. */
   volumes: Map<string, string>;
+  /** Scan's id to a key of what its image shows, equal for the same image however it is saved. */
+  imageKeys: Map<string, string | null>;
   skipped: { id: string; reason: string }[];
 }
 
@@ -71,14 +84,18 @@ export type CacheJob = Pick<ManifestEntry, 'id' | 'image' | 'orientation'>;
 export interface CacheWorkerData {
   dir: string;
   recipe: CacheRecipe;
+  maker: CacheMaker;
 }
-/** @internal */
-export type CacheResult = { key: string; outcome: 'made' | 'kept' | 'repaired' } | { code: ErrorCode; message: string };
+/** @internal `shows` is the key of the image. */
+export type CacheResult =
+  | { key: string; outcome: 'made' | 'kept' | 'repaired'; shows: string | null }
+  | { code: ErrorCode; message: string };
 
 /**
  * Preprocesses every scan of a manifest into `out`. Finished entries stay when it fails or is aborted, so that the next
  * run goes on where this one stopped; the index is written at the end.
- * @throws {Brain3DError} the failure of a scan, named by its id; as `readManifest`
+ * @throws {Brain3DError} the failure of a scan, named by its id; as `readManifest`; BRAIN3D_USAGE if another process fills the
+ *   same cache
  */
 export async function preprocessDataset(options: PreprocessDatasetOptions): Promise<PreprocessedDataset> {
   const parsed = parseOptions('preprocessDataset', PreprocessSchema, options);
@@ -91,10 +108,14 @@ export async function preprocessDataset(options: PreprocessDatasetOptions): Prom
     const { entries } = await readManifest(path);
     const manifest = { name: basename(path), sha256: await digestFile(path, signal) };
     await makeFolders(dir);
-    const { keys, skipped, counts } = await fillCache(entries, recipe, parsed);
-    await writeIndex(dir, { recipe, manifest, keys, skipped });
-    const pruned = parsed.prune ? await prune(dir, new Set(keys.values())) : 0;
-    return { recipe, manifest, volumes: toPaths(dir, keys), skipped, counts, pruned };
+    // Entries could be made by several at once, but the index is one manifest's, and pruning knows one manifest only.
+    return withFolderLock(dir, async (lock) => {
+      const { keys, counts, ...filled } = await fillCache(entries, recipe, parsed);
+      await lock.require();
+      await writeIndex(dir, { recipe, manifest, keys, ...filled });
+      const pruned = parsed.prune ? await prune(dir, new Set(keys.values())) : 0;
+      return { recipe, manifest, volumes: toPaths(dir, keys), ...filled, counts, pruned };
+    });
   });
 }
 
@@ -117,13 +138,15 @@ export async function fillCache(
 ) {
   const { out: dir, workers, onError, signal, onProgress, onProblem } = options;
   const keys = new Map<string, string>();
+  const imageKeys = new Map<string, string | null>();
   const skipped: CacheIndex['skipped'] = [];
+  const maker = await currentMaker(recipe);
   const counts = { made: 0, kept: 0, repaired: 0 };
   let done = 0;
   onProgress?.({ stage: 'preprocessing', done, total: entries.length });
   await runInWorkers<CacheJob, CacheResult>({
     workerFile: join(__dirname, 'cache-worker.js'),
-    workerData: { dir, recipe } satisfies CacheWorkerData,
+    workerData: { dir, recipe, maker } satisfies CacheWorkerData,
     jobs: entries.map(({ id, image, orientation }) => ({ id, image, orientation })),
     workers: workers ?? availableParallelism(),
     signal,
@@ -131,6 +154,7 @@ export async function fillCache(
       onProgress?.({ stage: 'preprocessing', done: ++done, total: entries.length });
       if ('key' in result) {
         keys.set(id, result.key);
+        imageKeys.set(id, result.shows);
         counts[result.outcome]++;
         return;
       }
@@ -144,31 +168,45 @@ export async function fillCache(
   const places = new Map(entries.map(({ id }, place) => [id, place]));
   const byPlace = (a: string, b: string) => (places.get(a) ?? 0) - (places.get(b) ?? 0);
   return {
+    maker,
     keys: new Map([...keys].sort(([a], [b]) => byPlace(a, b))),
+    imageKeys: new Map([...imageKeys].sort(([a], [b]) => byPlace(a, b))),
     skipped: skipped.sort((a, b) => byPlace(a.id, b.id)),
     counts,
   };
 }
 
+const INDEX_FORMAT = 2;
+const digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const IndexSchema = v.object({
   format: v.literal('brain3d-cache-index'),
-  format_version: v.literal(1),
+  format_version: v.literal(INDEX_FORMAT),
   manifest: v.object({ name: v.string(), sha256: v.string() }),
   recipe: StoredRecipeSchema,
-  entries: v.record(v.string(), v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
+  maker: v.object({
+    brain3d: v.string(),
+    torch: v.string(),
+    preprocessing: v.number(),
+    strip_tool: v.nullable(digest),
+  }),
+  entries: v.record(v.string(), digest),
+  image_keys: v.record(v.string(), v.nullable(digest)),
   skipped: v.array(v.object({ id: v.string(), reason: v.string() })),
 });
 
 async function writeIndex(
   dir: string,
-  { recipe, manifest, keys, skipped }: Omit<CacheIndex, 'volumes'> & { keys: Map<string, string> },
+  { recipe, maker, manifest, keys, imageKeys, skipped }: Omit<CacheIndex, 'volumes'> & { keys: Map<string, string> },
 ): Promise<void> {
+  const { stripTool, ...versions } = maker;
   const index: v.InferOutput<typeof IndexSchema> = {
     format: 'brain3d-cache-index',
-    format_version: 1,
+    format_version: INDEX_FORMAT,
     manifest,
     recipe: toStoredRecipe(recipe),
+    maker: { ...versions, strip_tool: stripTool },
     entries: Object.fromEntries(keys),
+    image_keys: Object.fromEntries(imageKeys),
     skipped,
   };
   await writeFileAtomic(join(dir, CACHE_INDEX), `${JSON.stringify(index, null, 2)}\n`);
@@ -194,11 +232,14 @@ export async function readCacheIndex(dir: string): Promise<CacheIndex> {
     const message = `${CACHE_INDEX} is not as it was written (${field ?? 'no JSON'}); run \`brain3d preprocess --manifest\` again`;
     throw new Brain3DError('BRAIN3D_FORMAT', message, { file: CACHE_INDEX, field });
   }
-  const { recipe, manifest, entries, skipped } = result.output;
+  const { recipe, maker, manifest, entries, image_keys: imageKeys, skipped } = result.output;
+  const { strip_tool: stripTool, ...versions } = maker;
   return {
     recipe: fromStoredRecipe(recipe),
+    maker: { ...versions, stripTool },
     manifest,
     volumes: toPaths(dir, new Map(Object.entries(entries))),
+    imageKeys: new Map(Object.entries(imageKeys)),
     skipped,
   };
 }

@@ -1,16 +1,21 @@
 /** Whether a dataset is what its manifest says. */
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
 import { withCallerStack } from '../errors';
 import { is, parseOptions } from '../validate';
 import { inspectVolume } from '../volume';
 import { type Composition, composition } from './composition';
-import { digestContent } from './digest';
+import { readWhole } from './digest';
+import { type ImageKeyResult, readImageKeys } from './image-keys';
 import { extractLaterality, peerLaterality } from './laterality';
+import { sameImages } from './leaks';
 import { type ManifestEntry, readManifest, type SkippedEntry } from './manifest';
+import { refusePointer } from './pointer';
 import { cleanReport } from './report-text';
 import { isScanFault } from './scans';
 import { findLeaks } from './split';
+import { subjectIdentity } from './subject-identity';
 
 const CheckSchema = v.object({
   signal: v.optional(is.signal()),
@@ -40,16 +45,24 @@ export async function checkDataset(manifest: string, options: CheckDatasetOption
   const { signal, onProgress } = parseOptions('checkDataset', CheckSchema, options);
   return withCallerStack(checkDataset, async () => {
     const { entries, skipped } = await readManifest(manifest);
-    const digests = new Map<string, string>();
+    const keys = new Map<string, string | null>();
     const findings = entries.map((): Finding[] => []);
     let done = 0;
     await eachConcurrently(entries, async (entry, index) => {
       signal?.throwIfAborted();
       onProgress?.({ stage: 'files', done: done++, total: entries.length });
-      findings[index] = [...(await checkFiles(entry, digests, signal)), ...checkReport(entry)];
+      findings[index] = [...(await checkFiles(entry, signal)), ...checkReport(entry)];
     });
+    const onDone = (images: number, total: number) => onProgress?.({ stage: 'images', done: images, total });
+    const results = await readImageKeys(entries, { signal, onDone });
+    for (const [index, { id }] of entries.entries()) {
+      const result = results.get(id) as ImageKeyResult;
+      const own = findings[index] as Finding[];
+      if ('key' in result) keys.set(id, result.key);
+      else if (!own.some(({ level }) => level === 'error')) own.push(error(id, result.message));
+    }
     return {
-      findings: [...findings.flat(), ...leaks(entries), ...duplicates(entries, digests), ...repeatedReports(entries)],
+      findings: [...findings.flat(), ...leaks(entries), ...duplicates(entries, keys), ...repeatedReports(entries)],
       composition: composition(entries),
       skipped,
     };
@@ -68,14 +81,11 @@ async function eachConcurrently<T>(
   await Promise.all(lanes);
 }
 
-async function checkFiles(
-  entry: ManifestEntry,
-  digests: Map<string, string>,
-  signal: AbortSignal | undefined,
-): Promise<Finding[]> {
+async function checkFiles(entry: ManifestEntry, signal: AbortSignal | undefined): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const attempt = async (work: () => Promise<void>) => {
+  const attempt = async (file: string, work: () => Promise<void>) => {
     try {
+      if (existsSync(file)) await refusePointer(file, 'an image');
       await work();
     } catch (failure) {
       if (!isScanFault(failure)) throw failure;
@@ -84,14 +94,17 @@ async function checkFiles(
   };
   const { orientation } = entry;
   const overrideOrientation = orientation !== undefined;
-  await attempt(async () => {
+  await attempt(entry.image, async () => {
     const info = await inspectVolume(entry.image, { orientation, overrideOrientation, signal });
     for (const message of info.warnings) findings.push(warning(entry.id, message));
-    digests.set(entry.id, await digestContent(entry.image, signal));
+    await readWhole(entry.image, signal);
   });
   const { segmentation } = entry;
   if (segmentation !== undefined)
-    await attempt(async () => void (await inspectVolume(segmentation, { orientation, overrideOrientation, signal })));
+    await attempt(
+      segmentation,
+      async () => void (await inspectVolume(segmentation, { orientation, overrideOrientation, signal })),
+    );
   return findings;
 }
 
@@ -117,11 +130,11 @@ function leaks(entries: readonly ManifestEntry[]): Finding[] {
 }
 
 /** The same image twice: a leak across splits, else at least a weight that nobody meant. */
-function duplicates(entries: readonly ManifestEntry[], digests: ReadonlyMap<string, string>): Finding[] {
-  return groups(entries, ({ id }) => digests.get(id)).map(([first, ...others]) => {
+function duplicates(entries: readonly ManifestEntry[], keys: ReadonlyMap<string, string | null>): Finding[] {
+  return sameImages(entries, keys).map(([first, ...others]) => {
     const names = others.map(({ id }) => id).join(', ');
     const splits = new Set([first, ...others].map(({ split }) => split));
-    const isSubject = others.every(({ subject }) => subject === first.subject);
+    const isSubject = others.every(({ subject }) => subjectIdentity(subject) === subjectIdentity(first.subject));
     const message = `the same image as ${names}${splits.size > 1 ? `, in splits ${[...splits].join(' and ')}` : ''}`;
     return isSubject && splits.size === 1 ? warning(first.id, message) : error(first.id, message);
   });
@@ -129,26 +142,16 @@ function duplicates(entries: readonly ManifestEntry[], digests: ReadonlyMap<stri
 
 /** Healthy subjects share a few sentences by design. */
 function repeatedReports(entries: readonly ManifestEntry[]): Finding[] {
-  const patients = entries.filter((entry) => entry.class !== 'healthy');
-  return groups(patients, ({ report }) => report).map(([first, ...others]) =>
-    warning(first.id, `the same report as ${others.map(({ id }) => id).join(', ')}`),
-  );
-}
-
-/** Entries with an equal key, those groups that have more than one. */
-function groups(
-  entries: readonly ManifestEntry[],
-  keyOf: (entry: ManifestEntry) => string | undefined,
-): [ManifestEntry, ...ManifestEntry[]][] {
-  const found = new Map<string, [ManifestEntry, ...ManifestEntry[]]>();
-  for (const entry of entries) {
-    const key = keyOf(entry);
-    if (key === undefined) continue;
-    const group = found.get(key);
-    if (group === undefined) found.set(key, [entry]);
+  const byReport = new Map<string, [ManifestEntry, ...ManifestEntry[]]>();
+  for (const entry of entries.filter(({ class: kind }) => kind !== 'healthy')) {
+    const group = byReport.get(entry.report);
+    if (group === undefined) byReport.set(entry.report, [entry]);
     else group.push(entry);
   }
-  return [...found.values()].filter((group) => group.length > 1);
+  const repeated = [...byReport.values()].filter((group) => group.length > 1);
+  return repeated.map(([first, ...others]) =>
+    warning(first.id, `the same report as ${others.map(({ id }) => id).join(', ')}`),
+  );
 }
 
 function error(id: string, message: string): Finding {

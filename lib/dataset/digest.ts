@@ -1,6 +1,7 @@
 /** Digests of files, streamed: nothing is held, and the hashing is done off the event loop's turn chunk by chunk. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -11,9 +12,20 @@ export function digestFile(path: string, signal?: AbortSignal): Promise<string> 
   return digest(path, false, signal);
 }
 
-/** SHA-256 of what a file holds, inflated if its name ends in `.gz`: the same for a scan and its compressed copy. */
-export function digestContent(path: string, signal?: AbortSignal): Promise<string> {
-  return digest(path, path.endsWith('.gz'), signal);
+/** Reads every byte of a file, inflated if it is gzipped, whatever it is called. @throws {Brain3DError} as `digestFile`, BRAIN3D_FORMAT */
+export async function readWhole(path: string, signal?: AbortSignal): Promise<void> {
+  await digest(path, await isGzip(path), signal);
+}
+
+async function isGzip(path: string): Promise<boolean> {
+  const file = await open(path, 'r').catch(() => null);
+  if (file === null) return false; // for `digest` to report
+  try {
+    const { buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
+    return buffer.readUInt16BE(0) === 0x1f8b;
+  } finally {
+    await file.close();
+  }
 }
 
 async function digest(path: string, inflate: boolean, signal: AbortSignal | undefined): Promise<string> {

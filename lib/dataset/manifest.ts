@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import * as v from 'valibot';
-import { portablePath, writeFileAtomic } from '../checkpoint';
+import { portablePath, writeFileAtomic, writeNewFileAtomic } from '../checkpoint';
 import { Brain3DError, withCallerStack } from '../errors';
 import { describeUnquoted, jsonFault } from '../unquoted';
 import { suggestion } from '../validate';
@@ -94,8 +94,29 @@ export async function readManifest(path: string): Promise<Manifest> {
   return manifest;
 }
 
+/** Why `readManifest` would refuse an entry, for a message; null if it would not. */
+export function entryFault(entry: Omit<ManifestEntry, 'split'>): string | null {
+  const result = v.safeParse(v.omit(EntrySchema, ['split']), entry, { abortEarly: true });
+  if (result.success) return null;
+  const issue = result.issues[0];
+  return `expected ${issue.message} for '${v.getDotPath(issue) ?? ''}', got ${describeUnquoted(issue.input)}`;
+}
+
 /** Writes a manifest atomically, for its owner only: scans in the order given, then what was skipped. */
-export async function writeManifest(path: string, { entries, skipped }: Manifest): Promise<void> {
+export async function writeManifest(path: string, manifest: Manifest): Promise<void> {
+  const text = manifestText(path, manifest);
+  await withCallerStack(writeManifest, () => writeFileAtomic(path, text));
+}
+
+/**
+ * `writeManifest`, but for a file that is there already, also if another process has just made it.
+ * @returns whether it was written
+ */
+export function writeNewManifest(path: string, manifest: Manifest): Promise<boolean> {
+  return writeNewFileAtomic(path, manifestText(path, manifest));
+}
+
+function manifestText(path: string, { entries, skipped }: Manifest): string {
   const portable = (target: string) => portablePath(dirname(resolve(path)), resolve(target));
   const objects = [
     ...entries.map((entry) => ({
@@ -105,8 +126,7 @@ export async function writeManifest(path: string, { entries, skipped }: Manifest
     })),
     ...skipped,
   ];
-  const text = objects.map((object) => `${JSON.stringify(inOrder(object))}\n`).join('');
-  await withCallerStack(writeManifest, () => writeFileAtomic(path, text));
+  return objects.map((object) => `${JSON.stringify(inOrder(object))}\n`).join('');
 }
 
 /** The keys as the schema lists them, so that equal entries are equal lines. */

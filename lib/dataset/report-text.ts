@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Brain3DError } from '../errors';
 import { MIN_REPORT_CHARACTERS } from './manifest';
+import { refusePointer } from './pointer';
 
 /** White space collapsed to single spaces, a full stop at the end. */
 export function cleanReport(text: string): string {
@@ -10,10 +11,15 @@ export function cleanReport(text: string): string {
   return line === '' || line.endsWith('.') ? line : `${line}.`;
 }
 
-/** A cleaned report. @throws {Brain3DError} BRAIN3D_IO, BRAIN3D_FORMAT if it is no UTF-8 or too short */
+/**
+ * A cleaned report.
+ * @throws {Brain3DError} BRAIN3D_NOT_FOUND if the file is a pointer to one, BRAIN3D_IO, BRAIN3D_FORMAT if it is no UTF-8 or too short
+ */
 export async function readReport(path: string, signal?: AbortSignal): Promise<string> {
   const file = basename(path);
   let text: string;
+  // The text of a pointer is long enough for a report.
+  await refusePointer(path, 'a report');
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path, { signal }));
   } catch (cause) {

@@ -42,6 +42,8 @@ export interface FolderEntry {
   name: string;
   isFolder: boolean;
   isFile: boolean;
+  /** Why it is neither, for a message: a link that leads nowhere, a socket, no permission; null for a folder or file. */
+  fault: string | null;
 }
 
 /** A folder's entries by name; links count as what they lead to, hidden ones (also `__MACOSX`) are left out. */
@@ -58,16 +60,24 @@ export async function listFolder(dir: string): Promise<FolderEntry[]> {
   return (await Promise.all(entries)).sort((a, b) => byText(a.name, b.name));
 }
 
+/** What is there and cannot be looked at is an entry too: whoever needs one of its name says so. */
 async function describe(dir: string, name: string): Promise<FolderEntry> {
   try {
     const found = await stat(join(dir, name));
-    return { name, isFolder: found.isDirectory(), isFile: found.isFile() };
+    const [isFolder, isFile] = [found.isDirectory(), found.isFile()];
+    return { name, isFolder, isFile, fault: isFolder || isFile ? null : 'neither a file nor a folder' };
   } catch (cause) {
-    // A link that leads nowhere is there by name only, so what needs it is reported as missing.
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return { name, isFolder: false, isFile: false };
-    throw new Brain3DError('BRAIN3D_IO', `cannot look at '${name}' (${(cause as NodeJS.ErrnoException).code})`, {
-      file: name,
-      cause,
-    });
+    const { code } = cause as NodeJS.ErrnoException;
+    const fault = code === 'ENOENT' ? NOWHERE : `not to be looked at (${code})`;
+    return { name, isFolder: false, isFile: false, fault };
   }
+}
+
+const NOWHERE =
+  'a link that leads nowhere; fetch what it stands for (`git annex get` or `datalad get`, where they made it)';
+
+/** Why an entry is no file to read, for a message; null if it is one. */
+export function notAFile({ isFile, isFolder, fault }: FolderEntry): string | null {
+  if (isFile) return null;
+  return isFolder ? 'a folder' : fault;
 }

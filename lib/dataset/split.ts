@@ -2,6 +2,7 @@
 
 import { byText, fnv1a64, SplitMix64, shuffled } from '../rng';
 import type { Laterality } from './laterality';
+import { subjectIdentity } from './subject-identity';
 
 export const SPLITS = ['train', 'val', 'test'] as const;
 export type Split = (typeof SPLITS)[number];
@@ -16,17 +17,19 @@ export interface ScanOfSubject {
 /**
  * 70/10/20 by subject, stratified by class and side: in a stratum of n >= 3 subjects, max(1, int(0.7 n)) train,
  * max(1, int(0.1 n)) validate and the rest tests; fewer than 3 all train. Each stratum is sorted by subject and shuffled
- * by its own generator, so that neither the order of the scans nor another stratum changes the result.
+ * by its own generator, so that neither the order of the scans nor another stratum changes the result. Names that differ
+ * only in spelling (`subjectIdentity`) are one subject.
  * @returns by subject
  */
 export function splitSubjects(scans: Iterable<ScanOfSubject>, seed: number): Map<string, Split> {
   const splits = new Map<string, Split>();
-  for (const [stratum, subjects] of strata(scans)) {
+  for (const [stratum, people] of strata(scans)) {
     const random = new SplitMix64(BigInt(seed) ^ fnv1a64(stratum));
-    const ordered = shuffled(subjects.sort(byText), random);
+    const ordered = shuffled(people.sort(byFirstName), random);
     const sizes = splitSizes(ordered.length);
-    ordered.forEach((subject, place) => {
-      splits.set(subject, place < sizes.train ? 'train' : place < sizes.train + sizes.val ? 'val' : 'test');
+    ordered.forEach(({ names }, place) => {
+      const split = place < sizes.train ? 'train' : place < sizes.train + sizes.val ? 'val' : 'test';
+      for (const name of names) splits.set(name, split);
     });
   }
   return splits;
@@ -41,19 +44,31 @@ export function splitSizes(count: number): Record<Split, number> {
   return { train, val, test: count - train - val };
 }
 
+/** A subject, by every spelling of its name, sorted. */
+interface Person {
+  names: string[];
+}
+
+function byFirstName(a: Person, b: Person): number {
+  return byText(a.names[0] as string, b.names[0] as string);
+}
+
 /** Subjects by `class/side`, where a subject's side is that of all its scans together. */
-function strata(scans: Iterable<ScanOfSubject>): Map<string, string[]> {
-  const sides = new Map<string, { class: string; sides: Set<Laterality> }>();
+function strata(scans: Iterable<ScanOfSubject>): Map<string, Person[]> {
+  const people = new Map<string, { names: Set<string>; class: string; sides: Set<Laterality> }>();
   for (const scan of scans) {
-    const known = sides.get(scan.subject);
-    if (known === undefined) sides.set(scan.subject, { class: scan.class, sides: new Set([scan.laterality]) });
-    else if (known.class === scan.class) known.sides.add(scan.laterality);
-    else throw new RangeError(`expected one class for '${scan.subject}', got ${known.class} and ${scan.class}`);
+    const identity = subjectIdentity(scan.subject);
+    const known = people.get(identity) ?? { names: new Set(), class: scan.class, sides: new Set() };
+    if (known.class !== scan.class)
+      throw new RangeError(`expected one class for '${scan.subject}', got ${known.class} and ${scan.class}`);
+    known.names.add(scan.subject);
+    known.sides.add(scan.laterality);
+    people.set(identity, known);
   }
-  const out = new Map<string, string[]>();
-  for (const [subject, known] of sides) {
-    const stratum = `${known.class}/${joinedSide(known.sides)}`;
-    out.set(stratum, [...(out.get(stratum) ?? []), subject]);
+  const out = new Map<string, Person[]>();
+  for (const { names, class: kind, sides } of people.values()) {
+    const stratum = `${kind}/${joinedSide(sides)}`;
+    out.set(stratum, [...(out.get(stratum) ?? []), { names: [...names].sort(byText) }]);
   }
   return out;
 }
@@ -65,12 +80,21 @@ export function joinedSide(sides: ReadonlySet<Laterality>): Laterality {
   return 'none';
 }
 
-/** Subjects whose scans are in more than one split, with those splits; sorted. */
+/** Subjects whose scans are in more than one split, with those splits; sorted. Several spellings are named together. */
 export function findLeaks(scans: Iterable<{ subject: string; split: Split }>): [subject: string, splits: Split[]][] {
-  const found = new Map<string, Set<Split>>();
-  for (const { subject, split } of scans) found.set(subject, (found.get(subject) ?? new Set()).add(split));
-  return [...found]
-    .filter(([, splits]) => splits.size > 1)
-    .map(([subject, splits]): [string, Split[]] => [subject, SPLITS.filter((split) => splits.has(split))])
+  const found = new Map<string, { names: Set<string>; splits: Set<Split> }>();
+  for (const { subject, split } of scans) {
+    const identity = subjectIdentity(subject);
+    const known = found.get(identity) ?? { names: new Set(), splits: new Set() };
+    found.set(identity, known);
+    known.names.add(subject);
+    known.splits.add(split);
+  }
+  return [...found.values()]
+    .filter(({ splits }) => splits.size > 1)
+    .map(({ names, splits }): [string, Split[]] => [
+      [...names].sort(byText).join(' or '),
+      SPLITS.filter((split) => splits.has(split)),
+    ])
     .sort(([a], [b]) => byText(a, b));
 }

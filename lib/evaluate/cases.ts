@@ -1,6 +1,7 @@
 /** What is evaluated: the scans of a split, and the reports of the training split for a control. */
 import { basename } from 'node:path';
 import { digestFile } from '../dataset/digest';
+import { requireNoLeak } from '../dataset/leaks';
 import { type ManifestEntry, readManifest } from '../dataset/manifest';
 import type { Split } from '../dataset/split';
 import { Brain3DError } from '../errors';
@@ -8,15 +9,18 @@ import { Brain3DError } from '../errors';
 export interface Cases {
   /** In the manifest's order. */
   entries: ManifestEntry[];
+  /** Scans of all splits. */
+  all: ManifestEntry[];
   /** Scans of the training split. */
   training: ManifestEntry[];
   manifest: { name: string; sha256: string };
 }
 
-/** @throws {Brain3DError} as `readManifest`; BRAIN3D_CONFIG if the split has no scan */
+/** @throws {Brain3DError} as `readManifest`; BRAIN3D_CONFIG if the split has no scan, or a subject is in two */
 export async function selectCases(data: string, split: Split, signal?: AbortSignal): Promise<Cases> {
   const { entries: all } = await readManifest(data);
   const name = basename(data);
+  requireNoLeak(all, name);
   const entries = all.filter((entry) => entry.split === split);
   if (entries.length === 0)
     throw new Brain3DError('BRAIN3D_CONFIG', `${name}: expected scans of the split '${split}', got none`, {
@@ -24,5 +28,5 @@ export async function selectCases(data: string, split: Split, signal?: AbortSign
       field: 'split',
     });
   const training = all.filter((entry) => entry.split === 'train');
-  return { entries, training, manifest: { name, sha256: await digestFile(data, signal) } };
+  return { entries, all, training, manifest: { name, sha256: await digestFile(data, signal) } };
 }

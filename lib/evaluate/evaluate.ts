@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { readJsonFile } from '../backbone';
 import { writeFileAtomic } from '../checkpoint';
 import { withCallerStack } from '../errors';
+import { type FolderLock, withFolderLock } from '../folder-lock';
 import { makeFolders } from '../folders';
 import { defaultLayer } from '../metrics/bertscore';
 import type { Pair } from '../metrics/pairs';
@@ -26,7 +27,7 @@ import { type OpenModel, openTextModel } from './text-model';
  * Evaluates models on a split of a dataset and writes `results.json`, `cases.csv`, `table.md`, `table.tex` and
  * `report.html` into `out`. Texts are kept there as they are generated: stopped, a further call goes on.
  * @throws {Brain3DError} BRAIN3D_CONFIG if `out` holds texts of another checkpoint, dataset or setting, or the split is empty;
- *   the first failure if every generation of a model fails; as `Brain3D.load`, `readManifest`, `scoreTexts`
+ *   BRAIN3D_USAGE if another process evaluates into `out`; the first failure if every generation of a model fails; as `Brain3D.load`, `readManifest`, `scoreTexts`
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationResults> {
   const parsed = parseEvaluateOptions(options);
@@ -35,11 +36,23 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
 
 /** @internal `evaluate` with any kind of model; options are checked already. */
 export async function runEvaluation(options: EvaluateOptions, openModel: OpenModel): Promise<EvaluationResults> {
-  const { data, split = 'test', out, seed = 42, resamples = 1000, wordnet = null, signal, onProgress } = options;
   await checkEncoder(options);
-  const cases = await selectCases(data, split, signal);
-  await makeFolders(out);
-  const { rows: models, volumes } = await generateModels(cases, options, openModel);
+  const cases = await selectCases(options.data, options.split ?? 'test', options.signal);
+  await makeFolders(options.out);
+  const lost = new AbortController();
+  const signal = options.signal === undefined ? lost.signal : AbortSignal.any([options.signal, lost.signal]);
+  const evaluated = (lock: FolderLock) => evaluateCases(cases, { ...options, signal }, openModel, lock);
+  return withFolderLock(options.out, evaluated, { onLost: (error) => lost.abort(error) });
+}
+
+async function evaluateCases(
+  cases: Cases,
+  options: EvaluateOptions,
+  openModel: OpenModel,
+  lock: FolderLock,
+): Promise<EvaluationResults> {
+  const { split = 'test', out, seed = 42, resamples = 1000, wordnet = null, signal, onProgress } = options;
+  const { rows: models, volumes } = await generateModels(cases, options, openModel, lock);
   const controls = makeControls(cases.entries, cases.training, seed);
   const rows = [...models, ...controls.flatMap(({ texts, ...control }) => controlRow(control, texts))];
 
@@ -57,6 +70,7 @@ export async function runEvaluation(options: EvaluateOptions, openModel: OpenMod
     manifest: cases.manifest,
     split,
     cases: ids.length,
+    contaminated: rows.some(({ model }) => (model?.seen.train ?? 0) > 0),
     seed,
     resamples,
     rows: rows.map((row, r) => evaluationRow(row, at(scored.rows, r), ids)),
@@ -80,6 +94,7 @@ export async function runEvaluation(options: EvaluateOptions, openModel: OpenMod
     ['report.html', page],
     ['results.json', `${JSON.stringify(snakeCase(results), null, 2)}\n`],
   ];
+  await lock.require();
   for (const [name, text] of files) await writeFileAtomic(join(out, name), text);
   return results;
 }

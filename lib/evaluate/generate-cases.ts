@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { isScanFault } from '../dataset/scans';
 import { Brain3DError, type ErrorCode } from '../errors';
+import type { FolderLock } from '../folder-lock';
 import type { GenerationFailure, GenerationFile, GenerationLine } from './generations';
 import type { CaseVolume, GeneratedText, TextGenerator } from './text-model';
 
@@ -13,6 +14,8 @@ const CASE_FAULTS: readonly ErrorCode[] = ['BRAIN3D_OUT_OF_MEMORY', 'BRAIN3D_INT
 
 export interface GenerationRun {
   file: GenerationFile;
+  /** Of the folder that the file is in. */
+  lock?: FolderLock | undefined;
   cases: readonly CaseVolume[];
   seed: number;
   batchSize: number;
@@ -36,7 +39,9 @@ export async function generateCases(run: GenerationRun, generator: TextGenerator
   for (let begin = 0; begin < pending.length; begin += run.batchSize) {
     run.signal?.throwIfAborted();
     run.onDone(kept + begin);
-    await run.file.append(await generateBatch(run, generator, pending.slice(begin, begin + run.batchSize)));
+    const lines = await generateBatch(run, generator, pending.slice(begin, begin + run.batchSize));
+    await run.lock?.require();
+    await run.file.append(lines);
   }
   run.onDone(run.cases.length);
 }

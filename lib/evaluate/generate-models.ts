@@ -1,8 +1,11 @@
 /** Every model's texts for every case and seed, on disk in `generations/`. */
 import { join } from 'node:path';
+import { type CacheMaker, type CacheRecipe, currentMaker } from '../dataset/cache-entry';
+import type { FolderLock } from '../folder-lock';
 import { makeFolders } from '../folders';
 import { toSnake } from '../spelling';
 import type { Cases } from './cases';
+import { requireApart, requireUnseen, rowName, type SeenCases } from './contamination';
 import { collectTexts, generateCases, pendingCases, requireSomeText } from './generate-cases';
 import { GenerationFile, type GenerationKey } from './generations';
 import { fileStems, modelNames } from './model-names';
@@ -16,6 +19,7 @@ const BATCH_SIZE = 8;
 
 interface ModelRun {
   name: string;
+  seen: SeenCases;
   model: TextModel;
   volumes: Volumes;
   /** One for each seed. */
@@ -24,27 +28,30 @@ interface ModelRun {
 
 /**
  * Generates what is not there yet.
+ * @param lock of `out`, without which nothing is written
  * @returns a row for each model, and the volumes of the first
  */
 export async function generateModels(
   cases: Cases,
   options: EvaluateOptions,
   openModel: OpenModel,
+  lock?: FolderLock,
 ): Promise<{ rows: Row[]; volumes: CaseVolume[] }> {
   const names = modelNames(options.models);
   const runs = await openRuns(names, cases, options, openModel);
   const ids = cases.entries.map(({ id }) => id);
   try {
-    await generateAll(runs, options);
-    const rows = runs.map(({ name, model, volumes, files }): Row => {
-      const { load: _, recipe: __, ...about } = model;
+    await generateAll(runs, options, lock);
+    const rows = runs.map(({ name: plain, seen, model, volumes, files }): Row => {
+      const { load: _, recipe: __, trainedOn: ___, ...about } = model;
+      const name = rowName(plain, seen, ids.length);
       const texts = files.map(({ seed, file }) => ({
         seed: model.settings.greedy ? null : seed,
         texts: collectTexts(ids, file, volumes.unusable),
       }));
       for (const run of texts) requireSomeText(name, ids, run.texts);
       const seeds = texts.map(({ seed }) => seed);
-      return { name, kind: 'model', description: null, model: { ...about, seeds }, runs: texts };
+      return { name, kind: 'model', description: null, model: { ...about, seeds, seen }, runs: texts };
     });
     warnOfFailures(rows, ids, options);
     return { rows, volumes: (runs[0] as ModelRun).volumes.usable };
@@ -63,7 +70,14 @@ async function openRuns(
   const { out, cache = join(out, 'cache') } = options;
   const models: TextModel[] = [];
   for (const directory of options.models) models.push(await openModel(directory, options));
+  requireDifferent(names, models);
   const strip = await stripRecipe(cache, options);
+  const recipe = recipeOf(models[0] as TextModel, strip);
+  const keys = await requireApart(cases.all, options.split ?? 'test', { dir: cache, recipe }, options);
+  const seen = models.map((model, m) =>
+    requireUnseen(names[m] as string, model.trainedOn, cases.entries, keys, options),
+  );
+  const maker = await currentMaker(recipe);
   await makeFolders(join(out, FOLDER));
   const stems = fileStems(names);
   const files: ModelRun['files'][] = [];
@@ -72,7 +86,7 @@ async function openRuns(
     for (const seed of decodingSeeds(options)) {
       const ending = model.settings.greedy ? 'greedy' : `seed-${seed}`;
       const path = join(out, FOLDER, `${stems[m]}.${ending}.jsonl`);
-      ofModel.push({ seed, file: await GenerationFile.read(path, keyOf(model, cases, options, strip, seed)) });
+      ofModel.push({ seed, file: await GenerationFile.read(path, keyOf(model, cases, options, strip, maker, seed)) });
     }
     files.push(ofModel);
   }
@@ -80,13 +94,29 @@ async function openRuns(
   const prepared = new Map<string, Volumes>();
   const runs: ModelRun[] = [];
   for (const [m, model] of models.entries()) {
-    const { volumeSize, lowerPercentile, upperPercentile } = model.recipe;
-    const recipe = JSON.stringify([volumeSize, lowerPercentile, upperPercentile]);
-    const volumes = prepared.get(recipe) ?? (await prepareVolumes(cases.entries, cache, model.recipe, strip, options));
-    prepared.set(recipe, volumes);
-    runs.push({ name: names[m] as string, model, volumes, files: files[m] as ModelRun['files'] });
+    const own = recipeOf(model, strip);
+    const label = JSON.stringify(own);
+    const volumes = prepared.get(label) ?? (await prepareVolumes(cases.entries, cache, own, options));
+    prepared.set(label, volumes);
+    const about = { name: names[m] as string, seen: seen[m] as SeenCases };
+    runs.push({ ...about, model, volumes, files: files[m] as ModelRun['files'] });
   }
   return runs;
+}
+
+/** Two rows of one model would be compared with each other. @throws {RangeError} naming two that are the same */
+function requireDifferent(names: readonly string[], models: readonly TextModel[]): void {
+  const digests = models.map(({ checkpoint }) => checkpoint);
+  const second = digests.findIndex((digest, m) => digests.indexOf(digest) !== m);
+  if (second === -1) return;
+  const first = names[digests.indexOf(digests[second] as string)];
+  throw new RangeError(`evaluate: expected each model once, got '${first}' and '${names[second]}', which are the same`);
+}
+
+/** How a model's volumes are made. */
+function recipeOf({ recipe }: TextModel, strip: StripRecipe): CacheRecipe {
+  const { volumeSize: size, lowerPercentile, upperPercentile } = recipe;
+  return { size, lowerPercentile, upperPercentile, ...strip };
 }
 
 /** In the order in which differences are named: what matters most comes first. */
@@ -95,6 +125,7 @@ function keyOf(
   { manifest }: Cases,
   { split = 'test' }: EvaluateOptions,
   strip: StripRecipe,
+  maker: CacheMaker,
   seed: number,
 ): GenerationKey {
   const { checkpoint, prompt, settings, device, dtype } = model;
@@ -110,12 +141,20 @@ function keyOf(
     ...(settings.greedy ? {} : { seed }),
     skull_strip: strip.skullStrip,
     skull_strip_command: strip.skullStripCommand,
+    skull_strip_tool: maker.stripTool,
     device,
     dtype,
+    brain3d: maker.brain3d,
+    torch: maker.torch,
+    preprocessing: maker.preprocessing,
   };
 }
 
-async function generateAll(runs: readonly ModelRun[], options: EvaluateOptions): Promise<void> {
+async function generateAll(
+  runs: readonly ModelRun[],
+  options: EvaluateOptions,
+  lock: FolderLock | undefined,
+): Promise<void> {
   const { batchSize = BATCH_SIZE, signal, onProgress } = options;
   const total = runs.reduce((sum, { files, volumes }) => sum + files.length * volumes.usable.length, 0);
   let before = 0;
@@ -127,7 +166,7 @@ async function generateAll(runs: readonly ModelRun[], options: EvaluateOptions):
       for (const { seed, file } of files) {
         const onDone = (done: number) => onProgress?.({ stage: 'generations', done: before + done, total });
         if (generator === null) onDone(cases.length);
-        else await generateCases({ file, cases, seed, batchSize, signal, onDone }, generator);
+        else await generateCases({ file, lock, cases, seed, batchSize, signal, onDone }, generator);
         before += cases.length;
       }
     } finally {

@@ -15,6 +15,8 @@ const EvaluateSchema = v.object({
   data: is.text(),
   /** @default 'test' */
   split: v.optional(is.oneOf(SPLITS)),
+  /** Evaluate a model on cases that it has been trained on, or chosen by; its row says so. @default false */
+  allowSeen: v.optional(is.flag()),
   /** Folder of the results; made, or gone on with. */
   out: is.text(),
   /** Of preprocessed volumes. @default OUT/cache */

@@ -5,6 +5,7 @@ import type { ByMetric } from '../metrics/case-scores';
 import type { TextScores } from '../metrics/evaluate-texts';
 import { isDegenerate } from '../metrics/statistics';
 import { DISCLAIMER } from '../report';
+import type { SeenCases } from './contamination';
 import type { CaseText } from './generate-cases';
 import type { Comparison, GroupScores, ScoredRow, Spread } from './score-rows';
 import type { Subgroup } from './subgroups';
@@ -34,7 +35,7 @@ export interface EvaluationRow extends TextScores {
   kind: 'model' | 'control';
   /** What a control is. */
   description: string | null;
-  model: (Omit<TextModel, 'load' | 'recipe'> & { seeds: (number | null)[] }) | null;
+  model: (Omit<TextModel, 'load' | 'recipe' | 'trainedOn'> & { seeds: (number | null)[]; seen: SeenCases }) | null;
   /** Counts over all cases and seeds. */
   generations: { total: number; failed: number; empty: number; truncated: number; degenerate: number };
   failures: { id: string; seed: number | null; code: string; message: string }[];
@@ -49,6 +50,8 @@ export interface EvaluationResults {
   manifest: { name: string; sha256: string };
   split: string;
   cases: number;
+  /** Whether a model has been trained on one of the cases. */
+  contaminated: boolean;
   seed: number;
   resamples: number;
   /** Models in the order given, then the controls. */

@@ -7,6 +7,7 @@ import { chooseDevice, chooseDtype } from '../device';
 import { type GenerationSettings, readGenerationDefaults, resolveSettings } from '../generation';
 import { Brain3D } from '../model';
 import type { Recipe } from '../recipe';
+import { readTrainedOn, type TrainedOn } from '../trained-on';
 import type { Volume } from '../volume';
 import type { EvaluateOptions } from './options';
 
@@ -30,8 +31,10 @@ export interface TextGenerator {
 
 export interface TextModel {
   phase: string;
-  /** SHA-256 of the names and digests of its files. */
+  /** SHA-256 of what decides its answers; equal for a copy of it, wherever that lies. */
   checkpoint: string;
+  /** Images that it has seen; not given for a model that never trains. */
+  trainedOn?: TrainedOn;
   recipe: Pick<Recipe, 'volumeSize' | 'lowerPercentile' | 'upperPercentile'>;
   prompt: string;
   /** What decoding will use; the seed is given with each call. */
@@ -54,6 +57,7 @@ export const openTextModel: OpenModel = async (dir, options) => {
   return {
     phase: checkpoint.phase,
     checkpoint: await digestCheckpoint(dir, options.signal),
+    trainedOn: await readTrainedOn(checkpoint),
     recipe: checkpoint.recipe,
     prompt: options.prompt ?? checkpoint.prompt,
     settings,

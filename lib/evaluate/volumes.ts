@@ -7,7 +7,7 @@ import type { ManifestEntry } from '../dataset/manifest';
 import { makeFolders } from '../folders';
 import type { GenerationFailure } from './generations';
 import type { EvaluateOptions } from './options';
-import type { CaseVolume, TextModel } from './text-model';
+import type { CaseVolume } from './text-model';
 
 export interface Volumes {
   /** In the order of the cases. */
@@ -31,25 +31,19 @@ export async function stripRecipe(cache: string, options: EvaluateOptions): Prom
 export async function prepareVolumes(
   entries: readonly ManifestEntry[],
   cache: string,
-  recipe: TextModel['recipe'],
-  strip: StripRecipe,
+  recipe: CacheRecipe,
   { workers, signal, onProgress }: EvaluateOptions,
 ): Promise<Volumes> {
-  const { volumeSize: size, lowerPercentile, upperPercentile } = recipe;
   await makeFolders(cache);
   const unusable: Volumes['unusable'] = new Map();
-  const { keys } = await fillCache(
-    entries,
-    { size, lowerPercentile, upperPercentile, ...strip },
-    {
-      out: cache,
-      workers,
-      onError: 'skip',
-      signal,
-      onProgress,
-      onProblem: ({ id, code, message }) => void unusable.set(id, { code, message }),
-    },
-  );
+  const { keys } = await fillCache(entries, recipe, {
+    out: cache,
+    workers,
+    onError: 'skip',
+    signal,
+    onProgress,
+    onProblem: ({ id, code, message }) => void unusable.set(id, { code, message }),
+  });
   const usable = [...keys].map(([id, key]) => ({ id, volume: volumeFile(cache, key) }));
   return { usable, unusable };
 }

@@ -7,6 +7,7 @@ import * as v from 'valibot';
 import { writeFileAtomic } from '../checkpoint';
 import { packageVersion } from '../doctor';
 import { Brain3DError, withCallerStack } from '../errors';
+import { withFolderLock } from '../folder-lock';
 import { makeFolders } from '../folders';
 import { is, parseOptions } from '../validate';
 import { runInWorkers } from '../worker-pool';
@@ -49,7 +50,7 @@ export interface CohortResult {
 /**
  * Writes patients as BraTS 2020 has them (`brats/`), their reports as TextBraTS (`reports/`), controls as BIDS
  * (`healthy/`), and beside each subject the truth about it. The same options give the same bytes.
- * @throws {Brain3DError} BRAIN3D_USAGE if `out` holds something else, BRAIN3D_IO
+ * @throws {Brain3DError} BRAIN3D_USAGE if `out` holds something else or another process writes there, BRAIN3D_IO
  */
 export async function simulateCohort(options: SimulateCohortOptions): Promise<CohortStatistics> {
   const parsed = parseOptions('simulateCohort', CohortSchema, options);
@@ -57,29 +58,33 @@ export async function simulateCohort(options: SimulateCohortOptions): Promise<Co
   const { keepSkull = false, massEffect = true } = parsed;
   return withCallerStack(simulateCohort, async () => {
     const settings: DrawSettings = { seed, grid, keepSkull, massEffect };
-    await openFolder(out, { simulated: true, brain3d: packageVersion(), subjects, ...settings });
-    const results = new Map<string, CohortResult>();
-    const plans = planCohort(subjects, seed);
-    const report = () => onProgress?.({ stage: 'simulating', done: results.size, total: subjects });
-    for (const plan of plans) {
-      const done = await finishedResult(out, plan);
-      if (done !== null) results.set(plan.id, done);
-    }
-    report();
-    await runInWorkers<CohortJob, CohortResult>({
-      workerFile: join(__dirname, 'simulate-worker.js'),
-      jobs: plans.filter(({ id }) => !results.has(id)).map((plan) => ({ plan })),
-      workers: parsed.workers ?? availableParallelism(),
-      workerData: { out, ...settings },
-      signal,
-      onResult: (result) => {
-        results.set(result.id, result);
-        report();
-      },
+    await makeFolders(out);
+    return withFolderLock(out, async (lock) => {
+      await openFolder(out, { simulated: true, brain3d: packageVersion(), subjects, ...settings });
+      const results = new Map<string, CohortResult>();
+      const plans = planCohort(subjects, seed);
+      const report = () => onProgress?.({ stage: 'simulating', done: results.size, total: subjects });
+      for (const plan of plans) {
+        const done = await finishedResult(out, plan);
+        if (done !== null) results.set(plan.id, done);
+      }
+      report();
+      await runInWorkers<CohortJob, CohortResult>({
+        workerFile: join(__dirname, 'simulate-worker.js'),
+        jobs: plans.filter(({ id }) => !results.has(id)).map((plan) => ({ plan })),
+        workers: parsed.workers ?? availableParallelism(),
+        workerData: { out, ...settings },
+        signal,
+        onResult: async (result) => {
+          await lock.require();
+          results.set(result.id, result);
+          report();
+        },
+      });
+      const statistics = statisticsOf(plans.map(({ id }) => results.get(id) as CohortResult));
+      await writeFileAtomic(join(out, 'statistics.json'), `${JSON.stringify(statistics, null, 2)}\n`);
+      return statistics;
     });
-    const statistics = statisticsOf(plans.map(({ id }) => results.get(id) as CohortResult));
-    await writeFileAtomic(join(out, 'statistics.json'), `${JSON.stringify(statistics, null, 2)}\n`);
-    return statistics;
   });
 }
 
@@ -96,7 +101,6 @@ async function openFolder(out: string, settings: Record<string, unknown>): Promi
       { file: 'cohort.json' },
     );
   }
-  await makeFolders(out);
   for (const folder of Object.values(FOLDERS)) {
     if (existsSync(join(out, folder)))
       throw new Brain3DError('BRAIN3D_USAGE', `expected a new folder for out, but it holds '${folder}' already`);

@@ -6,6 +6,7 @@ import { packageVersion } from '../doctor';
 import type { NativeAddon } from '../native';
 import { callNative } from '../native-call';
 import type { NativeTrainer } from '../native-trainer';
+import { type TrainedOn, writeTrainedOn } from '../trained-on';
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from './adapter-config';
 import type { Best } from './early-stopping';
 import type { TrainingPhase } from './phases';
@@ -18,6 +19,8 @@ export interface ModelSource {
   phase: TrainingPhase;
   seed: number;
   manifestSha256: string;
+  /** Images that the model has seen, those of earlier phases too. */
+  trainedOn: TrainedOn;
   /** Null where no adapter trains. */
   adapterConfig: Record<string, unknown> | null;
 }
@@ -53,5 +56,6 @@ export async function writeModel(from: ModelSource, best: Best, dir: string): Pr
     vision,
     language,
     provenance: { ...provenance, command: 'train', ...noted, brain3d: packageVersion() },
+    trainedOnSha256: await writeTrainedOn(dir, from.trainedOn),
   });
 }

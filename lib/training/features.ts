@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
+import { combineDigests, digestFiles } from '../backbone';
 import type { Checkpoint } from '../checkpoint';
 import { WEIGHTS_FILE, writeFileAtomic } from '../checkpoint';
 import { digestFile } from '../dataset/digest';
@@ -14,6 +15,8 @@ import { makeFolders } from '../folders';
 import type { NativeAddon, NativeTensor } from '../native';
 import { callNative } from '../native-call';
 import type { NativeTrainer } from '../native-trainer';
+import { currentVersions } from '../versions';
+import { named } from './named';
 import type { Scan } from './scans';
 
 /** Part of every key: counts up when the encoder's mathematics or the files' format changes. */
@@ -81,7 +84,9 @@ async function encoderDigest({ addon, native, checkpoint }: FeatureSource, signa
   const geometry = [position, attention, ...pooling, depthKernel, depthStride, depthPadding];
   const { device, dtype } = native.info();
   const arithmetic = [device.replace(/:\d+$/, ''), dtype];
-  const facts = [FEATURE_FORMAT, vision.fingerprint, hash.digest('hex'), geometry, recipe.volumeSize, arithmetic];
+  const { brain3d, torch } = currentVersions();
+  const backbone = combineDigests(await digestFiles(vision.dir, signal));
+  const facts = [FEATURE_FORMAT, brain3d, torch, backbone, hash.digest('hex'), geometry, recipe.volumeSize, arithmetic];
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex');
 }
 
@@ -133,11 +138,4 @@ function absent(cause: NodeJS.ErrnoException): null {
 
 function byName(a: NativeTensor, b: NativeTensor): number {
   return a.name < b.name ? -1 : 1;
-}
-
-/** The failure of one scan, with its id in front. */
-export function named(error: unknown, id: string): unknown {
-  if (!Brain3DError.isInstance(error)) return error;
-  const { code, message, file, field, offset } = error;
-  return new Brain3DError(code, `${id}: ${message}`, { file, field, offset, cause: error });
 }

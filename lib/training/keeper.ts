@@ -51,6 +51,7 @@ export class Keeper {
   }
 
   async append(line: LogLine): Promise<void> {
+    await this.#parts.lock.require();
     const write = () => this.#log.append(line);
     // What could not be written stays to be written, and is told of once.
     const isWritten = this.#isLogBehind
@@ -61,7 +62,8 @@ export class Keeper {
 
   /** Writes the model as the best one. `isLast`: a failure is the end whatever was wanted. */
   async keepBest(best: Best, isLast: boolean): Promise<void> {
-    const { checkpoints, model } = this.#parts;
+    const { lock, checkpoints, model } = this.#parts;
+    await lock.require();
     const what = `the model of epoch ${best.epoch}`;
     await this.#space.check(what, 'model');
     const isWritten = await this.#try(what, best.step, isLast, () =>
@@ -73,7 +75,8 @@ export class Keeper {
   /** Writes a checkpoint, unless there is one of just this. */
   async keep(progress: Progress, isLast: boolean): Promise<void> {
     if (!this.isAhead(progress)) return;
-    const { phase, emit } = this.#parts;
+    const { phase, lock, emit } = this.#parts;
+    await lock.require();
     const { step } = progress;
     const what = `the checkpoint of step ${step}`;
     await this.#space.check(what, 'state');

@@ -5,7 +5,7 @@ import type { NativeAddon } from '../native';
 import { callNative } from '../native-call';
 import type { NativeStepResult, NativeTrainer, NativeUpdate } from '../native-trainer';
 import type { Tokenizer } from '../tokenizer';
-import { named } from './features';
+import { named } from './named';
 import type { PhaseSettings } from './phases';
 import type { Scan, Scans } from './scans';
 

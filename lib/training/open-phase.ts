@@ -2,16 +2,19 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { combineDigests, digestFiles } from '../backbone';
 import { ADAPTER_DIR, type Checkpoint, readCheckpoint, verifyBackbone, WEIGHTS_FILE } from '../checkpoint';
 import { digestFile } from '../dataset/digest';
-import { packageVersion } from '../doctor';
 import { Brain3DError } from '../errors';
+import type { FolderLock } from '../folder-lock';
 import type { NativeAddon } from '../native';
 import { callNative } from '../native-call';
 import type { NativeTrainer, NativeTrainerInfo, NativeTrainerSpec } from '../native-trainer';
 import { respell, toSnake } from '../spelling';
 import { requireVocabulary, Tokenizer } from '../tokenizer';
-import { ADAPTER_WEIGHTS, continuedAdapterConfig, newAdapterConfig } from './adapter-config';
+import { alsoTrainedOn, readTrainedOn } from '../trained-on';
+import { currentVersions } from '../versions';
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, continuedAdapterConfig, newAdapterConfig } from './adapter-config';
 import { windowsOf } from './batches';
 import { ContrastiveObjective } from './contrastive-objective';
 import type { Emit, TrainedPhase } from './events';
@@ -30,8 +33,8 @@ import { ReportObjective } from './report-objective';
 import type { RunControl } from './run-control';
 import { beginRun, openRunFolder } from './run-folder';
 import { writeRunPage } from './run-page';
-import type { RunFacts } from './run-record';
-import { openScans } from './scans';
+import { otherVersions, type RunFacts, requireSameScans } from './run-record';
+import { openScans, type Scan } from './scans';
 import { ownSettings } from './settings';
 
 export interface PhaseCall {
@@ -49,13 +52,15 @@ export interface PhaseCall {
   resume: boolean;
   onSaveError: OnSaveError;
   addon: NativeAddon;
+  /** Of `out`. */
+  lock: FolderLock;
   control: RunControl;
   emit: Emit;
 }
 
 /** Trains one phase, or what is left of it; done already, it only says what came of it. */
 export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
-  const { phase, data, addon, control, emit, onSaveError } = call;
+  const { phase, data, addon, lock, control, emit, onSaveError } = call;
   const { signal } = control;
   const source = await readCheckpoint(call.model);
   await Promise.all([verifyBackbone('vision', source.vision), verifyBackbone('language', source.language)]);
@@ -64,14 +69,24 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
   const manifestSha256 = await digestFile(data, signal);
   const facts = await factsOf(call, source, settings, manifestSha256);
   const folder = await openRunFolder(join(call.out, phase), facts, call.resume);
+  const { record } = folder;
+  const onProgress: ObjectiveContext['onProgress'] = (progress) => emit('progress', progress);
+  const seen = await readTrainedOn(source);
+  const wanted = { data, cache: call.cache, recipe: source.recipe, trainedOn: seen };
+  const scans = await openScans(wanted, signal, onProgress);
+  const all = [...scans.train, ...scans.val];
+  if (record !== null) {
+    requireSameScans(record, all, scans.skipped);
+    const warning = otherVersions(record, facts);
+    if (warning !== null) emit('warning', `${phase}: ${warning}`);
+  }
   const finished = folder.saved?.progress.finished ?? null;
   if (folder.saved !== null && finished !== null) {
     await writeRunPage(folder.dir);
     return trainedPhase(phase, finished, folder.saved.progress, folder.checkpoints.best);
   }
-  const onProgress: ObjectiveContext['onProgress'] = (progress) => emit('progress', progress);
-  const scans = await openScans({ data, cache: call.cache, recipe: source.recipe }, signal, onProgress);
-  if (scans.skipped > 0) emit('warning', `${scans.skipped} scans are left out: the cache was made without them`);
+  if (scans.skipped.length > 0)
+    emit('warning', `${scans.skipped.length} scans are left out: the cache was made without them`);
   const tokenizer = await Tokenizer.load(source.language.dir, { signal });
   let native: NativeTrainer | null = null;
   try {
@@ -85,10 +100,12 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
     const featuresDir = join(call.cache, 'features');
     const context = { addon, native, checkpoint: source, tokenizer, settings, scans, featuresDir, signal, onProgress };
     const objective = await openObjective(phase, context);
-    const salt = await beginRun(folder, facts);
+    const salt = await beginRun(folder, facts, all);
     const adapterConfig = await adapterConfigOf(phase, source, settings);
-    const model = { addon, native, source, phase, seed: settings.seed, manifestSha256, adapterConfig };
     const { train, val } = scans;
+    const shown = (own: readonly Scan[]) => own.map(({ shows }) => shows);
+    const trainedOn = alsoTrainedOn(seen, { train: shown(train), val: shown(val) });
+    const model = { addon, native, source, phase, seed: settings.seed, manifestSha256, trainedOn, adapterConfig };
     const { checkpoints, dir, saved } = folder;
     emit('phase', {
       phase,
@@ -102,8 +119,9 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
       resumedAt: saved?.progress.step ?? 0,
     });
     const sizes = await sizesOf(source, info);
-    const run = { phase, dir, settings, salt, sizes, onSaveError, addon, native, objective, train };
+    const run = { phase, dir, lock, settings, salt, sizes, onSaveError, addon, native, objective, train };
     const trained = await runPhase({ ...run, checkpoints, model, control, emit }, saved);
+    await lock.require();
     await writeRunPage(dir);
     return trained;
   } finally {
@@ -147,26 +165,30 @@ function fitted(settings: PhaseSettings, { recipe }: Checkpoint): PhaseSettings 
 }
 
 async function factsOf(
-  { phase, device, dtype, addon }: PhaseCall,
+  { phase, device, dtype, control }: PhaseCall,
   source: Checkpoint,
   settings: PhaseSettings,
   manifestSha256: string,
 ): Promise<RunFacts> {
-  const adapter = join(source.dir, ADAPTER_DIR, ADAPTER_WEIGHTS);
+  const { brain3d, torch } = currentVersions();
+  const digestIfThere = (file: string) => (existsSync(file) ? digestFile(file, control.signal) : null);
+  const ofBackbone = async (dir: string) => combineDigests(await digestFiles(dir, control.signal));
   return {
     phase,
-    versions: { brain3d: packageVersion(), torch: addon.buildInfo().torchVersion },
+    versions: { brain3d, torch },
     settings: respell(ownSettings(phase, settings), toSnake) as Record<string, unknown>,
     device: device.replace(/:\d+$/, ''),
     dtype,
     manifest_sha256: manifestSha256,
     model: {
-      weights_sha256: await digestFile(join(source.dir, WEIGHTS_FILE)),
-      adapter_sha256: existsSync(adapter) ? await digestFile(adapter) : null,
-      vision: source.vision.fingerprint,
-      language: source.language.fingerprint,
+      weights_sha256: await digestFile(join(source.dir, WEIGHTS_FILE), control.signal),
+      adapter_sha256: await digestIfThere(join(source.dir, ADAPTER_DIR, ADAPTER_WEIGHTS)),
+      adapter_config_sha256: await digestIfThere(join(source.dir, ADAPTER_DIR, ADAPTER_CONFIG)),
+      vision: await ofBackbone(source.vision.dir),
+      language: await ofBackbone(source.language.dir),
       recipe: respell(source.recipe, toSnake) as Record<string, unknown>,
       prompt: source.prompt,
+      eos_token_ids: source.eosTokenIds,
     },
   };
 }

@@ -1,6 +1,7 @@
 /** The loop of training, the same for every phase: steps, validation, checkpoints, early stopping. */
 import { join } from 'node:path';
 import { Brain3DError } from '../errors';
+import type { FolderLock } from '../folder-lock';
 import type { NativeAddon } from '../native';
 import { callNative } from '../native-call';
 import type { NativeStepResult, NativeTrainer } from '../native-trainer';
@@ -25,6 +26,8 @@ export interface PhaseParts {
   phase: TrainingPhase;
   /** Of the phase's run. */
   dir: string;
+  /** Of the folder that it is in. */
+  lock: FolderLock;
   settings: PhaseSettings;
   /** Of the ids in the log. */
   salt: string;

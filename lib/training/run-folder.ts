@@ -3,11 +3,12 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Brain3DError } from '../errors';
+import { LOCK_FILE } from '../folder-lock';
 import { makeDurableFolders, PARTIAL, removePartials } from './atomic-directory';
 import { Checkpoints, type Saved } from './checkpoints';
 import { TRAINING_PHASES } from './phases';
-import { LOCK_FILE } from './run-lock';
 import { RUN_FILE, type RunFacts, type RunRecord, readRunRecord, requireSameRun, writeRunRecord } from './run-record';
+import type { Scan } from './scans';
 
 export interface RunFolder {
   dir: string;
@@ -22,7 +23,8 @@ export interface RunFolder {
 export async function requireOutput(out: string): Promise<void> {
   if (!existsSync(out)) return;
   const known: readonly string[] = [...TRAINING_PHASES, CACHE_FOLDER, LOCK_FILE];
-  const other = (await readdir(out)).find((name) => !known.includes(name));
+  // Also what a killed process left while it took the lock.
+  const other = (await readdir(out)).find((name) => !known.includes(name) && !name.startsWith(`${LOCK_FILE}.`));
   if (other === undefined) return;
   throw new Brain3DError(
     'BRAIN3D_USAGE',
@@ -64,12 +66,16 @@ export async function openRunFolder(dir: string, facts: RunFacts, resume: boolea
 }
 
 /** Makes the folder of a run that has not begun; gives its salt. */
-export async function beginRun({ dir, checkpoints, record }: RunFolder, facts: RunFacts): Promise<string> {
+export async function beginRun(
+  { dir, checkpoints, record }: RunFolder,
+  facts: RunFacts,
+  scans: readonly Scan[],
+): Promise<string> {
   if (record !== null) return record.salt;
   await makeDurableFolders(dir);
   await removePartials(dir);
   // First, since a folder that holds anything else without it is taken for somebody else's.
-  const { salt } = await writeRunRecord(join(dir, RUN_FILE), facts);
+  const { salt } = await writeRunRecord(join(dir, RUN_FILE), facts, scans);
   await checkpoints.make();
   return salt;
 }

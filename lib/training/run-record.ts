@@ -3,15 +3,28 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { writeFileAtomic } from '../checkpoint';
+import { SPLITS } from '../dataset/split';
 import { Brain3DError } from '../errors';
+import { hashId } from './log';
 import { TRAINING_PHASES } from './phases';
+import type { Scan } from './scans';
 
 export const RUN_FILE = 'run.json';
+/** 2: full digests of all that a run starts from, and its scans. */
+const RUN_FORMAT = 2;
 
 const digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+const ScanSchema = v.object({
+  /** Digest of the id with the salt, as in the log. */
+  sample: v.string(),
+  split: v.picklist(SPLITS),
+  /** Of image, orientation, recipe and skull-stripping. */
+  input: digest,
+  report: digest,
+});
 const Schema = v.object({
   format: v.literal('brain3d-training-run'),
-  format_version: v.literal(1),
+  format_version: v.literal(RUN_FORMAT),
   phase: v.picklist(TRAINING_PHASES),
   /** That the run began with. */
   versions: v.object({ brain3d: v.string(), torch: v.string() }),
@@ -23,31 +36,56 @@ const Schema = v.object({
   model: v.object({
     weights_sha256: digest,
     adapter_sha256: v.nullable(digest),
+    adapter_config_sha256: v.nullable(digest),
+    /** Of every byte of the backbones' files: weights, configuration, tokenizer. */
     vision: digest,
     language: digest,
     recipe: v.record(v.string(), v.unknown()),
     prompt: v.string(),
+    eos_token_ids: v.array(v.number()),
   }),
+  /** In the order in which they are counted: those that train, then those that validate. */
+  scans: v.array(ScanSchema),
   /** Of the ids in the log. */
   salt: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)),
 });
 export type RunRecord = v.InferOutput<typeof Schema>;
-/** What decides the result, and the versions it began with. */
-export type RunFacts = Omit<RunRecord, 'format' | 'format_version' | 'salt'>;
+/** What decides the result but for the scans, and the versions it began with. */
+export type RunFacts = Omit<RunRecord, 'format' | 'format_version' | 'salt' | 'scans'>;
 
 /** May differ on resume: memory and disk, not mathematics. */
 const FREE = new Set(['micro_batch', 'recompute', 'logit_rows', 'checkpoint_steps'].map((key) => `settings.${key}`));
 
-export async function writeRunRecord(path: string, facts: RunFacts): Promise<RunRecord> {
+export async function writeRunRecord(path: string, facts: RunFacts, scans: readonly Scan[]): Promise<RunRecord> {
   const salt = randomBytes(16).toString('hex');
-  const record: RunRecord = { format: 'brain3d-training-run', format_version: 1, ...facts, salt };
+  const record: RunRecord = {
+    format: 'brain3d-training-run',
+    format_version: RUN_FORMAT,
+    ...facts,
+    scans: scans.map((scan) => toStored(scan, salt)),
+    salt,
+  };
   await writeFileAtomic(path, `${JSON.stringify(record, null, 2)}\n`);
   return record;
 }
 
+type StoredScan = v.InferOutput<typeof ScanSchema>;
+
+function toStored({ id, split, input, reportSha256 }: Scan, salt: string): StoredScan {
+  return { sample: hashId(salt, id), split, input, report: reportSha256 };
+}
+
 export async function readRunRecord(path: string): Promise<RunRecord> {
-  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), Schema), await readFile(path, 'utf8'));
+  const json = await readFile(path, 'utf8');
+  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), Schema), json);
   if (result.success) return result.output;
+  if (v.is(v.pipe(v.string(), v.parseJson(), v.object({ format_version: v.literal(1) })), json))
+    throw new Brain3DError(
+      'BRAIN3D_CONFIG',
+      `${RUN_FILE} was written by an earlier brain3d, which did not note all that the run depends on; go on with that one, or ` +
+        'start anew in another folder',
+      { file: RUN_FILE, field: 'format_version' },
+    );
   const field = v.getDotPath(result.issues[0]) ?? undefined;
   throw new Brain3DError('BRAIN3D_FORMAT', `${RUN_FILE} is not as it was written (${field ?? 'no JSON'})`, {
     file: RUN_FILE,
@@ -55,18 +93,72 @@ export async function readRunRecord(path: string): Promise<RunRecord> {
   });
 }
 
-/** @throws {Brain3DError} BRAIN3D_CONFIG naming the first field that differs */
-export function requireSameRun({ salt: _, format: _f, format_version: _v, ...begun }: RunRecord, now: RunFacts): void {
+/** @throws {Brain3DError} BRAIN3D_CONFIG naming the first field that differs; versions may differ */
+export function requireSameRun(
+  { salt: _, format: _f, format_version: _v, scans: _s, ...begun }: RunRecord,
+  now: RunFacts,
+): void {
   const [before, after] = [flat({ ...begun, versions: null }), flat({ ...now, versions: null })];
   for (const field of new Set([...before.keys(), ...after.keys()])) {
     if (FREE.has(field) || before.get(field) === after.get(field)) continue;
-    throw new Brain3DError(
-      'BRAIN3D_CONFIG',
-      `the run began with ${field} ${before.get(field) ?? 'not given'}, got ${after.get(field) ?? 'not given'}; resume with ` +
-        'what it began with, or start anew in another folder',
-      { file: RUN_FILE, field },
+    throw differs(
+      field,
+      `the run began with ${field} ${before.get(field) ?? 'not given'}, got ${after.get(field) ?? 'not given'}`,
     );
   }
+}
+
+/** What a user should know where another version goes on with a run; null where it is the same. */
+export function otherVersions({ versions: begun }: RunRecord, { versions: now }: RunFacts): string | null {
+  if (begun.brain3d === now.brain3d && begun.torch === now.torch) return null;
+  const named = ({ brain3d, torch }: RunFacts['versions']) => `brain3d ${brain3d} and LibTorch ${torch}`;
+  return `the run began with ${named(begun)} and goes on with ${named(now)}: results may differ by rounding`;
+}
+
+/**
+ * The same scans in the same order, with the same inputs and reports.
+ * @param skipped ids of scans that are in the manifest and left out
+ * @throws {Brain3DError} BRAIN3D_CONFIG saying which scans, or how many, differ in what
+ */
+export function requireSameScans(
+  { salt, scans: begun }: Pick<RunRecord, 'salt' | 'scans'>,
+  scans: readonly Scan[],
+  skipped: readonly string[],
+): void {
+  const before = new Map(begun.map((scan) => [scan.sample, scan]));
+  const now = scans.map((scan) => ({ id: scan.id, stored: toStored(scan, salt) }));
+  const names = new Map([...scans.map(({ id }) => id), ...skipped].map((id) => [hashId(salt, id), id]));
+  const present = new Set(now.map(({ stored }) => stored.sample));
+  const gone = begun.filter(({ sample }) => !present.has(sample)).map(({ sample }) => names.get(sample) ?? null);
+  const fresh = now.filter(({ stored }) => !before.has(stored.sample)).map(({ id }) => id);
+  const changed = (field: Exclude<keyof StoredScan, 'sample'>) =>
+    now
+      .filter(({ stored }) => (before.get(stored.sample)?.[field] ?? stored[field]) !== stored[field])
+      .map(({ id }) => id);
+  const findings: [what: string, ids: (string | null)[]][] = [
+    ['left out now', gone],
+    ['new', fresh],
+    ['in another split', changed('split')],
+    ['of another image, orientation, size, percentiles or skull-stripping', changed('input')],
+    ['with another report', changed('report')],
+  ];
+  for (const [what, ids] of findings) {
+    if (ids.length > 0) throw differs('scans', `${listed(ids)} of the run's ${begun.length} scans ${what}`);
+  }
+  if (now.some(({ stored }, place) => begun[place]?.sample !== stored.sample))
+    throw differs('scans', "the run's scans are in another order");
+}
+
+/** Such as `2 (a, b)`; without names for ids that nothing here knows. */
+function listed(ids: readonly (string | null)[]): string {
+  const known = ids.filter((id) => id !== null);
+  const shown = known.slice(0, 3).join(', ') + (known.length > 3 ? ', ...' : '');
+  return known.length === 0 ? String(ids.length) : `${ids.length} (${shown})`;
+}
+
+function differs(field: string, message: string): Brain3DError {
+  const remedy = 'resume with what it began with, or start anew in another folder';
+  return new Brain3DError('BRAIN3D_CONFIG', `${message}; ${remedy}`, { file: RUN_FILE, field });
 }
 
 /** Leaves by path, as JSON. */

@@ -1,29 +1,39 @@
 /** The scans that train and validate: from a manifest, with their entries in the cache of preprocessed volumes. */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { CACHE_INDEX, type CacheIndex, preprocessDataset, readCacheIndex } from '../dataset/cache';
-import { isCacheEntryIntact } from '../dataset/cache-entry';
+import { currentMaker, inputDigest, isCacheEntryIntact, readCacheSource } from '../dataset/cache-entry';
 import { digestFile } from '../dataset/digest';
+import { requireNoLeak, requireNoSharedImage } from '../dataset/leaks';
 import { type ManifestEntry, readManifest } from '../dataset/manifest';
-import { findLeaks } from '../dataset/split';
+import type { Split } from '../dataset/split';
 import { Brain3DError } from '../errors';
 import type { Recipe } from '../recipe';
 import { byText } from '../rng';
+import type { TrainedOn } from '../trained-on';
 
 export interface Scan {
   id: string;
+  split: Split;
   report: string;
+  /** SHA-256 of the report. */
+  reportSha256: string;
   /** File of the cache. */
   volume: string;
-  /** The entry's key, which is a digest of all that its voxels depend on. */
+  /** The entry's key, which is a digest of all that its voxels depend on, this release and LibTorch included. */
   key: string;
+  /** Digest of what the volume is, whoever computed it: image, orientation, recipe, skull-stripping. */
+  input: string;
+  /** Key of what the image shows, however it is saved. */
+  shows: string;
 }
 
 export interface Scans {
   train: Scan[];
   val: Scan[];
-  /** Scans of either that the cache was told to leave out. */
-  skipped: number;
+  /** Ids of scans of either split that the cache was told to leave out. */
+  skipped: string[];
   manifestSha256: string;
 }
 
@@ -32,44 +42,59 @@ type OnProgress = ((progress: { stage: string; done: number; total: number }) =>
 /**
  * Reads the manifest and makes sure that the cache has what it needs, whole: entries that are missing are made with the
  * recipe that the cache already has, or with the defaults and the model's size.
- * @throws {Brain3DError} as `readManifest` and `preprocessDataset`; BRAIN3D_CONFIG if a split is empty, a subject is in two, or the cache is of
- *   another recipe than the model's; BRAIN3D_FORMAT if an entry is damaged
+ * @param trainedOn what the model has seen already
+ * @throws {Brain3DError} as `readManifest` and `preprocessDataset`; BRAIN3D_CONFIG if a split is empty, a subject or an image is in
+ *   two, the model has been trained on what would validate or test it, or the cache is of another recipe than the model's;
+ *   BRAIN3D_FORMAT if an entry is damaged, or its image is another one by now
  */
 export async function openScans(
-  { data, cache, recipe }: { data: string; cache: string; recipe: Recipe },
+  { data, cache, recipe, trainedOn }: { data: string; cache: string; recipe: Recipe; trainedOn: TrainedOn },
   signal: AbortSignal,
   onProgress: OnProgress,
 ): Promise<Scans> {
   const { entries } = await readManifest(data);
-  requireNoLeak(entries, basename(data));
+  const file = basename(data);
+  requireNoLeak(entries, file);
   const manifestSha256 = await digestFile(data, signal);
   const index = await openCache({ data, cache, recipe, manifestSha256 }, signal, onProgress);
-  const skipped = new Set(index.skipped.map(({ id }) => id));
+  requireNoSharedImage(entries, index.imageKeys, file);
+  requireUnseen(entries, index.imageKeys, trainedOn, file);
+  const isSkipped = new Set(index.skipped.map(({ id }) => id));
   const wanted = entries.filter(({ split }) => split !== 'test').sort((a, b) => byText(a.id, b.id));
-  const scansOf = (split: ManifestEntry['split']): Scan[] =>
-    wanted.filter((entry) => entry.split === split && !skipped.has(entry.id)).map((entry) => toScan(entry, index));
-  const train = scansOf('train');
-  const val = scansOf('val');
-  for (const [split, scans] of Object.entries({ train, val })) {
-    if (scans.length > 0) continue;
+  const usable = wanted.filter(({ id }) => !isSkipped.has(id));
+  for (const split of ['train', 'val']) {
+    if (usable.some((entry) => entry.split === split)) continue;
     throw new Brain3DError(
       'BRAIN3D_CONFIG',
-      `${basename(data)}: expected scans of split '${split}', got none; ${split === 'val' ? 'without them no epoch can be called best' : 'there is nothing to train on'}`,
-      { file: basename(data), field: 'split' },
+      `${file}: expected scans of split '${split}', got none; ${split === 'val' ? 'without them no epoch can be called best' : 'there is nothing to train on'}`,
+      { file, field: 'split' },
     );
   }
-  await requireIntact([...train, ...val], signal, onProgress);
-  return { train, val, skipped: wanted.length - train.length - val.length, manifestSha256 };
+  const scans: Scan[] = [];
+  for (const entry of usable) {
+    onProgress?.({ stage: 'verifying', done: scans.length, total: usable.length });
+    scans.push(await toScan(entry, index, signal));
+  }
+  const skipped = wanted.filter(({ id }) => isSkipped.has(id)).map(({ id }) => id);
+  const ofSplit = (wantedSplit: Split) => scans.filter(({ split }) => split === wantedSplit);
+  return { train: ofSplit('train'), val: ofSplit('val'), skipped, manifestSha256 };
 }
 
-/** A subject on both sides would make validation, or the test that comes later, a matter of memory. */
-function requireNoLeak(entries: readonly ManifestEntry[], file: string): void {
-  const [leak] = findLeaks(entries);
-  if (leak === undefined) return;
-  const [subject, splits] = leak;
+/** What a model was trained on earlier, by another manifest perhaps, can neither choose its best epoch nor test it. */
+function requireUnseen(
+  entries: readonly ManifestEntry[],
+  keys: CacheIndex['imageKeys'],
+  { train }: TrainedOn,
+  file: string,
+): void {
+  const seen = entries.filter(({ id, split }) => split !== 'train' && train.has(keys.get(id) ?? ''));
+  const [first] = seen;
+  if (first === undefined) return;
+  const more = seen.length === 1 ? '' : `, and so are ${seen.length - 1} more`;
   throw new Brain3DError(
     'BRAIN3D_CONFIG',
-    `${file}: expected each subject in one split, got '${subject}' in ${splits.join(' and ')}; \`brain3d dataset check\` lists all`,
+    `${file}: ${first.id} is in split '${first.split}', but the model has been trained on it${more}; move what it has seen to ` +
+      "split 'train', or start from another model",
     { file, field: 'split' },
   );
 }
@@ -93,34 +118,44 @@ async function openCache(
       { file: CACHE_INDEX, field },
     );
   }
-  if (index.manifest.sha256 === manifestSha256) return index;
   const { skullStrip, skullStripCommand } = index.recipe;
+  const isCurrent = String(Object.values(await currentMaker(index.recipe))) === String(Object.values(index.maker));
+  if (index.manifest.sha256 === manifestSha256 && isCurrent) return index;
   const strip = { skullStrip, ...(skullStripCommand === null ? {} : { skullStripCommand }) };
   return preprocessDataset({ manifest: data, out: cache, ...wanted, ...strip, signal, onProgress });
 }
 
-function toScan({ id, report }: ManifestEntry, { volumes }: CacheIndex): Scan {
-  const volume = volumes.get(id);
+/**
+ * A damaged volume would train as silently as a good one, and so would the volume of an image that was replaced since. Images
+ * need not be there: a cache may have been brought from elsewhere.
+ */
+async function toScan(
+  { id, split, report, image }: ManifestEntry,
+  index: CacheIndex,
+  signal: AbortSignal,
+): Promise<Scan> {
+  signal.throwIfAborted();
+  const volume = index.volumes.get(id);
   if (volume === undefined)
     throw new Brain3DError(
       'BRAIN3D_FORMAT',
       `${CACHE_INDEX}: expected an entry for '${id}', got none; run \`brain3d preprocess --manifest\` again`,
       { file: CACHE_INDEX, field: id },
     );
-  return { id, report, volume, key: basename(volume, '.safetensors') };
-}
-
-/** A damaged volume would train as silently as a good one. */
-async function requireIntact(scans: Scan[], signal: AbortSignal, onProgress: OnProgress): Promise<void> {
-  for (const [done, { id, volume, key }] of scans.entries()) {
-    signal.throwIfAborted();
-    onProgress?.({ stage: 'verifying', done, total: scans.length });
-    const condition = await isCacheEntryIntact(dirname(volume), key);
-    if (condition === 'intact') continue;
-    throw new Brain3DError(
+  const key = basename(volume, '.safetensors');
+  const unusable = (fault: string) =>
+    new Brain3DError(
       'BRAIN3D_FORMAT',
-      `${id}: its entry in the cache is ${condition}; run \`brain3d preprocess --manifest\` again, which makes it anew`,
+      `${id}: its entry in the cache is ${fault}; run \`brain3d preprocess --manifest\` again, which makes it anew`,
       { file: basename(volume), field: id },
     );
-  }
+  const condition = await isCacheEntryIntact(dirname(volume), key);
+  if (condition !== 'intact') throw unusable(condition);
+  const { shows, ...source } = await readCacheSource(dirname(volume), key);
+  if (existsSync(image) && (await digestFile(image, signal)) !== source.sha256)
+    throw unusable('of another image than the one that is there now');
+  // Preprocessing refuses what shows nothing.
+  if (shows === null) throw unusable('of an image without contrast');
+  const reportSha256 = createHash('sha256').update(report).digest('hex');
+  return { id, split, report, reportSha256, volume, key, input: inputDigest(source, index.recipe, index.maker), shows };
 }

@@ -1,11 +1,12 @@
 /** Training, as programs see it: one object, one run. */
 import { EventEmitter } from 'node:events';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type TypedEmitter from 'typed-emitter';
 import * as v from 'valibot';
 import { loadAddon } from '../binding';
 import { chooseDevice, chooseDtype, deviceEntry } from '../device';
 import { Brain3DError, withCallerStack } from '../errors';
+import { type FolderLock, withFolderLock } from '../folder-lock';
 import type { NativeAddon } from '../native';
 import { is, parseOptions } from '../validate';
 import { makeDurableFolders } from './atomic-directory';
@@ -17,7 +18,6 @@ import { trainPhase } from './open-phase';
 import { type PhaseSettings, TRAINING_PHASES, type TrainingPhase } from './phases';
 import { RunControl } from './run-control';
 import { CACHE_FOLDER, requireOutput } from './run-folder';
-import { lockFolder } from './run-lock';
 import { phasesOf, resolveSettings, settingsEntries, type TrainingConfig } from './settings';
 
 const TrainerSchema = v.object({
@@ -122,7 +122,10 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
   }
 
   async #phases(): Promise<TrainingResult> {
-    const { out, config, libtorch } = this.#options;
+    const { out, cache, config, libtorch } = this.#options;
+    // A run and a cache are locked each for itself.
+    if (cache !== undefined && resolve(cache) === resolve(out))
+      throw new Brain3DError('BRAIN3D_USAGE', 'expected another folder for cache than for out', { field: 'cache' });
     const layers = [config === undefined ? {} : await readConfigFile(config), settingsOf(this.#options)];
     // All of them before the first one starts: the third must not fail for a reason that was there from the beginning.
     const planned = phasesOf(this.#options.phase ?? 'all').map((phase) => ({
@@ -132,17 +135,14 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
     if (!this.#options.resume) await requireOutput(out);
     const addon = loadAddon({ libtorch });
     await makeDurableFolders(out);
-    const unlock = await lockFolder(out);
-    try {
-      return await this.#inTurn(planned, addon);
-    } finally {
-      await unlock();
-    }
+    const onLost = (error: Brain3DError): void => this.#control.abort(error);
+    return withFolderLock(out, (lock) => this.#inTurn(planned, addon, lock), { onLost });
   }
 
   async #inTurn(
     planned: { phase: TrainingPhase; settings: PhaseSettings }[],
     addon: NativeAddon,
+    lock: FolderLock,
   ): Promise<TrainingResult> {
     const { data, out, model, resume, onSaveError, device: wanted, dtype, cache } = this.#options;
     const { device, warning } = chooseDevice(addon, wanted ?? 'auto');
@@ -162,6 +162,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
         resume: resume ?? false,
         onSaveError: onSaveError ?? 'stop',
         addon,
+        lock,
         control: this.#control,
         emit: (event, ...args) => void this.emit(event, ...args),
       });

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { type ManifestEntry, Volume, writeManifest } from 'brain3d';
 import type { EvaluateOptions } from '../../dist/evaluate/options';
 import type { OpenModel } from '../../dist/evaluate/text-model';
+import type { TrainedOn } from '../../dist/trained-on';
 import type { Loose } from './child';
 import { writeScan } from './dataset';
 
@@ -48,8 +49,11 @@ export async function writeCases(dir: string, change: (entry: ManifestEntry) => 
     const about = { id, subject: id, source, class: kind, laterality: SIDES[id], modality: 'FLAIR' } as const;
     entries.push({ ...about, image, report: CASES[id], split: 'test', ...segmentation });
   }
-  for (const [id, report] of Object.entries(TRAINING))
-    entries.push({ ...(entries[0] as ManifestEntry), id, subject: id, report, split: 'train' });
+  for (const [index, [id, report]] of Object.entries(TRAINING).entries()) {
+    const image = join(dir, `${id}.nii.gz`);
+    await writeScan(image, IDS.length + index);
+    entries.push({ ...(entries[0] as ManifestEntry), id, subject: id, image, report, split: 'train' });
+  }
   entries.forEach(change);
   const manifest = join(dir, 'manifest.jsonl');
   await writeManifest(manifest, { entries, skipped: [] });
@@ -62,6 +66,7 @@ export type Answer = string | Error | ((seed: number) => string);
 export interface FakeModel {
   answers: Partial<Record<string, Answer>>;
   checkpoint?: string;
+  trainedOn?: TrainedOn;
   greedy?: boolean;
   /** Texts that are cut. */
   cut?: readonly string[];
@@ -73,10 +78,17 @@ export function fakeModels(models: Record<string, FakeModel>) {
   const events: string[] = [];
   const open: OpenModel = async (dir, options: EvaluateOptions) => {
     const name = basename(dir);
-    const { answers, checkpoint = `digest of ${name}`, greedy = false, cut = [] } = models[name] as FakeModel;
+    const {
+      answers,
+      checkpoint = `digest of ${name}`,
+      greedy = false,
+      cut = [],
+      trainedOn,
+    } = models[name] as FakeModel;
     return {
       phase: 'lora-sft',
       checkpoint,
+      trainedOn,
       recipe: { volumeSize: [4, 8, 8] as [number, number, number], lowerPercentile: 1, upperPercentile: 99 },
       prompt: options.prompt ?? 'Describe.',
       settings: {

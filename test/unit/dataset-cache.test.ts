@@ -24,7 +24,8 @@ import {
   readManifest,
   writeManifest,
 } from 'brain3d';
-import { type CacheRecipe, cacheKey } from '../../lib/dataset/cache-entry';
+import { type CacheRecipe, cacheKey, inputDigest } from '../../lib/dataset/cache-entry';
+import { digestStripTool } from '../../lib/strip-command';
 import { MODEL, SAMPLE } from '../support/child';
 import { bratsId, REPORTS, writeBratsSubject, writeScan } from '../support/dataset';
 
@@ -223,6 +224,37 @@ test('keys depend on the image, its orientation and the recipe', () => {
   expect(new Set(keys).size).toBe(7);
   const reordered = Object.fromEntries(Object.entries(recipe).reverse()) as unknown as CacheRecipe;
   expect(cacheKey({ orientation: null, sha256: source.sha256 }, reordered)).toBe(keys[0]);
+});
+
+test('keys depend on what computes a volume, inputs on what changes more than roundings', () => {
+  const recipe: CacheRecipe = {
+    size: [64, 128, 128],
+    lowerPercentile: 1,
+    upperPercentile: 99,
+    skullStrip: 'command',
+    skullStripCommand: 'strip {in} {out}',
+  };
+  const source = { sha256: 'a'.repeat(64), orientation: null };
+  const maker = { brain3d: '1.0.0', torch: '2.13.0', preprocessing: 1, stripTool: 'b'.repeat(64) };
+  const others = [{ brain3d: '1.0.1' }, { torch: '2.13.1' }, { preprocessing: 2 }, { stripTool: 'c'.repeat(64) }];
+  const makers = [maker, ...others.map((change) => ({ ...maker, ...change }))];
+  expect(new Set(makers.map((one) => cacheKey(source, recipe, one))).size).toBe(5);
+  expect(new Set(makers.map((one) => inputDigest(source, recipe, one))).size).toBe(3);
+});
+
+test('a skull-strip tool is known by its program and by the files among its arguments', async () => {
+  const [tool, script, other] = [at('tool.sh'), at('strip.py'), at('other.py')];
+  for (const [index, file] of [tool, script, other].entries()) writeFileSync(file, `version ${index}`);
+  const direct = await digestStripTool(`${tool} {in} {out}`);
+  const scripted = await digestStripTool(`node ${script} {in} {out}`);
+  const digests = [direct, scripted, await digestStripTool(`node ${other} {in} {out}`)];
+  expect(new Set(digests).size).toBe(3);
+  expect(await digestStripTool(`${tool} -v {in} {out}`)).toBe(direct);
+  writeFileSync(tool, 'another version');
+  writeFileSync(script, 'another version');
+  expect(await digestStripTool(`${tool} {in} {out}`)).not.toBe(direct);
+  expect(await digestStripTool(`node ${script} {in} {out}`)).not.toBe(scripted);
+  expect(await digestStripTool('no-such-program {in} {out}')).toMatch(/^[0-9a-f]{64}$/);
 });
 
 test('a model takes a cached volume', async () => {

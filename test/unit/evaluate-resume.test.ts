@@ -1,7 +1,7 @@
 /** How evaluation goes on: after an interruption, a failure, and in a folder that holds something else. */
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { Brain3DError, type EvaluateOptions, evaluate } from 'brain3d';
 import { digestCheckpoint } from '../../dist/checkpoint';
 import { selectCases } from '../../dist/evaluate/cases';
@@ -10,6 +10,7 @@ import { generateModels } from '../../dist/evaluate/generate-models';
 import { lesionsOf } from '../../lib/evaluate/lesions';
 import { fileStems, modelNames } from '../../lib/evaluate/model-names';
 import { namesSeveralLesions } from '../../lib/evaluate/subgroups';
+import type { Loose } from '../support/child';
 import { TINY_MODEL } from '../support/cli';
 import { CASES, type FakeModel, fakeModels, readResults, writeCases } from '../support/evaluation';
 
@@ -117,6 +118,22 @@ describe('a folder with other texts', () => {
     expect(generations()).toBe(held);
   });
 
+  it.each(['brain3d', 'torch', 'preprocessing', 'device', 'dtype', 'skull_strip_tool'])(
+    'is refused where another %s made them',
+    async (field) => {
+      await generate(MODEL);
+      const file = join(out, 'generations', 'model.seed-0.jsonl');
+      const [header, ...lines] = generations().split('\n');
+      writeFileSync(file, [JSON.stringify({ ...JSON.parse(header as string), [field]: 'other' }), ...lines].join('\n'));
+      await expect(generate(MODEL)).rejects.toMatchObject({ code: 'BRAIN3D_CONFIG', field });
+      const { [field]: _, ...older } = JSON.parse(header as string);
+      // What an earlier release did not note.
+      writeFileSync(file, [JSON.stringify(older), ...lines].join('\n'));
+      if (field !== 'skull_strip_tool')
+        await expect(generate(MODEL)).rejects.toMatchObject({ code: 'BRAIN3D_CONFIG', field });
+    },
+  );
+
   it('is refused for another manifest', async () => {
     await generate(MODEL);
     const other = await writeCases(join(dir, 'other'), (entry) => {
@@ -223,6 +240,56 @@ test('rows are called by their folders, by as much of the path as tells them apa
   expect(modelNames(['/a/x/m', '/b/x/m', '/c/n'])).toEqual(['a/x/m', 'b/x/m', 'n']);
   expect(() => modelNames(['/a/m', '/a/../a/m'])).toThrow("expected each model once, got 'm' twice");
   expect(fileStems(['a/b', 'a-b', '..'])).toEqual(['a-b', 'a-b-2', 'model']);
+});
+
+describe('one model by two names', () => {
+  const copy = async (name: string, change: (json: Loose) => void = () => undefined) => {
+    const target = join(dir, name);
+    cpSync(TINY_MODEL, target, { recursive: true });
+    const file = join(target, 'brain3d.json');
+    const json = JSON.parse(readFileSync(file, 'utf8'));
+    for (const backbone of Object.values(json.backbones) as Loose[])
+      backbone.path = resolve(TINY_MODEL, backbone.path as string);
+    change(json);
+    writeFileSync(file, JSON.stringify(json, null, 1));
+    return target;
+  };
+
+  it('is refused: a link, a trailing slash, a copy elsewhere, one with other notes', async () => {
+    const linked = join(dir, 'linked');
+    symlinkSync(TINY_MODEL, linked);
+    const others = [
+      linked,
+      `${TINY_MODEL}/`,
+      relative(process.cwd(), TINY_MODEL),
+      await copy('copied'),
+      await copy('noted', (json) => {
+        json.provenance = { note: 'another' };
+      }),
+    ];
+    for (const other of others)
+      await expect(evaluate({ models: [TINY_MODEL, other], data, out: `${out}-none` })).rejects.toThrow(
+        /^evaluate: expected each model once, got '/,
+      );
+  });
+
+  it('is another model with another prompt, recipe, backbone or adapter', async () => {
+    const changes: Record<string, (json: Loose) => void> = {
+      none: () => undefined,
+      prompted: (json) => Object.assign(json, { prompt: 'Other.' }),
+      sized: (json) => Object.assign(json.recipe, { lower_percentile: 2 }),
+      ended: (json) => Object.assign(json, { eos_token_ids: [7] }),
+      based: (json) => Object.assign(json.backbones.language.files[0], { sha256: '0'.repeat(64) }),
+    };
+    const digests: string[] = [];
+    for (const [name, change] of Object.entries(changes))
+      digests.push(await digestCheckpoint(await copy(name, change)));
+    const adapted = await copy('adapted');
+    const config = join(adapted, 'adapter/adapter_config.json');
+    writeFileSync(config, readFileSync(config, 'utf8').replace(/"lora_alpha": [\d.]+/, '"lora_alpha": 1'));
+    digests.push(await digestCheckpoint(adapted));
+    expect(new Set(digests).size).toBe(6);
+  });
 });
 
 test('a checkpoint is known by its own files', async () => {

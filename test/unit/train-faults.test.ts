@@ -106,14 +106,49 @@ describe('a run that is interrupted', () => {
       file: 'lock',
       message: expect.stringContaining(`in use by process ${process.pid}`),
     });
-    // Of a process that is no more, or was killed while it wrote.
-    for (const left of ['{"host":"elsewhere","pid":1}', '{"ho']) {
-      writeFileSync(join(given.out, 'lock'), left);
-      await train({ ...given, resume: true });
-      expect(existsSync(join(given.out, 'lock'))).toBe(false);
-    }
+    // Of a process that was killed while it wrote.
+    writeFileSync(join(given.out, 'lock'), '{"ho');
+    await train({ ...given, resume: true });
+    expect(existsSync(join(given.out, 'lock'))).toBe(false);
+    // Of a machine whose processes nobody can see from here.
+    writeFileSync(join(given.out, 'lock'), '{"host":"elsewhere","pid":1}');
+    expect(await failure(train({ ...given, resume: true }))).toMatchObject({ code: 'BRAIN3D_USAGE', file: 'lock' });
     writeFileSync(join(given.out, 'lock'), JSON.stringify({ host: hostname(), pid: process.ppid }));
     expect(await failure(train({ ...given, resume: true }))).toMatchObject({ code: 'BRAIN3D_USAGE', file: 'lock' });
+  });
+
+  test('keeps run and cache apart', async () => {
+    const out = fresh();
+    expect(await failure(train(options({ out, cache: `${out}/` })))).toMatchObject({
+      code: 'BRAIN3D_USAGE',
+      field: 'cache',
+    });
+    expect(existsSync(out)).toBe(false);
+  });
+
+  test('writes no more once its lock is gone', async () => {
+    const given = options({ phase: 'projector-warmup', epochs: 50, checkpointSteps: 1 });
+    const state = () => {
+      const run = join(given.out, 'projector-warmup');
+      return [readFileSync(join(run, 'log.jsonl'), 'utf8'), readdirSync(join(run, 'checkpoints')).sort()];
+    };
+    let held: unknown;
+    const ended = await failure(
+      train(given, (trainer) =>
+        trainer.on('checkpoint', ({ step }) => {
+          if (step !== 3) return;
+          rmSync(join(given.out, 'lock'));
+          held = state();
+        }),
+      ),
+    );
+    expect(ended).toMatchObject({
+      code: 'BRAIN3D_IO',
+      file: 'lock',
+      message: expect.stringContaining('writes no more'),
+    });
+    expect(state()).toEqual(held);
+    expect((await train({ ...given, epochs: 50, resume: true })).phases).toMatchObject([{ epochs: 50 }]);
   });
 
   test('ends with what a listener throws', async () => {

@@ -1,0 +1,58 @@
+/** Names of images in BIDS: `sub-01_ses-02_acq-3d_run-1_FLAIR.nii.gz`, read by what is allowed. */
+
+/**
+ * Entities of a scan that a report can be about, in any order. Others say that a file is a part of a scan or made from one:
+ * a phase image, an echo, a chunk, a map in another space, after contrast.
+ */
+const ENTITIES = new Set(['sub', 'ses', 'acq', 'rec', 'run', 'part']);
+/** Of `part`, the image that one looks at. */
+const MAGNITUDE = 'mag';
+
+export type BidsName =
+  /** What the name is: of another kind of file, or of none. */
+  | { kind: 'other' }
+  /** It is an image of this modality, or would be, and cannot be used. */
+  | { kind: 'refused'; reason: string }
+  | { kind: 'image'; subject: string; session: string | null /** As `acq-3d_run-1`; may be empty. */; rest: string };
+
+/** The name without `.nii` or `.nii.gz`, in any case; null for other files. */
+export function niftiStem(name: string): string | null {
+  return /^(.+?)\.nii(?:\.gz)?$/i.exec(name)?.[1] ?? null;
+}
+
+/** @param stem without the ending */
+export function parseBidsName(stem: string, modality: string): BidsName {
+  const parts = stem.split('_');
+  const suffix = parts.pop() as string;
+  if (suffix !== modality) {
+    // `_flair`, or an ending that stands twice: somebody meant a scan.
+    const isMeant = suffix.toLowerCase().split('.')[0] === modality.toLowerCase();
+    return isMeant ? refused(`expected a name that ends in _${modality} and .nii or .nii.gz`) : { kind: 'other' };
+  }
+  const entities = new Map<string, string>();
+  for (const part of parts) {
+    const [, key, label] = /^([a-z]+)-([A-Za-z0-9+]+)$/.exec(part) ?? [];
+    if (key === undefined || label === undefined)
+      return refused('expected parts such as acq-3d between _ in its name, got something else');
+    if (entities.has(key)) return refused(`expected ${key}- once in its name`);
+    if (!ENTITIES.has(key))
+      return refused(`its name has ${key}-, so it is no plain scan; known are ${[...ENTITIES].join(', ')}`);
+    entities.set(key, label);
+  }
+  if (entities.has('part') && entities.get('part') !== MAGNITUDE)
+    return refused(`its name has part-, but not part-${MAGNITUDE}: it shows no magnitudes`);
+  const subject = entities.get('sub');
+  if (subject === undefined) return refused('expected a name that begins with sub-');
+  const session = entities.get('ses');
+  const rest = [...entities].filter(([key]) => key !== 'sub' && key !== 'ses').map(([key, label]) => `${key}-${label}`);
+  return {
+    kind: 'image',
+    subject: `sub-${subject}`,
+    session: session === undefined ? null : `ses-${session}`,
+    rest: rest.join('_'),
+  };
+}
+
+function refused(reason: string): BidsName {
+  return { kind: 'refused', reason };
+}
