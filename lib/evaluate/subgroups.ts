@@ -1,7 +1,5 @@
 /** Groups of cases that results are shown for: by size, side and number of lesions, and by where scans come from. */
-import { splitClauses } from '../dataset/clauses';
 import type { ManifestEntry } from '../dataset/manifest';
-import { isFindingNegated } from '../dataset/negation';
 import { percentile } from '../metrics/bootstrap';
 import { byText } from '../rng';
 import type { LesionResult } from './lesions';

@@ -1,0 +1,328 @@
+/**
+ * What a report says of each of its words: the scopes of its triggers, after NegEx and ConText. A trigger marks words
+ * before or behind it up to the end of its clause, or nearer, where a terminator stands. The rules: docs/metrics.md.
+ */
+import { clausesOf } from './clauses';
+import { isTitle, type Mark, type Reach, TRIGGERS, type Trigger } from './triggers';
+import {
+  BE,
+  DEFINITE,
+  DEGREES,
+  DETERMINERS,
+  isEdema,
+  isFinite,
+  isThing,
+  LISTS,
+  PARTICIPLES,
+  PREPOSITIONS,
+  STATIC,
+} from './vocabulary';
+import { sentencesOf, type Word } from './words';
+
+/** A clause of a report with the marks of its words. */
+export interface ReadClause {
+  words: readonly Word[];
+  /** Of the sentence it stands in, from 0. */
+  sentence: number;
+  /** Bits of `MARKS`, for each word. */
+  marks: Uint8Array;
+}
+
+const BITS: Record<Mark, number> = { absent: 1, normal: 2, compared: 4, past: 8, asked: 16 };
+/** What has one of these is not asserted, be it a finding or a place. */
+const NOT_SAID = BITS.absent | BITS.past | BITS.asked;
+
+export const isSaid = ({ marks }: ReadClause, i: number): boolean => ((marks[i] as number) & NOT_SAID) === 0;
+/** Of a place or a side: it is neither of something absent nor normal nor only compared with. */
+export const isPlaceSaid = ({ marks }: ReadClause, i: number): boolean => marks[i] === 0;
+export const isCompared = ({ marks }: ReadClause, i: number): boolean => ((marks[i] as number) & BITS.compared) !== 0;
+
+/** All clauses, in order; in time proportional to the report's length. */
+export function readContext(report: string): ReadClause[] {
+  return sentencesOf(report).flatMap((words, sentence) => {
+    let carried = isQuestion(words) ? BITS.asked : 0;
+    return clausesOf(words).map((clause) => {
+      const read = { words: clause.words, sentence, marks: new Uint8Array(clause.words.length).fill(carried) };
+      carried |= markClause(read);
+      return read;
+    });
+  });
+}
+
+/** "Clinical question: ..." */
+function isQuestion(words: readonly Word[]): boolean {
+  const colon = words.slice(0, 7).findIndex(({ text }) => text === ':');
+  return colon > 0 && isTitle(words.slice(0, colon).map(({ text }) => text));
+}
+
+interface Found {
+  start: number;
+  end: number;
+  trigger: Trigger;
+}
+
+/** @returns marks that go on to the end of the sentence */
+function markClause(clause: ReadClause): number {
+  const found = triggersOf(clause.words);
+  const clauseInfo = describe(clause.words);
+  const cancelled = doubleNegations(found);
+  let carried = 0;
+  // A scope ends where the next trigger of its mark begins, so that all scopes of a clause together are linear.
+  const last: Partial<Record<Mark, number>> = {};
+  for (const item of found.toReversed()) {
+    if (item.trigger.after === undefined || cancelled.has(item)) continue;
+    const [mark, reach] = item.trigger.after;
+    const to = forwardEnd(clauseInfo, item, { mark, reach, limit: last[mark] ?? clause.words.length });
+    last[mark] = item.start;
+    if (mark === 'compared' && namesThing(clauseInfo, { from: item.end, to })) continue;
+    setMarks(clause, clauseInfo, mark, { from: item.end, to });
+    if (reach === 'sentence') carried |= BITS[mark];
+  }
+  const [first] = found.filter((item) => isOnFronted(clauseInfo, item));
+  if (first !== undefined) setMarks(clause, clauseInfo, 'normal', { from: 0, to: first.start });
+  const done: Partial<Record<Mark, number>> = {};
+  for (const item of found) {
+    if (item.trigger.before === undefined || cancelled.has(item)) continue;
+    const [mark, reach] = item.trigger.before;
+    const range = { from: backwardStart(clauseInfo, item, reach, done[mark] ?? 0), to: item.start };
+    done[mark] = item.end;
+    // "The lesion in the left lobe is unchanged": a lesion's place is not a normal one.
+    if (mark === 'normal' && hasSaidThing(clause, clauseInfo, range)) continue;
+    setMarks(clause, clauseInfo, mark, range);
+  }
+  return carried;
+}
+
+function triggersOf(words: readonly Word[]): Found[] {
+  const found: Found[] = [];
+  for (let i = 0; i < words.length; ) {
+    const match = TRIGGERS.matchAt(words, i);
+    if (match === null) i++;
+    else {
+      found.push({ start: i, end: match.end, trigger: match.value });
+      i = match.end;
+    }
+  }
+  return found;
+}
+
+/** "The absence of edema cannot be confirmed": a denied denial, and both are void. */
+function doubleNegations(found: readonly Found[]): Set<Found> {
+  const cancelled = new Set<Found>();
+  let noun: Found | null = null;
+  for (const item of found) {
+    if (item.trigger.isNoun) noun = item;
+    else if (noun !== null && item.trigger.before?.[0] === 'absent') {
+      cancelled.add(noun).add(item);
+      noun = null;
+    }
+  }
+  return cancelled;
+}
+
+/** What the scopes of a clause ask for again and again, counted once. */
+interface Described {
+  words: readonly Word[];
+  /** How many finite verbs stand before each word. */
+  verbs: Int32Array;
+  things: Int32Array;
+  /** The next comma or bracket, the next finite verb, the next "or" and the next list word, from each word on. */
+  nextBreak: Int32Array;
+  nextVerb: Int32Array;
+  nextOr: Int32Array;
+  nextList: Int32Array;
+  previousBreak: Int32Array;
+  places: Int32Array;
+}
+
+const BREAKS = new Set([',', '(', ')', ':', '–', '—', '[', ']']);
+const PLACE = /^(?:left|right|bilateral|both)$|lob|hemispher|front|pariet|tempor|occip|cerebell|thalam|insul|gangli/;
+
+function describe(words: readonly Word[]): Described {
+  const count = (is: (i: number) => boolean) => {
+    const counts = new Int32Array(words.length + 1);
+    for (let i = 0; i < words.length; i++) counts[i + 1] = (counts[i] as number) + (is(i) ? 1 : 0);
+    return counts;
+  };
+  const next = (is: (text: string) => boolean) => {
+    const places = new Int32Array(words.length + 1).fill(words.length);
+    for (let i = words.length - 1; i >= 0; i--) places[i] = is((words[i] as Word).text) ? i : (places[i + 1] as number);
+    return places;
+  };
+  const textAt = (i: number) => (words[i] as Word).text;
+  const previousBreak = new Int32Array(words.length + 1).fill(-1);
+  // A colon divides a title from what is said of it, which is one part.
+  for (let i = 0; i < words.length; i++)
+    previousBreak[i + 1] = BREAKS.has(textAt(i)) && textAt(i) !== ':' ? i : (previousBreak[i] as number);
+  return {
+    words,
+    verbs: count((i) => isFinite(textAt(i))),
+    things: count((i) => isThing(textAt(i), words[i + 1]?.text) || isEdema(textAt(i))),
+    places: count((i) => PLACE.test(textAt(i))),
+    nextBreak: next((text) => BREAKS.has(text)),
+    nextVerb: next(isFinite),
+    nextOr: next((text) => text === 'or' || text === 'nor'),
+    nextList: next((text) => LISTS.has(text)),
+    previousBreak,
+  };
+}
+
+interface Range {
+  from: number;
+  to: number;
+}
+
+function forwardEnd(
+  about: Described,
+  { start, end }: Found,
+  { mark, reach, limit }: { mark: Mark; reach: Reach; limit: number },
+): number {
+  const { words } = about;
+  if (reach === 'sentence') return words.length;
+  if (reach === 'noun') return nounEnd(about, end, limit);
+  let allowed = reach === 'clause' ? verbsWithin(about, start) : 0;
+  const isHung = reach === 'phrase' && (about.things[start] as number) > 0 && about.places[start] === 0;
+  for (let i = end; i < limit; i++) {
+    const { text } = words[i] as Word;
+    const next = words[i + 1]?.text ?? '';
+    if (isFinite(text) && !(i > end && isFinite((words[i - 1] as Word).text)) && allowed-- <= 0) return i;
+    if ((text === 'that' || text === 'which') && i > end) allowed++;
+    if (BREAKS.has(text) && endsAtBreak(about, i, reach)) return i;
+    if (text === 'and' && (isFinite(next) || next === 'a' || next === 'an' || isDegreeAhead(about, i + 1))) return i;
+    if (isTerminator(words, i, mark)) return i;
+    if (reach === 'phrase' && i > end && PARTICIPLES.has(text)) return i;
+    // "A mass without edema in the left lobe": the place is the mass's.
+    if (isHung && i > end && STATIC.has(text) && text !== 'of') return i;
+  }
+  return Math.max(limit, end);
+}
+
+const AUXILIARIES = new Set('do does did can could may might will would should must'.split(' '));
+
+/** How many finite verbs belong to what is denied: its own, if it stands behind. */
+function verbsWithin({ words, verbs }: Described, start: number): number {
+  if (AUXILIARIES.has(words[start - 1]?.text ?? '')) return 1;
+  return (verbs[start] as number) > 0 ? 0 : 1;
+}
+
+const WITH_BEFORE = new Set(['associated', 'consistent', 'compatible', 'along', 'together', 'or', 'in', 'conform']);
+const TERMINATORS = new Set('due secondary now currently accompanied remaining'.split(' '));
+
+function isTerminator(words: readonly Word[], i: number, mark: Mark): boolean {
+  const { text } = words[i] as Word;
+  if (text === 'with' || text === 'w/') return i > 0 && !WITH_BEFORE.has((words[i - 1] as Word).text);
+  if (mark === 'past' && (text === 'new' || text === 'no')) return true;
+  return TERMINATORS.has(text);
+}
+
+/** "no edema, a small lesion": what follows the comma is said, unless a list goes on. */
+function endsAtBreak(about: Described, i: number, reach: Reach): boolean {
+  const { words, nextVerb, nextBreak, nextList } = about;
+  const next = words[i + 1]?.text ?? '';
+  if ((words[i] as Word).text === ')') return true;
+  if (PARTICIPLES.has(next) || STATIC.has(next)) return true;
+  if (DETERMINERS.has(next) || isDegreeAhead(about, i + 1)) return (about.nextOr[i] as number) === words.length;
+  if (reach !== 'phrase') return false;
+  const verb = nextVerb[i + 1] as number;
+  return verb < (nextBreak[i + 1] as number) && (nextList[i + 1] as number) > verb;
+}
+
+function isDegreeAhead({ words, nextOr }: Described, i: number): boolean {
+  return DEGREES.has(words[i]?.text ?? '') && nextOr[i] === words.length;
+}
+
+const HEADS = /^(?:lobes?|hemispheres?|tissues?|brain|matter|parenchyma|sides?|structures?)$/;
+
+/** A noun phrase: to its end, over "and" where a modifier is shared. */
+function nounEnd({ words }: Described, begin: number, limit: number): number {
+  let hasHead = false;
+  for (let i = begin; i < limit; i++) {
+    const { text, isMark } = words[i] as Word;
+    if (isFinite(text) || PARTICIPLES.has(text) || /^\d/.test(text) || (isMark && text !== '&' && text !== '/')) return i;
+    if (LISTS.has(text) && hasHead) return i;
+    if (PREPOSITIONS.has(text) && !STATIC.has(text) && text !== 'from') return i;
+    hasHead ||= HEADS.test(text);
+  }
+  return Math.max(limit, begin);
+}
+
+function namesThing({ things }: Described, { from, to }: Range): boolean {
+  return (things[to] as number) > (things[from] as number);
+}
+
+function hasSaidThing(clause: ReadClause, about: Described, range: Range): boolean {
+  if (!namesThing(about, range)) return false;
+  for (let i = range.from; i < range.to; i++)
+    if ((about.things[i + 1] as number) > (about.things[i] as number) && isSaid(clause, i)) return true;
+  return false;
+}
+
+/** "In the left lobe there is no mass": the place stands before, and nothing is there. */
+function isOnFronted({ words, things }: Described, { start, end, trigger }: Found): boolean {
+  if (trigger.after?.[0] !== 'absent' || trigger.after[1] !== 'clause' || start === 0) return false;
+  const first = (words[0] as Word).text;
+  if (!STATIC.has(first) && first !== 'throughout') return false;
+  if (things[start] !== 0) return false;
+  const isNo = (text: string | undefined) => text === 'no' || text === 'nothing' || text === 'neither';
+  return isNo(words[start]?.text) || isNo(words[end - 1]?.text);
+}
+
+function backwardStart({ words, previousBreak }: Described, { start }: Found, reach: Reach, limit: number): number {
+  if (reach === 'part') return Math.max(limit, (previousBreak[start] as number) + 1);
+  for (let i = start - 1; i >= limit; i--) if ((words[i] as Word).text === 'whose') return i + 1;
+  return limit;
+}
+
+function setMarks({ marks }: ReadClause, about: Described, mark: Mark, { from, to }: Range): void {
+  const kept = mark === 'absent' ? thingsNamed(about, { from, to }) : [];
+  let begin = from;
+  for (const range of [...kept, { from: to, to }]) {
+    for (let i = begin; i < range.from; i++) marks[i] = (marks[i] as number) | BITS[mark];
+    begin = range.to;
+  }
+}
+
+const AT_THINGS = new Set('of in on at around near within inside by from surrounding beside to between about along'.split(' '));
+const PROCESS = /^(?:exten|spread|inva|infiltrat|involve|cross|progress|growth)/;
+const MOST_MODIFIERS = 6;
+
+/** "No necrosis in the left lesion": what is named as a known thing is there, and so is its place. */
+function thingsNamed({ words }: Described, { from, to }: Range): Range[] {
+  const named: Range[] = [];
+  let isProcess = false;
+  for (let i = from; i < to; i++) {
+    const { text } = words[i] as Word;
+    isProcess ||= PROCESS.test(text);
+    // "None of the lesions": the trigger ends before the preposition, or with it.
+    const begin = AT_THINGS.has(text) ? i + 1 : -1;
+    if (begin === -1 || !DEFINITE.has(words[begin]?.text ?? '')) continue;
+    const thing = headOf(words, begin + 1, to);
+    if (thing === -1) continue;
+    const end = isProcess ? thing + 1 : placeEnd(words, thing + 1, to);
+    named.push({ from: i, to: end });
+    i = end - 1;
+  }
+  return named;
+}
+
+function headOf(words: readonly Word[], begin: number, to: number): number {
+  for (let i = begin; i < Math.min(to, begin + MOST_MODIFIERS); i++) {
+    const { text, isMark } = words[i] as Word;
+    if (isThing(text, words[i + 1]?.text) || isEdema(text)) return i;
+    if (isMark || PREPOSITIONS.has(text) || isFinite(text)) return -1;
+  }
+  return -1;
+}
+
+/** The end of "in the left frontal lobe" behind a thing. */
+function placeEnd(words: readonly Word[], begin: number, to: number): number {
+  let i = begin;
+  while (i < to && STATIC.has((words[i] as Word).text)) {
+    i++;
+    while (i < to && !(words[i] as Word).isMark && !PREPOSITIONS.has((words[i] as Word).text)) {
+      if (isFinite((words[i] as Word).text) || BE.has((words[i] as Word).text)) return i;
+      i++;
+    }
+  }
+  return i;
+}
