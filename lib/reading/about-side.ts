@@ -63,6 +63,8 @@ interface Facts {
   lastShift: Int32Array;
   lastSpread: Int32Array;
   lastVerb: Int32Array;
+  lastVentricle: Int32Array;
+  lastMidline: Int32Array;
 }
 
 function factsOf(clause: ReadClause): Facts {
@@ -75,12 +77,12 @@ function factsOf(clause: ReadClause): Facts {
   };
   const has = (places: Int32Array) => places[words.length] !== -1;
   const [lastLesion, lastThing, lastEdema] = [last(isLesion), last(isThing), last(isEdema)];
-  const lastShift = last(isShift);
+  const [lastShift, lastVentricle, lastMidline] = [last(isShift), last(isVentricle), last(isMidline)];
   return {
     clause,
     words,
-    hasVentricle: has(last(isVentricle)),
-    hasMidline: has(last(isMidline)),
+    hasVentricle: has(lastVentricle),
+    hasMidline: has(lastMidline),
     hasShift: has(lastShift),
     hasLesion: has(lastLesion),
     hasThing: has(lastThing) || has(lastEdema),
@@ -90,6 +92,8 @@ function factsOf(clause: ReadClause): Facts {
     lastShift,
     lastSpread: last(isSpread),
     lastVerb: last(isFinite),
+    lastVentricle,
+    lastMidline,
   };
 }
 
@@ -103,13 +107,22 @@ function aboutSide(facts: Facts, side: SideWords, topic: Topic): About {
   if (kind === 'crossing') return facts.hasShift && !isTissue((words[from - 1] as Word | undefined)?.text ?? '') && isShifted(facts, from) ? 'midline' : tissue(facts, from, []);
   const mentioned = words.slice(from, to).map(({ text }) => text);
   if (noun.some(isVentricle) || mentioned.some(isVentricle)) return isBesideVentricle(facts, side, noun) ? tissue(facts, from, noun) : 'ventricle';
+  if (kind === 'other-half' && facts.hasShift && isShifted(facts, from)) return 'midline';
   if (kind === 'other-half') return isReached(facts, from) ? tissue(facts, from, noun) : 'contralateral';
   if (isDirection(facts, side, noun)) return facts.hasVentricle && !facts.hasMidline ? 'ventricle' : 'midline';
   const hasLesionBefore = facts.lastLesion[from] !== -1 || facts.lastEdema[from] !== -1;
   const isBare = !noun.some(isBrain) && !noun.some(isTissue);
-  if (isBare && facts.hasMidline && facts.hasShift && !facts.hasLesion) return 'midline';
+  const isOfVentricle = (facts.lastVentricle[from] as number) > (facts.lastMidline[from] as number);
+  if (isBare && facts.hasMidline && facts.hasShift && !facts.hasLesion) return isOfVentricle ? 'ventricle' : 'midline';
+  if (isBare && hasLesionBefore && isOfVentricle && isNearest(facts, from) && !isBeside(facts, facts.lastVentricle[from] as number))
+    return 'ventricle';
   if (isBare && !hasLesionBefore && (facts.hasVentricle || (topic.isVentricle && !facts.hasThing))) return 'ventricle';
   return tissue(facts, from, noun);
+}
+
+/** "Both ventricles are compressed by the lesion, the left one more": the ventricle was named last. */
+function isNearest({ lastVentricle, lastLesion, lastEdema }: Facts, from: number): boolean {
+  return (lastVentricle[from] as number) > Math.max(lastLesion[from] as number, lastEdema[from] as number);
 }
 
 const isTissue = (text: string): boolean => isLesion(text, undefined) || isEdema(text);
@@ -166,7 +179,12 @@ function isBesideVentricle({ words, lastThing, lastLesion, lastEdema, hasMidline
   const ventricle = noun.findIndex(isVentricle);
   if (ventricle !== -1 && noun.slice(ventricle + 1).some((text) => isThing(text, undefined))) return true;
   if ((lastThing[from] === -1 && lastLesion[from] === -1 && lastEdema[from] === -1) || (hasMidline && hasShift)) return false;
-  for (let i = from - 1, steps = 0; i >= 0 && steps < LONGEST_CHAIN; i--, steps++) {
+  return isBeside({ words }, from);
+}
+
+/** Whether a lesion is said to lie in or beside the noun phrase that ends before `at`. */
+function isBeside({ words }: Pick<Facts, 'words'>, at: number): boolean {
+  for (let i = at - 1, steps = 0; i >= 0 && steps < LONGEST_CHAIN; i--, steps++) {
     const { text } = words[i] as Word;
     if (BESIDE.has(text)) return !isEffect(words, i);
     if (!VENTRICLE_PARTS.test(text)) return false;

@@ -49,8 +49,9 @@ export function readContext(report: string): ReadClause[] {
   });
 }
 
-/** "Clinical question: ..." */
+/** "Clinical question: ...", "Should a lesion appear, ...". */
 function isQuestion(words: readonly Word[]): boolean {
+  if ((words[0] as Word).text === 'should') return true;
   const colon = words.slice(0, 7).findIndex(({ text }) => text === ':');
   return colon > 0 && isTitle(words.slice(0, colon).map(({ text }) => text));
 }
@@ -59,6 +60,8 @@ interface Found {
   start: number;
   end: number;
   trigger: Trigger;
+  /** Of what stands behind, where it is not the trigger's own. */
+  reach?: Reach;
 }
 
 /** @returns marks that go on to the end of the sentence */
@@ -66,15 +69,21 @@ function markClause(clause: ReadClause): number {
   const found = triggersOf(clause.words);
   const clauseInfo = describe(clause.words);
   const cancelled = doubleNegations(found);
+  continueReaches(found, clause.words);
   let carried = 0;
   // A scope ends where the next trigger of its mark begins, so that all scopes of a clause together are linear.
   const last: Partial<Record<Mark, number>> = {};
+  let sentenceEnd = clause.words.length;
   for (const item of found.toReversed()) {
     if (item.trigger.after === undefined || cancelled.has(item)) continue;
-    const [mark, reach] = item.trigger.after;
-    const to = forwardEnd(clauseInfo, item, { mark, reach, limit: last[mark] ?? clause.words.length });
+    const [mark, ownReach] = item.trigger.after;
+    const reach = item.reach ?? ownReach;
+    const limit = reach === 'sentence' ? sentenceEnd : (last[mark] ?? clause.words.length);
+    const to = forwardEnd(clauseInfo, item, { mark, reach, limit });
+    if (reach === 'sentence') sentenceEnd = item.start;
     last[mark] = item.start;
-    if (mark === 'compared' && namesThing(clauseInfo, { from: item.end, to })) continue;
+    // "Compared with the left lesion", "symmetric lesions": things are there.
+    if ((mark === 'compared' || mark === 'normal') && namesThing(clauseInfo, { from: item.end, to })) continue;
     setMarks(clause, clauseInfo, mark, { from: item.end, to });
     if (reach === 'sentence') carried |= BITS[mark];
   }
@@ -86,8 +95,11 @@ function markClause(clause: ReadClause): number {
     const [mark, reach] = item.trigger.before;
     const range = { from: backwardStart(clauseInfo, item, reach, done[mark] ?? 0), to: item.start };
     done[mark] = item.end;
-    // "The lesion in the left lobe is unchanged": a lesion's place is not a normal one.
-    if (mark === 'normal' && hasSaidThing(clause, clauseInfo, range)) continue;
+    // "The lesion in the left lobe is unchanged": a lesion's place is not a normal one; but "with the right lobe normal".
+    if (mark === 'normal' && hasSaidThing(clause, clauseInfo, range)) {
+      range.from = Math.max(range.from, (clauseInfo.previousWith[item.start] as number) + 1);
+      if (hasSaidThing(clause, clauseInfo, range)) continue;
+    }
     setMarks(clause, clauseInfo, mark, range);
   }
   return carried;
@@ -106,13 +118,24 @@ function triggersOf(words: readonly Word[]): Found[] {
   return found;
 }
 
+/** "With neither edema nor necrosis", "without edema and no necrosis": the second goes no farther than the first. */
+function continueReaches(found: readonly Found[], words: readonly Word[]): void {
+  let reach: Reach | undefined;
+  for (const item of found) {
+    const { after, isContinued } = item.trigger;
+    const isJoined = after?.[0] === 'absent' && LISTS.has(words[item.start - 1]?.text ?? '');
+    if (isContinued || isJoined) item.reach = reach;
+    else if (after?.[0] === 'absent') reach = after[1];
+  }
+}
+
 /** "The absence of edema cannot be confirmed": a denied denial, and both are void. */
 function doubleNegations(found: readonly Found[]): Set<Found> {
   const cancelled = new Set<Found>();
   let noun: Found | null = null;
   for (const item of found) {
     if (item.trigger.isNoun) noun = item;
-    else if (noun !== null && item.trigger.before?.[0] === 'absent') {
+    else if (noun !== null && (item.trigger.before?.[0] === 'absent' || item.trigger.isDoubt)) {
       cancelled.add(noun).add(item);
       noun = null;
     }
@@ -132,6 +155,7 @@ interface Described {
   nextOr: Int32Array;
   nextList: Int32Array;
   previousBreak: Int32Array;
+  previousWith: Int32Array;
   places: Int32Array;
 }
 
@@ -151,6 +175,8 @@ function describe(words: readonly Word[]): Described {
   };
   const textAt = (i: number) => (words[i] as Word).text;
   const previousBreak = new Int32Array(words.length + 1).fill(-1);
+  const previousWith = new Int32Array(words.length + 1).fill(-1);
+  for (let i = 0; i < words.length; i++) previousWith[i + 1] = textAt(i) === 'with' ? i : (previousWith[i] as number);
   // A colon divides a title from what is said of it, which is one part.
   for (let i = 0; i < words.length; i++)
     previousBreak[i + 1] = BREAKS.has(textAt(i)) && textAt(i) !== ':' ? i : (previousBreak[i] as number);
@@ -164,6 +190,7 @@ function describe(words: readonly Word[]): Described {
     nextOr: next((text) => text === 'or' || text === 'nor'),
     nextList: next((text) => LISTS.has(text)),
     previousBreak,
+    previousWith,
   };
 }
 
@@ -178,23 +205,36 @@ function forwardEnd(
   { mark, reach, limit }: { mark: Mark; reach: Reach; limit: number },
 ): number {
   const { words } = about;
-  if (reach === 'sentence') return words.length;
+  if (reach === 'sentence') return Math.max(limit, end);
   if (reach === 'noun') return nounEnd(about, end, limit);
-  let allowed = reach === 'clause' ? verbsWithin(about, start) : 0;
+  let allowed = reach === 'clause' && !isParticipleAt(words, start, end) ? verbsWithin(about, start) : 0;
+  const own = VERBAL.has((words[start] as Word).text) ? end + 1 : -1;
   const isHung = reach === 'phrase' && (about.things[start] as number) > 0 && about.places[start] === 0;
   for (let i = end; i < limit; i++) {
     const { text } = words[i] as Word;
     const next = words[i + 1]?.text ?? '';
-    if (isFinite(text) && !(i > end && isFinite((words[i - 1] as Word).text)) && allowed-- <= 0) return i;
+    if (isFinite(text) && i > own && !(i > end && isFinite((words[i - 1] as Word).text)) && allowed-- <= 0) return i;
     if ((text === 'that' || text === 'which') && i > end) allowed++;
     if (BREAKS.has(text) && endsAtBreak(about, i, reach)) return i;
     if (text === 'and' && (isFinite(next) || next === 'a' || next === 'an' || isDegreeAhead(about, i + 1))) return i;
     if (isTerminator(words, i, mark)) return i;
     if (reach === 'phrase' && i > end && PARTICIPLES.has(text)) return i;
     // "A mass without edema in the left lobe": the place is the mass's.
-    if (isHung && i > end && STATIC.has(text) && text !== 'of') return i;
+    if (isHung && (i > end || mark === 'past') && STATIC.has(text) && text !== 'of') return i;
   }
   return Math.max(limit, end);
+}
+
+/** Their own verb stands behind them. */
+const VERBAL = new Set(['not', 'never', 'nor', 'neither']);
+
+/** "Edema not crossing the midline is seen", "a mass not associated with edema". */
+function isParticipleAt(words: readonly Word[], start: number, end: number): boolean {
+  if ((words[start] as Word).text !== 'not') return false;
+  const before = words[start - 1]?.text ?? '';
+  if (before === 'and' || before === ',') return true;
+  if (!/(?:ing|ed)$/.test(words[end]?.text ?? '')) return false;
+  return !BE.has(before) && !isFinite(before);
 }
 
 const AUXILIARIES = new Set('do does did can could may might will would should must'.split(' '));
@@ -220,7 +260,7 @@ function endsAtBreak(about: Described, i: number, reach: Reach): boolean {
   const { words, nextVerb, nextBreak, nextList } = about;
   const next = words[i + 1]?.text ?? '';
   if ((words[i] as Word).text === ')') return true;
-  if (PARTICIPLES.has(next) || STATIC.has(next)) return true;
+  if (PARTICIPLES.has(next) || STATIC.has(next) || next === 'only' || next === 'just' || next === 'merely') return true;
   if (DETERMINERS.has(next) || isDegreeAhead(about, i + 1)) return (about.nextOr[i] as number) === words.length;
   if (reach !== 'phrase') return false;
   const verb = nextVerb[i + 1] as number;
@@ -267,8 +307,12 @@ function isOnFronted({ words, things }: Described, { start, end, trigger }: Foun
   return isNo(words[start]?.text) || isNo(words[end - 1]?.text);
 }
 
-function backwardStart({ words, previousBreak }: Described, { start }: Found, reach: Reach, limit: number): number {
-  if (reach === 'part') return Math.max(limit, (previousBreak[start] as number) + 1);
+function backwardStart(about: Described, { start }: Found, reach: Reach, limit: number): number {
+  const { words, things, places, verbs } = about;
+  const part = Math.max(limit, (about.previousBreak[start] as number) + 1);
+  // "Left parietal lesion, edema not present": without a verb, what came before made a statement of its own.
+  const isApart = verbs[start] === 0 && !BE.has((words[start] as Word).text) && things[part] !== 0 && places[part] !== 0;
+  if (reach === 'part' || isApart) return part;
   for (let i = start - 1; i >= limit; i--) if ((words[i] as Word).text === 'whose') return i + 1;
   return limit;
 }
@@ -294,7 +338,7 @@ function thingsNamed({ words }: Described, { from, to }: Range): Range[] {
     const { text } = words[i] as Word;
     isProcess ||= PROCESS.test(text);
     // "None of the lesions": the trigger ends before the preposition, or with it.
-    const begin = AT_THINGS.has(text) ? i + 1 : -1;
+    const begin = AT_THINGS.has(text) || (isFinite(text) && !BE.has(text) && !AUXILIARIES.has(text)) ? i + 1 : -1;
     if (begin === -1 || !DEFINITE.has(words[begin]?.text ?? '')) continue;
     const thing = headOf(words, begin + 1, to);
     if (thing === -1) continue;

@@ -49,7 +49,7 @@ const FINDINGS: Record<Finding, RegExp> = {
   enhancement: /^enhanc(?:ement|ements|es|e|ing|ed)$/,
   compression: /^compress(?:ion|ions|ed|es|ing|ive)?$/,
   tumor:
-    /^tumou?r(?:s|al|ous)?$|^neoplas(?:ms?|tic|ia)$|^(?:gli|glioblast|astrocyt|oligodendrogli|gangliogli|mening|ependym|medulloblast|lymph|schwann|carcin|craniopharyngi)oma(?:s|ta|tous)?$|^metasta(?:sis|ses|tic)$|^(?:gbm|lgg|hgg)s?$/,
+    /^tumou?r(?:s|al|ous)?$|^neoplas(?:ms?|tic|ia)$|^(?:gli|glioblast|astrocyt|oligodendrogli|gangliogli|mening|ependym|medulloblast|lymph|schwann|craniopharyngi)oma(?:s|ta|tous)?$|^metasta(?:sis|ses|tic)$|^(?:gbm|lgg|hgg)s?$/,
   mass: /^mass(?:es)?$/,
   lesion: /^lesions?$/,
 };
@@ -61,6 +61,7 @@ export function findingAt(words: readonly Word[], i: number): { finding: Finding
   const { text } = words[i] as Word;
   const next = words[i + 1]?.text ?? '';
   if (FINDINGS.mass.test(text) && /^effects?$/.test(next)) return { finding: 'compression', end: i + 2 };
+  if (/^effac/.test(text) && isNearVentricle(words, i)) return { finding: 'compression', end: i + 1 };
   for (const [finding, pattern] of Object.entries(FINDINGS)) {
     if (!pattern.test(text)) continue;
     if (finding === 'enhancement' && isNoEnhancement(words, i)) return null;
@@ -69,7 +70,14 @@ export function findingAt(words: readonly Word[], i: number): { finding: Finding
   return null;
 }
 
-/** "Non-enhancing", "edema-free", and what is said of images. */
+const NEAR = 6;
+
+/** "Effacement of the ventricle" is its compression; that of sulci is not. */
+function isNearVentricle(words: readonly Word[], i: number): boolean {
+  return words.slice(Math.max(0, i - NEAR), i + NEAR).some(({ text }) => PLACES.ventricle.test(text));
+}
+
+/** "Non-enhancing", and what is said of images. */
 function isNoEnhancement(words: readonly Word[], i: number): boolean {
   const { text } = words[i] as Word;
   const before = words[i - 1]?.text ?? '';

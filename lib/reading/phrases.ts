@@ -8,6 +8,10 @@ interface Part {
   isOptional: boolean;
   /** It may come up to `MOST` times. */
   isRepeated: boolean;
+  /** It is the end of the words, or a punctuation mark, and takes nothing. */
+  isEnd: boolean;
+  /** It must follow, and is no part of the match. */
+  isAhead: boolean;
 }
 
 export interface Phrase<T> {
@@ -19,18 +23,21 @@ const MOST = 4;
 
 /**
  * @param notation parts divided by spaces: alternatives `a|b`, `stem~` for all words that begin so, `$NAME` for the
- *   words of a set; `?` behind a part that may be missing, `*` behind one that may come up to four times or not at all
+ *   words of a set; `?` behind a part that may be missing, `*` behind one that may come up to four times or not at all; `%` at the end for
+ *   the end of the clause or a punctuation mark, `=a|b` at the end for words that must follow and are no part of it
  */
 export function phrase<T>(notation: string, value: T, sets: Record<string, string>): Phrase<T> {
   const parts = notation.split(' ').map((part): Part => {
     const sign = part.at(-1);
     const isRepeated = sign === '*';
     const isOptional = isRepeated || sign === '?';
-    const names = (isOptional ? part.slice(0, -1) : part)
+    const isAhead = sign !== undefined && part.startsWith('=');
+    const names = part
+      .slice(isAhead ? 1 : 0, isOptional ? -1 : undefined)
       .split('|')
       .flatMap((name) => (name.startsWith('$') ? (sets[name.slice(1)] as string).split(' ') : [name]));
     const stems = names.filter((name) => name.endsWith('~')).map((name) => name.slice(0, -1));
-    return { words: new Set(names.filter((name) => !name.endsWith('~'))), stems, isOptional, isRepeated };
+    return { isEnd: part === '%', isAhead, words: new Set(names.filter((name) => !name.endsWith('~'))), stems, isOptional, isRepeated };
   });
   return { parts, value };
 }
@@ -64,6 +71,14 @@ export class Phrasebook<T> {
 function endOf(parts: readonly Part[], words: readonly Word[], at: number): number | null {
   let end = at;
   for (const part of parts) {
+    if (part.isEnd) {
+      if (end < words.length && !(words[end] as Word).isMark) return null;
+      continue;
+    }
+    if (part.isAhead) {
+      if (end >= words.length || !fits(part, (words[end] as Word).text)) return null;
+      continue;
+    }
     const most = part.isRepeated ? MOST : 1;
     let count = 0;
     while (count < most && end < words.length && fits(part, (words[end] as Word).text)) {

@@ -97,7 +97,7 @@ function bothEnd(words: readonly Word[], i: number, report: string): number | nu
   if (/^(?:bilateral(?:ly)?|bilat|b\/l|bihemispher\w*|biparietal|bifrontal|bitemporal|bioccipital|bithalamic)$/.test(text))
     return i + 1;
   if (text === 'bi' && /^hemispher/.test(at(i + 1))) return i + 2;
-  if (text === 'either' && /^(?:side|hemisphere)$/.test(at(i + 1))) return i + 2;
+  if ((text === 'either' || text === 'each') && /^(?:side|hemisphere)$/.test(at(i + 1))) return i + 2;
   if (text === 'the' && at(i + 1) === 'two') {
     const k = at(i + 2) === 'cerebral' ? i + 3 : i + 2;
     return at(k) === 'hemispheres' ? k + 1 : null;

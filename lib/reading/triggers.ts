@@ -19,6 +19,10 @@ export type Reach = 'clause' | 'phrase' | 'noun' | 'part' | 'sentence';
 export interface Trigger {
   before?: [mark: Mark, reach: Reach];
   after?: [mark: Mark, reach: Reach];
+  /** It denies nothing but a noun that denies. */
+  isDoubt?: true;
+  /** It reaches as far as the denial before it does. */
+  isContinued?: true;
   /** A noun: what is denied of it ("the absence of edema is not certain") is denied twice. */
   isNoun?: true;
 }
@@ -32,7 +36,7 @@ const SETS = {
   SIGN: 'evidence sign signs indication indications suggestion hint hints trace traces manifestation manifestations appearance presence',
   CHANGE:
     'change changes increase decrease progression improvement growth regression difference alteration worsening reduction doubt',
-  SHOW: 'shows show showed has have had demonstrates demonstrate reveals reveal exhibits exhibit displays display contains contain',
+  SHOW: 'presents present possesses possess features depicts shows show showed has have had demonstrates demonstrate reveals reveal exhibits exhibit displays display contains contain',
   STUDY: 'study studies examination examinations exam exams mri mr scan scans imaging ct investigation date control comparison report images image',
   BE: 'is are was were be been being remains remain appears appear looks look seems seem',
   GONE: 'disappeared resolved vanished subsided gone cleared regressed',
@@ -59,9 +63,10 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
     [
       'no|without|not $ANY* interval? $CHANGE',
       '$SHOW no $ANY* interval? $CHANGE',
+      '$BE without $ANY* interval? $CHANGE',
       'no|without $ANY* other|new findings',
       'no less|more than',
-      'not only|limited|confined|restricted|just|merely|exclusively|necessarily|surprisingly|unexpectedly|further|certain|sure|uncommon|unusual|unlikely|changed|unchanged|increased|decreased|progressed|improved|altered|larger|smaller|different',
+      'not only|limited|confined|restricted|just|merely|exclusively|necessarily|surprisingly|unexpectedly|further|uncommon|unusual|unlikely|changed|unchanged|increased|decreased|progressed|improved|altered|larger|smaller|different',
       'not $ADVERB* changed|increased|decreased|grown|progressed|improved|resolved|disappeared|vanished|subsided|regressed',
       'not $ADVERB* excluded|excludable|absent|free|negative|ruled|resolved|gone|lacking|missing|denied',
       'not $ADVERB* ruled out',
@@ -85,6 +90,9 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
       'than normal',
     ],
   ],
+  [{ isDoubt: true }, ['not $ADVERB* certain|sure|clear|guaranteed|assured', 'uncertain|unclear|doubtful']],
+  [{ after: ['absent', 'clause'], isContinued: true }, ['nor']],
+  [{ before: ['absent', 'part'], after: ['absent', 'clause'] }, ['none', 'no %', 'no $ANY* $SIGN %']],
   [
     { after: ['absent', 'clause'] },
     [
@@ -94,21 +102,23 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
       'not',
       'never',
       'neither',
-      'nor',
       'nothing',
       'denies|denied|excludes|exclude|excluding',
       'rules|rule|ruling out',
       'fails|fail|failed|failing to',
       'hardly|scarcely any $SIGN* of?',
       'against',
-      'instead of',
-      'rather than',
-      'as opposed to',
     ],
   ],
-  [{ before: ['absent', 'part'], after: ['absent', 'clause'] }, ['none']],
   [{ before: ['normal', 'clause'], after: ['absent', 'clause'] }, ['$SHOW no $ANY* $SIGN* of?', '$SHOW neither']],
-  [{ before: ['normal', 'clause'], after: ['absent', 'phrase'] }, ['$BE $ADVERB* free|devoid of|from']],
+  [{ before: ['normal', 'clause'], after: ['absent', 'phrase'] }, ['$BE $ADVERB* free|devoid of|from', '$BE $ADVERB* without $ANY* $SIGN* of?']],
+  [
+    { before: ['normal', 'clause'], after: ['absent', 'clause'] },
+    [
+      '$BE $ADVERB* not $ADVERB* =involved|affected|dilated|enlarged|widened|compressed|displaced|abnormal|infiltrated|invaded|narrowed|deformed|shifted|swollen|thickened',
+      'does|do|did not $ADVERB* contain|show|have|exhibit|demonstrate|display|reveal|harbor|harbour|present',
+    ],
+  ],
   [
     ABSENT_PHRASE,
     [
@@ -124,6 +134,7 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
       'in the absence of',
       'instead of',
       'rather than',
+      'as opposed to',
     ],
   ],
   [{ after: ['absent', 'phrase'], isNoun: true }, ['absence of', 'lack of', 'disappearance of', 'resolution of', 'exclusion of']],
@@ -134,6 +145,9 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
       'not $ADVERB* to be $SEEN',
       'no longer $ADVERB* $SEEN',
       'nowhere to? be? $SEEN',
+      'not $ADVERB* exist|occur',
+      'not $ADVERB* appear|develop|show %',
+      'not a|the $ANY* feature|finding|component|part',
       'hardly|scarcely $SEEN',
       '$BE $ADVERB* absent|lacking|missing|nil|negative|excluded|unlikely|improbable',
       '$BE $ADVERB* ruled out',
@@ -145,11 +159,13 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
       '$BE $ADVERB* removed|resected|excised',
       'fails|fail|failed to appear|develop|show',
       'if any',
-      '$BE|does|do|has|have not .|;',
+      '$BE|does|do|has|have not %',
     ],
   ],
+  [{ after: ['absent', 'noun'], before: ['absent', 'part'] }, ['resolved|vanished $ADVERB*']],
   [{ before: ['absent', 'part'] }, ['absent|nil|negative|unlikely|improbable|missing|excluded', 'disappeared|vanished', 'removed|resected|excised in|at']],
   // Places and sides with nothing wrong.
+  [{ before: ['normal', 'part'] }, ['$NORMAL|clear|free %', 'within normal limits|range']],
   [NORMAL_NOUN, ['$NORMAL', 'normal $NORMAL', 'normal|usual|regular|unremarkable|appropriate appearance|aspect|signal|configuration|intensity of', 'sparing|spares|spare of?']],
   [
     IS_NORMAL,
@@ -158,15 +174,13 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
       '$BE $ADVERB* $NORMAL',
       '$BE $ADVERB* of|in normal|usual|regular|preserved',
       '$BE $ADVERB* within normal|physiological|the? limits|range|norm',
-      'within normal limits|range',
       '$BE $ADVERB* clear|central|open|unchanged',
-      '$BE $ADVERB* not $ADVERB* involved|affected|dilated|enlarged|widened|compressed|displaced|abnormal|infiltrated|invaded',
+      '$BE $ADVERB* normally|regularly',
       '$SHOW a|an|the|its|their* normal|usual|regular|preserved|unremarkable',
       'retains|retain|maintains|maintain|keeps|keep a|an|the|its|their* normal|usual|regular|shape|signal',
       'of|with normal|regular|usual signal|size|shape|appearance|volume|configuration|width|intensity|morphology|caliber',
     ],
   ],
-  [{ before: ['normal', 'part'] }, ['normal|unremarkable|intact|spared|clear|uninvolved|unaffected', 'free']],
   // Places that something is compared with.
   [
     COMPARED,
@@ -178,7 +192,6 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
       'in contrast to|with',
       'contrasted|contrasting|contrasts|contrast to|with|against',
       'contrasts|contrasting with',
-      'as opposed to',
       'with respect|regard to',
       'in relation to',
       'versus|vs .?',
@@ -195,7 +208,7 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
       'for comparison ,?',
     ],
   ],
-  [NONE, ['less|more|larger|smaller|greater|bigger|fewer than half|usual|expected|one|two|three|once', 'other than', 'contrast media|medium|agent|material|administration|injection', 'than previously|before|expected', 'compared to|with the? prior|previous|earlier|last|initial|preceding|old|former', 'in comparison to|with the? prior|previous|earlier|last|initial|preceding', 'in comparison to|with $STUDY', 'in contrast to|with the? prior|previous|earlier|last', 'relative to the? prior|previous|earlier|last|initial|preceding', 'with respect to the? prior|previous|earlier|last', 'than on|in|at the? prior|previous|earlier|last|initial|preceding', 'prior|previous|earlier|last|preceding|former to?']],
+  [NONE, ['less|more|larger|smaller|greater|bigger|fewer than half|usual|expected|one|two|three|once', 'other than', 'contrast media|medium|agent|material|administration|injection', 'than previously|before|expected', 'compared to|with the? prior|previous|earlier|last|initial|preceding|old|former', 'in comparison to|with the? prior|previous|earlier|last|initial|preceding', 'in comparison to|with $STUDY', 'in contrast to|with the? prior|previous|earlier|last', 'relative to the? prior|previous|earlier|last|initial|preceding', 'with respect to the? prior|previous|earlier|last', 'than on|in|at the? prior|previous|earlier|last|initial|preceding', 'prior to']],
   // What was there once.
   [
     PAST,
@@ -208,7 +221,7 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
       'post $OPERATION of?',
       'post operative? $OPERATION of?',
       'after|following|since|post gross? total|subtotal|partial|complete|surgical* $OPERATION of?',
-      '$OPERATION of',
+      '$OPERATION of|for',
       'removed|resected|excised',
       'formerly|former',
     ],
@@ -229,13 +242,14 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
       'in the event of',
       'for exclusion|evaluation|assessment|confirmation|suspected of?',
       'whether',
-      'would|could show|help|allow|suggest|indicate|be',
+      'would show|help|allow|be',
       'recommend~|advis~|suggested',
       'risk of',
     ],
   ],
   [NONE, ['as if', 'if any', 'even if', 'should be', 'would be consistent|compatible with', 'could|may|might be', 'could|would suggest|indicate|represent']],
   [ALL_ASKED, ['if', 'unless']],
+  [{ before: ['asked', 'clause'], after: ['asked', 'clause'] }, ['would $ADVERB* be? expected|seen|visible|enhance|appear|need|require']],
 ];
 
 export const TRIGGERS = new Phrasebook<Trigger>(

@@ -4,7 +4,7 @@ const setOf = (words: string): ReadonlySet<string> => new Set(words.split(' '));
 
 /** Present tense of the verbs of reports; participles are not among them, because they end no noun phrase. */
 const LEXICAL_VERBS =
-  'show demonstrate reveal exhibit display present contain involve occupy extend lie appear remain seem enhance compress displace reach affect spare suggest indicate represent harbour harbor arise persist resolve maintain retain surround accompany fail deviate differ favour favor traverse infiltrate invade exert develop grow include produce originate abut encase correspond respect lack keep consist continue protrude exceed mimic resemble terminate become depict distort deform narrow efface cross push bulge lead cause give stand bow shift span measure fill touch cover spread encompass exist occur sit project border contact destroy replace underlie carry look point follow regress decrease increase improve worsen progress recur';
+  'show demonstrate reveal exhibit display present contain involve occupy extend lie appear remain seem enhance compress displace reach affect spare suggest indicate represent harbour harbor arise persist resolve maintain retain surround accompany fail deviate differ favour favor traverse infiltrate invade exert develop grow include produce originate abut encase correspond respect lack keep consist continue protrude exceed mimic resemble terminate become depict distort deform narrow efface cross push bulge lead cause give stand bow shift span measure fill touch cover spread encompass exist occur sit project border contact destroy replace underlie carry look point explain account form comprise constitute predominate coexist overlie obliterate erode encroach impinge straddle obscure merge expand thicken undergo need require stay reside vary hold house replace follow regress decrease increase improve worsen progress recur';
 /** Their plural forms are nouns as well. */
 const NOUNS_TOO = setOf(
   'cause measure shift spread bulge bow span cover fill touch look point present border contact project narrow lack increase decrease progress cross lead compress',
@@ -62,7 +62,7 @@ export const isMidline = (word: string): boolean => /^(?:midline|falx|septum|sep
 export const isShift = (word: string): boolean =>
   /^(?:shift|displac|deviat|herniat|push|mov(?:e|es|ed|ing)$|bulg|bow(?:s|ed|ing)?$|tilt|deflect)/.test(word);
 export const isSpread = (word: string): boolean =>
-  /^(?:cross|beyond|across|exten|spread|infiltrat|involv|invad|invasion|reach|grow|continu)/.test(word);
+  /^(?:cross|exten|spread|infiltrat|involv|invad|invasion|reach|grow|continu)/.test(word);
 /** What is not the brain, or has a side for another reason. */
 export const isElsewhere = (word: string): boolean =>
   /^(?:handed\w*|hemipar\w*|hemipleg\w*|hemianop\w*|hemisens\w*|hemisynd\w*|weakness|pals\w+|paresis|seizures?|numbness|arms?|legs?|hands?|f(?:oo|ee)t|limbs?|fac(?:e|ial)|eyes?|ears?|orbit\w*|visual|optic|sinus(?:es)?|maxillary|ethmoid\w*|sphenoid\w*|mastoid\w*|parotid\w*|scalp|skull|calvari\w*|bones?|craniotomy|craniectomy|burr|arter(?:y|ies)|carotid|catheter|shunt|drain|electrode\w*|neck|shoulder|tympanic)$/.test(
