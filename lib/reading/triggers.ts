@@ -45,7 +45,6 @@ const SETS = {
   NORMAL: 'normal unremarkable intact preserved uninvolved unaffected spared regular inconspicuous symmetric symmetrical healthy age-appropriate',
 };
 
-const ABSENT: Trigger = { after: ['absent', 'clause'] };
 const ABSENT_PHRASE: Trigger = { after: ['absent', 'phrase'] };
 const WAS_ABSENT: Trigger = { before: ['absent', 'clause'] };
 const NONE: Trigger = {};
