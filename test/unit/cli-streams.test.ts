@@ -39,6 +39,7 @@ function shell(args: readonly string[], rest: string, before = ''): Promise<Outc
 }
 
 const SHORT = ['--model', TINY_MODEL, '--max-new-tokens', '8', '--skull-strip', 'none'];
+const TRAIN = ['train', '--phase', '2b', '--epochs', '1', '--batch-size', '2'];
 /** A command of every kind, its arguments, and its status where all is well with the streams. */
 const COMMANDS: [name: string, args: () => string[], status: number][] = [
   ['help', () => ['--help'], 0],
@@ -50,10 +51,10 @@ const COMMANDS: [name: string, args: () => string[], status: number][] = [
   ['dataset check of nothing', () => ['dataset', 'check', path('absent.jsonl')], 1],
   ['dataset build of nothing', () => ['dataset', 'build', '--healthy', path('absent'), '--out', path('m.jsonl')], 1],
   ['dataset show of nothing', () => ['dataset', 'show', path('absent.jsonl'), '--out', path('show')], 1],
-  ['train of nothing', () => ['train', '--model', path('absent'), '--data', path('absent'), '--out', path('run')], 1],
+  ['train of nothing', () => [...TRAIN, '--model', path('absent'), '--data', path('absent'), '--out', path('run')], 1],
   ['evaluate of nothing', () => ['evaluate', '--model', path('m'), '--data', path('absent'), '--out', path('e')], 1],
   ['init of nothing', () => ['init', '--vision', path('v'), '--language', path('l'), '--out', path('i')], 1],
-  ['import of nothing', () => ['import', path('absent'), '--out', path('imported')], 1],
+  ['import of nothing', () => ['import', '--from', path('p'), '--vision', path('v'), '--language', path('l'), '--out', path('o')], 1],
   ['doctor', () => ['doctor'], 0],
   ['metrics', () => ['metrics', '--references', path('texts.jsonl'), '--hypotheses', path('texts.jsonl')], 0],
   ['score', () => ['score', SAMPLE, '--model', TINY_MODEL, '--report', path('report.txt'), '--skull-strip', 'none'], 0],
