@@ -74,6 +74,7 @@ function isOnTwoSides(clauses: readonly ReadClause[], report: string): boolean {
   };
   const sides = aboutSides(clauses, report);
   let isPlural = false;
+  let seen: ReadClause | null = null;
   for (const [k, { clause, side }] of sides.entries()) {
     if (side.about !== 'lesion') continue;
     if (side.kind === 'crossing' || side.kind === 'other-half' || reachesOver(clause, side.from)) return false;
@@ -81,12 +82,18 @@ function isOnTwoSides(clauses: readonly ReadClause[], report: string): boolean {
     const next = sides[k + 1];
     const end = next?.clause === clause ? next.side.from : clause.words.length;
     note(lobes[side.kind], clause, side, end);
-    isPlural ||= clause.words.some(({ text }, i) => LESIONS.test(text) && isSaid(clause, i));
+    isPlural ||= clause !== seen && namesLesions(clause);
+    seen = clause;
   }
   const { left, right } = lobes;
   if (!left.isNamed || !right.isNamed) return false;
-  const isApart = left.places.size > 0 && right.places.size > 0 && [...left.places].every((place) => !right.places.has(place));
+  const isApart =
+    left.places.size > 0 && right.places.size > 0 && [...left.places].every((place) => !right.places.has(place));
   return isPlural || isApart || (left.hasOwn && right.hasOwn);
+}
+
+function namesLesions(clause: ReadClause): boolean {
+  return clause.words.some(({ text }, i) => LESIONS.test(text) && isSaid(clause, i));
 }
 
 function note(lobes: Lobes, { words }: ReadClause, { to }: SideAbout, end: number): void {
@@ -99,6 +106,7 @@ const REACHES = /^(?:exten|spread|cross|reach|grow|continu|infiltrat)/;
 
 /** "Extends into the right lobe": what lies there belongs to the lesion. */
 function reachesOver({ words }: ReadClause, from: number): boolean {
-  for (let i = from - 1; i >= 0 && i >= from - MOST_MODIFIERS; i--) if (REACHES.test((words[i] as Word).text)) return true;
+  for (let i = from - 1; i >= 0 && i >= from - MOST_MODIFIERS; i--)
+    if (REACHES.test((words[i] as Word).text)) return true;
   return false;
 }

@@ -96,7 +96,9 @@ const DIGITS = 3;
 export function shown(metric: Metric): string {
   if ('unavailable' in metric) return 'n/a';
   const [low, high] = metric.ci95;
-  return metric.n < 2 ? metric.mean.toFixed(DIGITS) : `${metric.mean.toFixed(DIGITS)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
+  return metric.n < 2
+    ? metric.mean.toFixed(DIGITS)
+    : `${metric.mean.toFixed(DIGITS)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
 }
 
 /** Rates of errors, and which is better. */
@@ -217,13 +219,14 @@ function comparisonTables({ rows, comparisons }: EvaluationResults): Table[] {
   const controls = new Set(rows.filter(({ kind }) => kind === 'control').map(({ name }) => name));
   const table = (subset: Comparison['subset']): Table => ({
     title: `Paired bootstrap, ${subset} cases: difference [95 % interval], two-sided p, not corrected for the number of tests`,
-    head: ['First minus second', ...COMPARED.map(([head]) => head)],
+    head: ['First', 'minus second', ...COMPARED.map(([head]) => head)],
     rows: comparisons
       .filter((item) => item.subset === subset && !(controls.has(item.first) && controls.has(item.second)))
       .map((item) => ({
         isControl: controls.has(item.second),
         cells: [
-          { text: `${item.first} minus ${item.second}` },
+          { text: item.first },
+          { text: item.second },
           ...COMPARED.map(([, pick]) => ({ text: shownDifference(pick(item)) })),
         ],
       })),

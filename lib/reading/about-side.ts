@@ -104,9 +104,13 @@ function aboutSide(facts: Facts, side: SideWords, topic: Topic): About {
   const noun = nounOf(words, to);
   if (noun.some(isElsewhere) && !noun.some(isTissue)) return 'other';
   if (!isPlaceSaid(clause, from) && !isCompared(clause, from)) return 'negated';
-  if (kind === 'crossing') return facts.hasShift && !isTissue((words[from - 1] as Word | undefined)?.text ?? '') && isShifted(facts, from) ? 'midline' : tissue(facts, from, []);
+  if (kind === 'crossing')
+    return facts.hasShift && !isTissue((words[from - 1] as Word | undefined)?.text ?? '') && isShifted(facts, from)
+      ? 'midline'
+      : tissue(facts, from, []);
   const mentioned = words.slice(from, to).map(({ text }) => text);
-  if (noun.some(isVentricle) || mentioned.some(isVentricle)) return isBesideVentricle(facts, side, noun) ? tissue(facts, from, noun) : 'ventricle';
+  if (noun.some(isVentricle) || mentioned.some(isVentricle))
+    return isBesideVentricle(facts, side, noun) ? tissue(facts, from, noun) : 'ventricle';
   if (kind === 'other-half' && facts.hasShift && isShifted(facts, from)) return 'midline';
   if (kind === 'other-half') return isReached(facts, from) ? tissue(facts, from, noun) : 'contralateral';
   if (isDirection(facts, side, noun)) return facts.hasVentricle && !facts.hasMidline ? 'ventricle' : 'midline';
@@ -114,7 +118,13 @@ function aboutSide(facts: Facts, side: SideWords, topic: Topic): About {
   const isBare = !noun.some(isBrain) && !noun.some(isTissue);
   const isOfVentricle = (facts.lastVentricle[from] as number) > (facts.lastMidline[from] as number);
   if (isBare && facts.hasMidline && facts.hasShift && !facts.hasLesion) return isOfVentricle ? 'ventricle' : 'midline';
-  if (isBare && hasLesionBefore && isOfVentricle && isNearest(facts, from) && !isBeside(facts, facts.lastVentricle[from] as number))
+  if (
+    isBare &&
+    hasLesionBefore &&
+    isOfVentricle &&
+    isNearest(facts, from) &&
+    !isBeside(facts, facts.lastVentricle[from] as number)
+  )
     return 'ventricle';
   if (isBare && !hasLesionBefore && (facts.hasVentricle || (topic.isVentricle && !facts.hasThing))) return 'ventricle';
   return tissue(facts, from, noun);
@@ -141,13 +151,19 @@ const LONGEST_NOUN = 8;
 function nounOf(words: readonly Word[], to: number): string[] {
   let i = to;
   // "The right side of the ventricle".
-  if (HALVES.test(words[i]?.text ?? '') && words[i + 1]?.text === 'of') i += DETERMINERS.has(words[i + 2]?.text ?? '') ? 3 : 2;
+  if (HALVES.test(words[i]?.text ?? '') && words[i + 1]?.text === 'of')
+    i += DETERMINERS.has(words[i + 2]?.text ?? '') ? 3 : 2;
   const noun: string[] = [];
   for (; i < words.length && noun.length < LONGEST_NOUN; i++) {
     const { text, isMark, isJoined } = words[i] as Word;
     if (isMark || isFinite(text) || PREPOSITIONS.has(text) || LISTS.has(text)) break;
     if (/^(?:which|that|is|being)$/.test(text)) break;
-    if (!isJoined && /(?:ed|ing)$/.test(text) && !/^(?:enhancing|infiltrating|sided|handed|restricted|thickened|swollen)$/.test(text)) break;
+    if (
+      !isJoined &&
+      /(?:ed|ing)$/.test(text) &&
+      !/^(?:enhancing|infiltrating|sided|handed|restricted|thickened|swollen)$/.test(text)
+    )
+      break;
     if (/^compress|^displac|^deform|^distort/.test(text)) break;
     noun.push(text);
   }
@@ -169,16 +185,23 @@ function isExtent({ words, lastThing, lastEdema }: Facts, from: number): boolean
 const LONGEST_EXTENT = 6;
 
 const BESIDE = new Set(
-  'around about beside near adjacent along alongside abutting next within inside in at into close lining bordering surrounding reaches reaching touches touching by to'.split(' '),
+  'around about beside near adjacent along alongside abutting next within inside in at into close lining bordering surrounding reaches reaching touches touching by to'.split(
+    ' ',
+  ),
 );
 const VENTRICLE_PARTS =
   /^(?:the|a|of|both|left|right|lateral|anterior|posterior|inferior|superior|frontal|occipital|temporal|third|fourth|horns?|body|bodies|atrium|atria|trigone|wall|margin|angle|roof|floor|edge|region|ependyma|level|side|part|to|from|and|,)$/;
 
 /** Whether a lesion lies in or beside the ventricle whose side it is. What happens to a ventricle says no lesion's side. */
-function isBesideVentricle({ words, lastThing, lastLesion, lastEdema, hasMidline, hasShift }: Facts, { from }: SideWords, noun: readonly string[]): boolean {
+function isBesideVentricle(
+  { words, lastThing, lastLesion, lastEdema, hasMidline, hasShift }: Facts,
+  { from }: SideWords,
+  noun: readonly string[],
+): boolean {
   const ventricle = noun.findIndex(isVentricle);
   if (ventricle !== -1 && noun.slice(ventricle + 1).some((text) => isThing(text, undefined))) return true;
-  if ((lastThing[from] === -1 && lastLesion[from] === -1 && lastEdema[from] === -1) || (hasMidline && hasShift)) return false;
+  if ((lastThing[from] === -1 && lastLesion[from] === -1 && lastEdema[from] === -1) || (hasMidline && hasShift))
+    return false;
   return isBeside({ words }, from);
 }
 
@@ -198,13 +221,22 @@ const LONGEST_CHAIN = 12;
 function isEffect(words: readonly Word[], at: number): boolean {
   for (let i = at - 1, steps = 0; i >= 0 && steps < LONGEST_CHAIN; i--, steps++) {
     const { text } = words[i] as Word;
-    if (/^(?:compress|deform|displac|effac|dilat|enlarg|narrow|squeez|push|press|effects?$|asymmetr|alter|flatten|distort|collaps|widen|expan|chang|shape|size|volume|trap|entrap|shift|prominen|ruptur)/.test(text)) return true;
+    if (
+      /^(?:compress|deform|displac|effac|dilat|enlarg|narrow|squeez|push|press|effects?$|asymmetr|alter|flatten|distort|collaps|widen|expan|chang|shape|size|volume|trap|entrap|shift|prominen|ruptur)/.test(
+        text,
+      )
+    )
+      return true;
     if (isThing(text, words[i + 1]?.text) || isEdema(text)) return false;
   }
   return false;
 }
 
-const INTO = new Set('in into to of within on onto through reaches reaching involves involving affects affecting invades occupies toward towards and'.split(' '));
+const INTO = new Set(
+  'in into to of within on onto through reaches reaching involves involving affects affecting invades occupies toward towards and'.split(
+    ' ',
+  ),
+);
 
 /** "Extends into the contralateral hemisphere": something is there. */
 function isReached({ words, hasThing }: Facts, from: number): boolean {
@@ -218,7 +250,10 @@ function isDirection(facts: Facts, { from, to }: SideWords, noun: readonly strin
   const text = (words[from] as Word).text;
   if (words[from]?.isJoined && words[from - 1]?.text === 'to') return true;
   if (words[to]?.isJoined && words[to]?.text === 'to') return true;
-  if (/wards?$/.test(text)) return !(facts.lastSpread[from] as number >= 0 && (facts.lastSpread[from] as number) > (facts.lastShift[from] as number));
+  if (/wards?$/.test(text))
+    return !(
+      (facts.lastSpread[from] as number) >= 0 && (facts.lastSpread[from] as number) > (facts.lastShift[from] as number)
+    );
   if (isShift(noun[0] ?? '')) return true;
   if (noun.some(isBrain) || noun.some(isTissue)) return false;
   const before = words[from - 1]?.text === 'the' ? from - 2 : from - 1;

@@ -278,7 +278,8 @@ function nounEnd({ words }: Described, begin: number, limit: number): number {
   let hasHead = false;
   for (let i = begin; i < limit; i++) {
     const { text, isMark } = words[i] as Word;
-    if (isFinite(text) || PARTICIPLES.has(text) || /^\d/.test(text) || (isMark && text !== '&' && text !== '/')) return i;
+    if (isFinite(text) || PARTICIPLES.has(text) || /^\d/.test(text) || (isMark && text !== '&' && text !== '/'))
+      return i;
     if (LISTS.has(text) && hasHead) return i;
     if (PREPOSITIONS.has(text) && !STATIC.has(text) && text !== 'from') return i;
     hasHead ||= HEADS.test(text);
@@ -311,7 +312,8 @@ function backwardStart(about: Described, { start }: Found, reach: Reach, limit: 
   const { words, things, places, verbs } = about;
   const part = Math.max(limit, (about.previousBreak[start] as number) + 1);
   // "Left parietal lesion, edema not present": without a verb, what came before made a statement of its own.
-  const isApart = verbs[start] === 0 && !BE.has((words[start] as Word).text) && things[part] !== 0 && places[part] !== 0;
+  const isApart =
+    verbs[start] === 0 && !BE.has((words[start] as Word).text) && things[part] !== 0 && places[part] !== 0;
   if (reach === 'part' || isApart) return part;
   for (let i = start - 1; i >= limit; i--) if ((words[i] as Word).text === 'whose') return i + 1;
   return limit;
@@ -326,7 +328,9 @@ function setMarks({ marks }: ReadClause, about: Described, mark: Mark, { from, t
   }
 }
 
-const AT_THINGS = new Set('of in on at around near within inside by from surrounding beside to between about along'.split(' '));
+const AT_THINGS = new Set(
+  'of in on at around near within inside by from surrounding beside to between about along'.split(' '),
+);
 const PROCESS = /^(?:exten|spread|inva|infiltrat|involve|cross|progress|growth)/;
 const MOST_MODIFIERS = 6;
 

@@ -14,7 +14,8 @@ const PLACES: Record<Exclude<Place, 'periventricular'>, RegExp> = {
   ventricle: /^(?:intra|bi|supra)?ventric(?:les?|ular)$|^horns?$/,
 };
 /** A lobe's name in these is none. */
-const PART_OF_OTHERS = /^(?:horns?|bones?|sinus(?:es)?|scalp|craniotomy|craniectomy|burr|skull|calvari\w*|arter(?:y|ies))$/;
+const PART_OF_OTHERS =
+  /^(?:horns?|bones?|sinus(?:es)?|scalp|craniotomy|craniectomy|burr|skull|calvari\w*|arter(?:y|ies))$/;
 /** "Frontal and occipital horns": between a lobe's name and what it is a part of. */
 const BETWEEN = /^(?:frontal|temporal|occipital|parietal|posterior|anterior|inferior|superior|and|or|,)$/;
 /** "Temporal evolution" is no lobe. */

@@ -37,7 +37,14 @@ export function phrase<T>(notation: string, value: T, sets: Record<string, strin
       .split('|')
       .flatMap((name) => (name.startsWith('$') ? (sets[name.slice(1)] as string).split(' ') : [name]));
     const stems = names.filter((name) => name.endsWith('~')).map((name) => name.slice(0, -1));
-    return { isEnd: part === '%', isAhead, words: new Set(names.filter((name) => !name.endsWith('~'))), stems, isOptional, isRepeated };
+    return {
+      isEnd: part === '%',
+      isAhead,
+      words: new Set(names.filter((name) => !name.endsWith('~'))),
+      stems,
+      isOptional,
+      isRepeated,
+    };
   });
   return { parts, value };
 }

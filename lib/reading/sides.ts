@@ -52,7 +52,8 @@ function halfOf(words: readonly Word[], i: number, report: string): 'left' | 'ri
   if (word === undefined) return null;
   if (LEFT.test(word.text)) return isVerb(words, i) ? null : 'left';
   if (RIGHT.test(word.text)) return isAdverb(words, i) ? null : 'right';
-  if ((word.text === 'l' || word.text === 'r') && isInitial(words, i, report)) return word.text === 'l' ? 'left' : 'right';
+  if ((word.text === 'l' || word.text === 'r') && isInitial(words, i, report))
+    return word.text === 'l' ? 'left' : 'right';
   return null;
 }
 
@@ -67,12 +68,16 @@ function isVerb(words: readonly Word[], i: number): boolean {
 function isAdverb(words: readonly Word[], i: number): boolean {
   const next = words[i + 1]?.text ?? '';
   if (/^(?:away|now|after|before)$/.test(next)) return true;
-  return /^(?:next|above|below|behind|beneath|beside|at|up|through|in|on)$/.test(next) && !isNominal(words[i - 1]?.text);
+  return (
+    /^(?:next|above|below|behind|beneath|beside|at|up|through|in|on)$/.test(next) && !isNominal(words[i - 1]?.text)
+  );
 }
 
 /** Before a side that stands as a noun, or ends a predicate of place. */
 function isNominal(before: string | undefined): boolean {
-  return /^(?:the|on|to|and|or|of|from|than|bilateral|is|lies|located|situated|seen|left|not|far|both|more|side)$/.test(before ?? '');
+  return /^(?:the|on|to|and|or|of|from|than|bilateral|is|lies|located|situated|seen|left|not|far|both|more|side)$/.test(
+    before ?? '',
+  );
 }
 
 /** "R frontal", "(L)", "R > L": a capital that stands for a side. */
@@ -83,7 +88,9 @@ function isInitial(words: readonly Word[], i: number, report: string): boolean {
   if (before === '(' && next === ')') return true;
   if (isBrain(next) || /^(?:sided?|hemispheric|sided|mca|aca|pca|mass|lesion|tumou?r|glioma)$/.test(next)) return true;
   if (MORE.has(next) || MORE.has(before)) return true;
-  return /^(?:or|and|side)$/.test(next) || /^(?:or|and)$/.test(before) || (before === 'the' && isPlaceWord(words[i - 2]));
+  return (
+    /^(?:or|and|side)$/.test(next) || /^(?:or|and)$/.test(before) || (before === 'the' && isPlaceWord(words[i - 2]))
+  );
 }
 
 function isPlaceWord(word: Word | undefined): boolean {
@@ -94,7 +101,9 @@ function isPlaceWord(word: Word | undefined): boolean {
 function bothEnd(words: readonly Word[], i: number, report: string): number | null {
   const { text } = words[i] as Word;
   const at = (k: number) => words[k]?.text ?? '';
-  if (/^(?:bilateral(?:ly)?|bilat|b\/l|bihemispher\w*|biparietal|bifrontal|bitemporal|bioccipital|bithalamic)$/.test(text))
+  if (
+    /^(?:bilateral(?:ly)?|bilat|b\/l|bihemispher\w*|biparietal|bifrontal|bitemporal|bioccipital|bithalamic)$/.test(text)
+  )
     return i + 1;
   if (text === 'bi' && /^hemispher/.test(at(i + 1))) return i + 2;
   if ((text === 'either' || text === 'each') && /^(?:side|hemisphere)$/.test(at(i + 1))) return i + 2;

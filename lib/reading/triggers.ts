@@ -37,12 +37,14 @@ const SETS = {
   CHANGE:
     'change changes increase decrease progression improvement growth regression difference alteration worsening reduction doubt',
   SHOW: 'presents present possesses possess features depicts shows show showed has have had demonstrates demonstrate reveals reveal exhibits exhibit displays display contains contain',
-  STUDY: 'study studies examination examinations exam exams mri mr scan scans imaging ct investigation date control comparison report images image',
+  STUDY:
+    'study studies examination examinations exam exams mri mr scan scans imaging ct investigation date control comparison report images image',
   BE: 'is are was were be been being remains remain appears appear looks look seems seem',
   GONE: 'disappeared resolved vanished subsided gone cleared regressed',
   OPERATION:
     'resection excision removal extirpation craniotomy craniectomy lobectomy evacuation debulking surgery operation',
-  NORMAL: 'normal unremarkable intact preserved uninvolved unaffected spared regular inconspicuous symmetric symmetrical healthy age-appropriate',
+  NORMAL:
+    'normal unremarkable intact preserved uninvolved unaffected spared regular inconspicuous symmetric symmetrical healthy age-appropriate',
 };
 
 const ABSENT_PHRASE: Trigger = { after: ['absent', 'phrase'] };
@@ -110,7 +112,10 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
     ],
   ],
   [{ before: ['normal', 'clause'], after: ['absent', 'clause'] }, ['$SHOW no $ANY* $SIGN* of?', '$SHOW neither']],
-  [{ before: ['normal', 'clause'], after: ['absent', 'phrase'] }, ['$BE $ADVERB* free|devoid of|from', '$BE $ADVERB* without $ANY* $SIGN* of?']],
+  [
+    { before: ['normal', 'clause'], after: ['absent', 'phrase'] },
+    ['$BE $ADVERB* free|devoid of|from', '$BE $ADVERB* without $ANY* $SIGN* of?'],
+  ],
   [
     { before: ['normal', 'clause'], after: ['absent', 'clause'] },
     [
@@ -136,7 +141,10 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
       'as opposed to',
     ],
   ],
-  [{ after: ['absent', 'phrase'], isNoun: true }, ['absence of', 'lack of', 'disappearance of', 'resolution of', 'exclusion of']],
+  [
+    { after: ['absent', 'phrase'], isNoun: true },
+    ['absence of', 'lack of', 'disappearance of', 'resolution of', 'exclusion of'],
+  ],
   [
     WAS_ABSENT,
     [
@@ -162,10 +170,25 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
     ],
   ],
   [{ after: ['absent', 'noun'], before: ['absent', 'part'] }, ['resolved|vanished $ADVERB*']],
-  [{ before: ['absent', 'part'] }, ['absent|nil|negative|unlikely|improbable|missing|excluded', 'disappeared|vanished', 'removed|resected|excised in|at']],
+  [
+    { before: ['absent', 'part'] },
+    [
+      'absent|nil|negative|unlikely|improbable|missing|excluded',
+      'disappeared|vanished',
+      'removed|resected|excised in|at',
+    ],
+  ],
   // Places and sides with nothing wrong.
   [{ before: ['normal', 'part'] }, ['$NORMAL|clear|free %', 'within normal limits|range']],
-  [NORMAL_NOUN, ['$NORMAL', 'normal $NORMAL', 'normal|usual|regular|unremarkable|appropriate appearance|aspect|signal|configuration|intensity of', 'sparing|spares|spare of?']],
+  [
+    NORMAL_NOUN,
+    [
+      '$NORMAL',
+      'normal $NORMAL',
+      'normal|usual|regular|unremarkable|appropriate appearance|aspect|signal|configuration|intensity of',
+      'sparing|spares|spare of?',
+    ],
+  ],
   [
     IS_NORMAL,
     [
@@ -207,7 +230,23 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
       'for comparison ,?',
     ],
   ],
-  [NONE, ['less|more|larger|smaller|greater|bigger|fewer than half|usual|expected|one|two|three|once', 'other than', 'contrast media|medium|agent|material|administration|injection', 'than previously|before|expected', 'compared to|with the? prior|previous|earlier|last|initial|preceding|old|former', 'in comparison to|with the? prior|previous|earlier|last|initial|preceding', 'in comparison to|with $STUDY', 'in contrast to|with the? prior|previous|earlier|last', 'relative to the? prior|previous|earlier|last|initial|preceding', 'with respect to the? prior|previous|earlier|last', 'than on|in|at the? prior|previous|earlier|last|initial|preceding', 'prior to']],
+  [
+    NONE,
+    [
+      'less|more|larger|smaller|greater|bigger|fewer than half|usual|expected|one|two|three|once',
+      'other than',
+      'contrast media|medium|agent|material|administration|injection',
+      'than previously|before|expected',
+      'compared to|with the? prior|previous|earlier|last|initial|preceding|old|former',
+      'in comparison to|with the? prior|previous|earlier|last|initial|preceding',
+      'in comparison to|with $STUDY',
+      'in contrast to|with the? prior|previous|earlier|last',
+      'relative to the? prior|previous|earlier|last|initial|preceding',
+      'with respect to the? prior|previous|earlier|last',
+      'than on|in|at the? prior|previous|earlier|last|initial|preceding',
+      'prior to',
+    ],
+  ],
   // What was there once.
   [
     PAST,
@@ -226,8 +265,22 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
     ],
   ],
   [{ after: ['past', 'noun'] }, ['prior', 'previous']],
-  [{ after: ['past', 'sentence'] }, ['prior|previous|earlier|last|initial|outside $STUDY showed|shows|demonstrated|revealed|described|reported|had']],
-  [NONE, ['status post|s/p radiation|radiotherapy|chemotherapy|biopsy|irradiation|treatment|therapy|gamma', 's/p radiation|radiotherapy|chemotherapy|biopsy', 'prior|previous|earlier|last $STUDY', 'no prior|previous', 'previously|formerly $SEEN', 'previously|formerly described|known|reported|mentioned|treated|documented', '$OPERATION cavity|margin|margins|site|bed|defect']],
+  [
+    { after: ['past', 'sentence'] },
+    ['prior|previous|earlier|last|initial|outside $STUDY showed|shows|demonstrated|revealed|described|reported|had'],
+  ],
+  [
+    NONE,
+    [
+      'status post|s/p radiation|radiotherapy|chemotherapy|biopsy|irradiation|treatment|therapy|gamma',
+      's/p radiation|radiotherapy|chemotherapy|biopsy',
+      'prior|previous|earlier|last $STUDY',
+      'no prior|previous',
+      'previously|formerly $SEEN',
+      'previously|formerly described|known|reported|mentioned|treated|documented',
+      '$OPERATION cavity|margin|margins|site|bed|defect',
+    ],
+  ],
   // What is asked for, or may come.
   [
     ASKED,
@@ -246,9 +299,23 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
       'risk of',
     ],
   ],
-  [NONE, ['as if', 'if any', 'even if', 'should be', 'would be consistent|compatible with', 'could|may|might be', 'could|would suggest|indicate|represent']],
+  [
+    NONE,
+    [
+      'as if',
+      'if any',
+      'even if',
+      'should be',
+      'would be consistent|compatible with',
+      'could|may|might be',
+      'could|would suggest|indicate|represent',
+    ],
+  ],
   [ALL_ASKED, ['if', 'unless']],
-  [{ before: ['asked', 'clause'], after: ['asked', 'clause'] }, ['would $ADVERB* be? expected|seen|visible|enhance|appear|need|require']],
+  [
+    { before: ['asked', 'clause'], after: ['asked', 'clause'] },
+    ['would $ADVERB* be? expected|seen|visible|enhance|appear|need|require'],
+  ],
 ];
 
 export const TRIGGERS = new Phrasebook<Trigger>(

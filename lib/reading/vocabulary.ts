@@ -53,12 +53,15 @@ export const isThing = (word: string, next: string | undefined): boolean =>
   isLesion(word, next) && !/^(?:signal|abnormal|enhanc|restrict)/.test(word);
 export const isEdema = (word: string): boolean => /^o?edema|^swell|^swollen/.test(word);
 export const isVentricle = (word: string): boolean =>
-  /^(?:(?:intra|bi|supra)?ventric(?:le|les|ular)|ventriculomegaly|horns?|atria|atrium|trigones?|hydroceph\w*)$/.test(word);
+  /^(?:(?:intra|bi|supra)?ventric(?:le|les|ular)|ventriculomegaly|horns?|atria|atrium|trigones?|hydroceph\w*)$/.test(
+    word,
+  );
 export const isBrain = (word: string): boolean =>
   /^(?:lobes?|lobar|hemispher\w*|frontal|parietal|temporal|occipital|insula\w*|gangli\w*|thalam\w*|cerebell\w*|cerebr\w*|callos\w*|capsul\w*|matter|cortex|cortic\w*|gyr[iu]s?|radiata|semiovale|hippocamp\w*|pons|pontine|brain\w*|midbrain|peduncl\w*|uncus|operculum|cingul\w*|amygdal\w*|putamen|caudate|pallid\w*|vermis|vertex|convexity|poles?|subcortical|periventricular|opercular|peri\w+al|(?:fronto|parieto|temporo|occipito)\w*)$/.test(
     word,
   );
-export const isMidline = (word: string): boolean => /^(?:midline|falx|septum|septal|pineal|subfalcine|interhemispheric)$/.test(word);
+export const isMidline = (word: string): boolean =>
+  /^(?:midline|falx|septum|septal|pineal|subfalcine|interhemispheric)$/.test(word);
 export const isShift = (word: string): boolean =>
   /^(?:shift|displac|deviat|herniat|push|mov(?:e|es|ed|ing)$|bulg|bow(?:s|ed|ing)?$|tilt|deflect)/.test(word);
 export const isSpread = (word: string): boolean =>

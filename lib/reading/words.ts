@@ -12,7 +12,8 @@ export interface Word {
 }
 
 /** Abbreviations with a slash, numbers, words (with an apostrophe's part), and every other mark by itself. */
-const WORD = /\b(?:w\/o|w\/|s\/p|h\/o|r\/o|c\/w|b\/l)(?![\p{L}\d])|\d+(?:[.,]\d+)*|\p{L}[\p{L}\d]*(?:['’]\p{L}+)?|[^\s\p{L}]/giu;
+const WORD =
+  /\b(?:w\/o|w\/|s\/p|h\/o|r\/o|c\/w|b\/l)(?![\p{L}\d])|\d+(?:[.,]\d+)*|\p{L}[\p{L}\d]*(?:['’]\p{L}+)?|[^\s\p{L}]/giu;
 const NOT = /^(\p{L}+?)(n['’]t|(?<=^can)not)$/iu;
 const HYPHEN = /^[-\u2010\u2011]$/;
 

@@ -54,7 +54,11 @@ const COMMANDS: [name: string, args: () => string[], status: number][] = [
   ['train of nothing', () => [...TRAIN, '--model', path('absent'), '--data', path('absent'), '--out', path('run')], 1],
   ['evaluate of nothing', () => ['evaluate', '--model', path('m'), '--data', path('absent'), '--out', path('e')], 1],
   ['init of nothing', () => ['init', '--vision', path('v'), '--language', path('l'), '--out', path('i')], 1],
-  ['import of nothing', () => ['import', '--from', path('p'), '--vision', path('v'), '--language', path('l'), '--out', path('o')], 1],
+  [
+    'import of nothing',
+    () => ['import', '--from', path('p'), '--vision', path('v'), '--language', path('l'), '--out', path('o')],
+    1,
+  ],
   ['doctor', () => ['doctor'], 0],
   ['metrics', () => ['metrics', '--references', path('texts.jsonl'), '--hypotheses', path('texts.jsonl')], 0],
   ['score', () => ['score', SAMPLE, '--model', TINY_MODEL, '--report', path('report.txt'), '--skull-strip', 'none'], 0],

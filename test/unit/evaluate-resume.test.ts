@@ -7,9 +7,9 @@ import { digestCheckpoint } from '../../dist/checkpoint';
 import { selectCases } from '../../dist/evaluate/cases';
 import { runEvaluation } from '../../dist/evaluate/evaluate';
 import { generateModels } from '../../dist/evaluate/generate-models';
+import { namesSeveralLesions } from '../../lib/evaluate/focality';
 import { lesionsOf } from '../../lib/evaluate/lesions';
 import { fileStems, modelNames } from '../../lib/evaluate/model-names';
-import { namesSeveralLesions } from '../../lib/evaluate/focality';
 import { TINY_MODEL } from '../support/cli';
 import { CASES, type FakeModel, fakeModels, readResults, writeCases } from '../support/evaluation';
 
