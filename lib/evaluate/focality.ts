@@ -2,7 +2,7 @@
 import { aboutSides, type SideAbout } from '../reading/about-side';
 import { isSaid, type ReadClause, readContext } from '../reading/context';
 import { placesIn } from '../reading/entities';
-import { isFinite, PREPOSITIONS } from '../reading/vocabulary';
+import { isFiniteVerb, PREPOSITIONS } from '../reading/vocabulary';
 import type { Word } from '../reading/words';
 
 const COUNTS =
@@ -54,7 +54,7 @@ function endsIn(words: readonly Word[], begin: number, noun: RegExp): number {
   for (let i = begin; i < Math.min(words.length, begin + MOST_MODIFIERS); i++) {
     const { text, isMark } = words[i] as Word;
     if (noun.test(text)) return i;
-    if (isMark || isFinite(text) || PREPOSITIONS.has(text)) return -1;
+    if (isMark || isFiniteVerb(text) || PREPOSITIONS.has(text)) return -1;
   }
   return -1;
 }

@@ -6,7 +6,7 @@ import {
   isBrain,
   isEdema,
   isElsewhere,
-  isFinite,
+  isFiniteVerb,
   isLesion,
   isMidline,
   isShift,
@@ -91,7 +91,7 @@ function factsOf(clause: ReadClause): Facts {
     lastEdema,
     lastShift,
     lastSpread: last(isSpread),
-    lastVerb: last(isFinite),
+    lastVerb: last(isFiniteVerb),
     lastVentricle,
     lastMidline,
   };
@@ -156,7 +156,7 @@ function nounOf(words: readonly Word[], to: number): string[] {
   const noun: string[] = [];
   for (; i < words.length && noun.length < LONGEST_NOUN; i++) {
     const { text, isMark, isJoined } = words[i] as Word;
-    if (isMark || isFinite(text) || PREPOSITIONS.has(text) || LISTS.has(text)) break;
+    if (isMark || isFiniteVerb(text) || PREPOSITIONS.has(text) || LISTS.has(text)) break;
     if (/^(?:which|that|is|being)$/.test(text)) break;
     if (
       !isJoined &&

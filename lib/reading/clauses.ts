@@ -1,5 +1,5 @@
 /** A sentence in clauses: what a word is about is seldom said beyond them. */
-import { DETERMINERS, FRONTED, isEdema, isFinite, isLesion, LISTS } from './vocabulary';
+import { BREAKS, DETERMINERS, FRONTED, isEdema, isFiniteVerb, isLesion, isSideOrPlace, LISTS } from './vocabulary';
 import type { Word } from './words';
 
 export interface Clause {
@@ -17,9 +17,6 @@ const BEGINNERS = new Set(
 /** The word before and after which these begin a clause. */
 const EXCEPTIONS = new Set(['except', 'excepting', 'besides', 'apart', 'aside', 'other', 'save', 'exception']);
 const RELATIVES = new Set(['which', 'who', 'whose', 'whom', 'where', 'whereby']);
-const BREAKS = new Set([',', '(', ')', ':', '–', '—', '[', ']']);
-const SIDES = /^(?:left|right|bilateral|bilat|both|l|r|lt|rt)$/;
-const PLACE = /lob|hemispher|front|pariet|tempor|occip|cerebell|thalam|insul|gangli/;
 const SUBJECTS = new Set('there it they no neither none'.split(' '));
 
 /** Divides at conjunctions, and at commas and "and" where the next part makes a statement of its own. */
@@ -60,9 +57,9 @@ function newState(start: number, isException: boolean): State {
 function note(state: State, words: readonly Word[], i: number): void {
   const { text } = words[i] as Word;
   if (i === state.start) state.isFronted = FRONTED.has(text);
-  state.hasVerb ||= isFinite(text);
+  state.hasVerb ||= isFiniteVerb(text);
   state.hasThing ||= isLesion(text, words[i + 1]?.text) || isEdema(text);
-  state.hasPlace ||= SIDES.test(text) || PLACE.test(text);
+  state.hasPlace ||= isSideOrPlace(text);
 }
 
 function beginsException(words: readonly Word[], i: number): boolean {
@@ -78,7 +75,7 @@ function beginsException(words: readonly Word[], i: number): boolean {
 function isBeginner(words: readonly Word[], i: number): boolean {
   const text = (words[i] as Word).text;
   if (text === 'yet' || text === 'still')
-    return words[i - 1]?.text === ',' && !isFinite(words[i + 1]?.text ?? '') && text === 'yet';
+    return words[i - 1]?.text === ',' && !isFiniteVerb(words[i + 1]?.text ?? '') && text === 'yet';
   if (text === 'where' || text === 'when' || text === 'once') return isBreak(words[i - 1]);
   return BEGINNERS.has(text);
 }
@@ -102,7 +99,7 @@ function lookAhead(words: readonly Word[]): Ahead {
   ];
   for (let i = words.length - 1; i >= 0; i--) {
     const { text } = words[i] as Word;
-    verb[i] = isFinite(text) ? i : (verb[i + 1] as number);
+    verb[i] = isFiniteVerb(text) ? i : (verb[i + 1] as number);
     list[i] = LISTS.has(text) ? i : (list[i + 1] as number);
     end[i] = BREAKS.has(text) || isBeginner(words, i) ? i : (end[i + 1] as number);
   }

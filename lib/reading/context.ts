@@ -2,16 +2,17 @@
  * What a report says of each of its words: the scopes of its triggers, after NegEx and ConText. A trigger marks words
  * before or behind it up to the end of its clause, or nearer, where a terminator stands. The rules: docs/metrics.md.
  */
+import { type ClauseFacts, factsOf, type Range } from './clause-facts';
 import { clausesOf } from './clauses';
+import { thingsNamed } from './things-named';
 import { isTitle, type Mark, type Reach, TRIGGERS, type Trigger } from './triggers';
 import {
+  AUXILIARIES,
   BE,
-  DEFINITE,
+  BREAKS,
   DEGREES,
   DETERMINERS,
-  isEdema,
-  isFinite,
-  isThing,
+  isFiniteVerb,
   LISTS,
   PARTICIPLES,
   PREPOSITIONS,
@@ -24,7 +25,7 @@ export interface ReadClause {
   words: readonly Word[];
   /** Of the sentence it stands in, from 0. */
   sentence: number;
-  /** Bits of `MARKS`, for each word. */
+  /** For each word the bits of its marks. */
   marks: Uint8Array;
 }
 
@@ -67,7 +68,7 @@ interface Found {
 /** @returns marks that go on to the end of the sentence */
 function markClause(clause: ReadClause): number {
   const found = triggersOf(clause.words);
-  const clauseInfo = describe(clause.words);
+  const facts = factsOf(clause.words);
   const cancelled = doubleNegations(found);
   continueReaches(found, clause.words);
   let carried = 0;
@@ -79,28 +80,28 @@ function markClause(clause: ReadClause): number {
     const [mark, ownReach] = item.trigger.after;
     const reach = item.reach ?? ownReach;
     const limit = reach === 'sentence' ? sentenceEnd : (last[mark] ?? clause.words.length);
-    const to = forwardEnd(clauseInfo, item, { mark, reach, limit });
+    const to = forwardEnd(facts, item, { mark, reach, limit });
     if (reach === 'sentence') sentenceEnd = item.start;
     last[mark] = item.start;
     // "Compared with the left lesion", "symmetric lesions": things are there.
-    if ((mark === 'compared' || mark === 'normal') && namesThing(clauseInfo, { from: item.end, to })) continue;
-    setMarks(clause, clauseInfo, mark, { from: item.end, to });
+    if ((mark === 'compared' || mark === 'normal') && namesThing(facts, { from: item.end, to })) continue;
+    setMarks(clause, mark, { from: item.end, to });
     if (reach === 'sentence') carried |= BITS[mark];
   }
-  const [first] = found.filter((item) => isOnFronted(clauseInfo, item));
-  if (first !== undefined) setMarks(clause, clauseInfo, 'normal', { from: 0, to: first.start });
+  const [first] = found.filter((item) => isOnFronted(facts, item));
+  if (first !== undefined) setMarks(clause, 'normal', { from: 0, to: first.start });
   const done: Partial<Record<Mark, number>> = {};
   for (const item of found) {
     if (item.trigger.before === undefined || cancelled.has(item)) continue;
     const [mark, reach] = item.trigger.before;
-    const range = { from: backwardStart(clauseInfo, item, reach, done[mark] ?? 0), to: item.start };
+    const range = { from: backwardStart(facts, item, reach, done[mark] ?? 0), to: item.start };
     done[mark] = item.end;
     // "The lesion in the left lobe is unchanged": a lesion's place is not a normal one; but "with the right lobe normal".
-    if (mark === 'normal' && hasSaidThing(clause, clauseInfo, range)) {
-      range.from = Math.max(range.from, (clauseInfo.previousWith[item.start] as number) + 1);
-      if (hasSaidThing(clause, clauseInfo, range)) continue;
+    if (mark === 'normal' && hasSaidThing(clause, facts, range)) {
+      range.from = Math.max(range.from, (facts.previousWith[item.start] as number) + 1);
+      if (hasSaidThing(clause, facts, range)) continue;
     }
-    setMarks(clause, clauseInfo, mark, range);
+    setMarks(clause, mark, range);
   }
   return carried;
 }
@@ -143,64 +144,8 @@ function doubleNegations(found: readonly Found[]): Set<Found> {
   return cancelled;
 }
 
-/** What the scopes of a clause ask for again and again, counted once. */
-interface Described {
-  words: readonly Word[];
-  /** How many finite verbs stand before each word. */
-  verbs: Int32Array;
-  things: Int32Array;
-  /** The next comma or bracket, the next finite verb, the next "or" and the next list word, from each word on. */
-  nextBreak: Int32Array;
-  nextVerb: Int32Array;
-  nextOr: Int32Array;
-  nextList: Int32Array;
-  previousBreak: Int32Array;
-  previousWith: Int32Array;
-  places: Int32Array;
-}
-
-const BREAKS = new Set([',', '(', ')', ':', '–', '—', '[', ']']);
-const PLACE = /^(?:left|right|bilateral|both)$|lob|hemispher|front|pariet|tempor|occip|cerebell|thalam|insul|gangli/;
-
-function describe(words: readonly Word[]): Described {
-  const count = (is: (i: number) => boolean) => {
-    const counts = new Int32Array(words.length + 1);
-    for (let i = 0; i < words.length; i++) counts[i + 1] = (counts[i] as number) + (is(i) ? 1 : 0);
-    return counts;
-  };
-  const next = (is: (text: string) => boolean) => {
-    const places = new Int32Array(words.length + 1).fill(words.length);
-    for (let i = words.length - 1; i >= 0; i--) places[i] = is((words[i] as Word).text) ? i : (places[i + 1] as number);
-    return places;
-  };
-  const textAt = (i: number) => (words[i] as Word).text;
-  const previousBreak = new Int32Array(words.length + 1).fill(-1);
-  const previousWith = new Int32Array(words.length + 1).fill(-1);
-  for (let i = 0; i < words.length; i++) previousWith[i + 1] = textAt(i) === 'with' ? i : (previousWith[i] as number);
-  // A colon divides a title from what is said of it, which is one part.
-  for (let i = 0; i < words.length; i++)
-    previousBreak[i + 1] = BREAKS.has(textAt(i)) && textAt(i) !== ':' ? i : (previousBreak[i] as number);
-  return {
-    words,
-    verbs: count((i) => isFinite(textAt(i))),
-    things: count((i) => isThing(textAt(i), words[i + 1]?.text) || isEdema(textAt(i))),
-    places: count((i) => PLACE.test(textAt(i))),
-    nextBreak: next((text) => BREAKS.has(text)),
-    nextVerb: next(isFinite),
-    nextOr: next((text) => text === 'or' || text === 'nor'),
-    nextList: next((text) => LISTS.has(text)),
-    previousBreak,
-    previousWith,
-  };
-}
-
-interface Range {
-  from: number;
-  to: number;
-}
-
 function forwardEnd(
-  about: Described,
+  about: ClauseFacts,
   { start, end }: Found,
   { mark, reach, limit }: { mark: Mark; reach: Reach; limit: number },
 ): number {
@@ -213,10 +158,12 @@ function forwardEnd(
   for (let i = end; i < limit; i++) {
     const { text } = words[i] as Word;
     const next = words[i + 1]?.text ?? '';
-    if (isFinite(text) && i > own && !(i > end && isFinite((words[i - 1] as Word).text)) && allowed-- <= 0) return i;
+    if (isFiniteVerb(text) && i > own && !(i > end && isFiniteVerb((words[i - 1] as Word).text)) && allowed-- <= 0)
+      return i;
     if ((text === 'that' || text === 'which') && i > end) allowed++;
     if (BREAKS.has(text) && endsAtBreak(about, i, reach)) return i;
-    if (text === 'and' && (isFinite(next) || next === 'a' || next === 'an' || isDegreeAhead(about, i + 1))) return i;
+    if (text === 'and' && (isFiniteVerb(next) || next === 'a' || next === 'an' || isDegreeAhead(about, i + 1)))
+      return i;
     if (isTerminator(words, i, mark)) return i;
     if (reach === 'phrase' && i > end && PARTICIPLES.has(text)) return i;
     // "A mass without edema in the left lobe": the place is the mass's.
@@ -234,13 +181,11 @@ function isParticipleAt(words: readonly Word[], start: number, end: number): boo
   const before = words[start - 1]?.text ?? '';
   if (before === 'and' || before === ',') return true;
   if (!/(?:ing|ed)$/.test(words[end]?.text ?? '')) return false;
-  return !BE.has(before) && !isFinite(before);
+  return !BE.has(before) && !isFiniteVerb(before);
 }
 
-const AUXILIARIES = new Set('do does did can could may might will would should must'.split(' '));
-
 /** How many finite verbs belong to what is denied: its own, if it stands behind. */
-function verbsWithin({ words, verbs }: Described, start: number): number {
+function verbsWithin({ words, verbs }: ClauseFacts, start: number): number {
   if (AUXILIARIES.has(words[start - 1]?.text ?? '')) return 1;
   return (verbs[start] as number) > 0 ? 0 : 1;
 }
@@ -256,7 +201,7 @@ function isTerminator(words: readonly Word[], i: number, mark: Mark): boolean {
 }
 
 /** "no edema, a small lesion": what follows the comma is said, unless a list goes on. */
-function endsAtBreak(about: Described, i: number, reach: Reach): boolean {
+function endsAtBreak(about: ClauseFacts, i: number, reach: Reach): boolean {
   const { words, nextVerb, nextBreak, nextList } = about;
   const next = words[i + 1]?.text ?? '';
   if ((words[i] as Word).text === ')') return true;
@@ -267,18 +212,18 @@ function endsAtBreak(about: Described, i: number, reach: Reach): boolean {
   return verb < (nextBreak[i + 1] as number) && (nextList[i + 1] as number) > verb;
 }
 
-function isDegreeAhead({ words, nextOr }: Described, i: number): boolean {
+function isDegreeAhead({ words, nextOr }: ClauseFacts, i: number): boolean {
   return DEGREES.has(words[i]?.text ?? '') && nextOr[i] === words.length;
 }
 
 const HEADS = /^(?:lobes?|hemispheres?|tissues?|brain|matter|parenchyma|sides?|structures?)$/;
 
 /** A noun phrase: to its end, over "and" where a modifier is shared. */
-function nounEnd({ words }: Described, begin: number, limit: number): number {
+function nounEnd({ words }: ClauseFacts, begin: number, limit: number): number {
   let hasHead = false;
   for (let i = begin; i < limit; i++) {
     const { text, isMark } = words[i] as Word;
-    if (isFinite(text) || PARTICIPLES.has(text) || /^\d/.test(text) || (isMark && text !== '&' && text !== '/'))
+    if (isFiniteVerb(text) || PARTICIPLES.has(text) || /^\d/.test(text) || (isMark && text !== '&' && text !== '/'))
       return i;
     if (LISTS.has(text) && hasHead) return i;
     if (PREPOSITIONS.has(text) && !STATIC.has(text) && text !== 'from') return i;
@@ -287,11 +232,11 @@ function nounEnd({ words }: Described, begin: number, limit: number): number {
   return Math.max(limit, begin);
 }
 
-function namesThing({ things }: Described, { from, to }: Range): boolean {
+function namesThing({ things }: ClauseFacts, { from, to }: Range): boolean {
   return (things[to] as number) > (things[from] as number);
 }
 
-function hasSaidThing(clause: ReadClause, about: Described, range: Range): boolean {
+function hasSaidThing(clause: ReadClause, about: ClauseFacts, range: Range): boolean {
   if (!namesThing(about, range)) return false;
   for (let i = range.from; i < range.to; i++)
     if ((about.things[i + 1] as number) > (about.things[i] as number) && isSaid(clause, i)) return true;
@@ -299,7 +244,7 @@ function hasSaidThing(clause: ReadClause, about: Described, range: Range): boole
 }
 
 /** "In the left lobe there is no mass": the place stands before, and nothing is there. */
-function isOnFronted({ words, things }: Described, { start, end, trigger }: Found): boolean {
+function isOnFronted({ words, things }: ClauseFacts, { start, end, trigger }: Found): boolean {
   if (trigger.after?.[0] !== 'absent' || trigger.after[1] !== 'clause' || start === 0) return false;
   const first = (words[0] as Word).text;
   if (!STATIC.has(first) && first !== 'throughout') return false;
@@ -308,7 +253,7 @@ function isOnFronted({ words, things }: Described, { start, end, trigger }: Foun
   return isNo(words[start]?.text) || isNo(words[end - 1]?.text);
 }
 
-function backwardStart(about: Described, { start }: Found, reach: Reach, limit: number): number {
+function backwardStart(about: ClauseFacts, { start }: Found, reach: Reach, limit: number): number {
   const { words, things, places, verbs } = about;
   const part = Math.max(limit, (about.previousBreak[start] as number) + 1);
   // "Left parietal lesion, edema not present": without a verb, what came before made a statement of its own.
@@ -319,58 +264,11 @@ function backwardStart(about: Described, { start }: Found, reach: Reach, limit: 
   return limit;
 }
 
-function setMarks({ marks }: ReadClause, about: Described, mark: Mark, { from, to }: Range): void {
-  const kept = mark === 'absent' ? thingsNamed(about, { from, to }) : [];
+function setMarks({ words, marks }: ReadClause, mark: Mark, { from, to }: Range): void {
+  const kept = mark === 'absent' ? thingsNamed(words, { from, to }) : [];
   let begin = from;
   for (const range of [...kept, { from: to, to }]) {
     for (let i = begin; i < range.from; i++) marks[i] = (marks[i] as number) | BITS[mark];
     begin = range.to;
   }
-}
-
-const AT_THINGS = new Set(
-  'of in on at around near within inside by from surrounding beside to between about along'.split(' '),
-);
-const PROCESS = /^(?:exten|spread|inva|infiltrat|involve|cross|progress|growth)/;
-const MOST_MODIFIERS = 6;
-
-/** "No necrosis in the left lesion": what is named as a known thing is there, and so is its place. */
-function thingsNamed({ words }: Described, { from, to }: Range): Range[] {
-  const named: Range[] = [];
-  let isProcess = false;
-  for (let i = from; i < to; i++) {
-    const { text } = words[i] as Word;
-    isProcess ||= PROCESS.test(text);
-    // "None of the lesions": the trigger ends before the preposition, or with it.
-    const begin = AT_THINGS.has(text) || (isFinite(text) && !BE.has(text) && !AUXILIARIES.has(text)) ? i + 1 : -1;
-    if (begin === -1 || !DEFINITE.has(words[begin]?.text ?? '')) continue;
-    const thing = headOf(words, begin + 1, to);
-    if (thing === -1) continue;
-    const end = isProcess ? thing + 1 : placeEnd(words, thing + 1, to);
-    named.push({ from: i, to: end });
-    i = end - 1;
-  }
-  return named;
-}
-
-function headOf(words: readonly Word[], begin: number, to: number): number {
-  for (let i = begin; i < Math.min(to, begin + MOST_MODIFIERS); i++) {
-    const { text, isMark } = words[i] as Word;
-    if (isThing(text, words[i + 1]?.text) || isEdema(text)) return i;
-    if (isMark || PREPOSITIONS.has(text) || isFinite(text)) return -1;
-  }
-  return -1;
-}
-
-/** The end of "in the left frontal lobe" behind a thing. */
-function placeEnd(words: readonly Word[], begin: number, to: number): number {
-  let i = begin;
-  while (i < to && STATIC.has((words[i] as Word).text)) {
-    i++;
-    while (i < to && !(words[i] as Word).isMark && !PREPOSITIONS.has((words[i] as Word).text)) {
-      if (isFinite((words[i] as Word).text) || BE.has((words[i] as Word).text)) return i;
-      i++;
-    }
-  }
-  return i;
 }

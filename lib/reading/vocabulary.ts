@@ -21,8 +21,10 @@ const FINITE = new Set([
     .filter((verb) => !NO_VERBS.has(verb)),
   ...LEXICAL_VERBS.split(' ').filter((verb) => !NOUNS_TOO.has(verb)),
 ]);
-export const isFinite = (word: string): boolean => FINITE.has(word);
+export const isFiniteVerb = (word: string): boolean => FINITE.has(word);
 export const BE = setOf('is are was were be been being appears appear remains remain looks look seems seem');
+
+export const AUXILIARIES = setOf('do does did can could may might will would should must');
 
 export const PREPOSITIONS = setOf(
   'in on at of within inside around about near beside between by from to toward towards into onto through throughout along across over under above below behind beneath beyond against after before during with without for upon adjacent via despite',
@@ -34,6 +36,8 @@ export const FRONTED = setOf(
 /** Where something lies, not whither it goes. */
 export const STATIC = setOf('in within of at on inside');
 export const DEFINITE = setOf('the this these that those its their');
+/** Marks that divide a sentence. */
+export const BREAKS = setOf(', ( ) : – — [ ]');
 export const DETERMINERS = setOf('the this these that those its their a an');
 export const LISTS = setOf('and or nor & / as well plus');
 export const PARTICIPLES = setOf(
@@ -69,5 +73,10 @@ export const isSpread = (word: string): boolean =>
 /** What is not the brain, or has a side for another reason. */
 export const isElsewhere = (word: string): boolean =>
   /^(?:handed\w*|hemipar\w*|hemipleg\w*|hemianop\w*|hemisens\w*|hemisynd\w*|weakness|pals\w+|paresis|seizures?|numbness|arms?|legs?|hands?|f(?:oo|ee)t|limbs?|fac(?:e|ial)|eyes?|ears?|orbit\w*|visual|optic|sinus(?:es)?|maxillary|ethmoid\w*|sphenoid\w*|mastoid\w*|parotid\w*|scalp|skull|calvari\w*|bones?|craniotomy|craniectomy|burr|arter(?:y|ies)|carotid|catheter|shunt|drain|electrode\w*|neck|shoulder|tympanic)$/.test(
+    word,
+  );
+/** Some word of where something is: enough to make a noun phrase with a lesion a statement. */
+export const isSideOrPlace = (word: string): boolean =>
+  /^(?:left|right|bilateral|bilat|both|l|r|lt|rt)$|lob|hemispher|front|pariet|tempor|occip|cerebell|thalam|insul|gangli/.test(
     word,
   );

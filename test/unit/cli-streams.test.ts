@@ -135,6 +135,6 @@ test('what is printed arrives whole, through a slow pipe and in a file', async (
   await shell(args, `| { sleep 1; cat >'${path('slow.txt')}'; }`);
   await shell(args, `>'${path('file.txt')}'`);
   const text = readFileSync(path('file.txt'), 'utf8');
-  expect(text).toMatch(/^Usage: brain3d report[^]*\n$/);
+  expect(text).toMatch(/^Usage: brain3d report[\s\S]*\n$/);
   expect(readFileSync(path('slow.txt'), 'utf8')).toBe(text);
 });

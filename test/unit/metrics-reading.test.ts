@@ -6,6 +6,10 @@ import { HEALTHY_REPORTS } from '../../lib/dataset/healthy-reports';
 import { extractLaterality } from '../../lib/dataset/laterality';
 import { namesSeveralLesions } from '../../lib/evaluate/focality';
 import { extractStrict, findMentions } from '../../lib/metrics/clinical-strict';
+import { SplitMix64 } from '../../lib/rng';
+import { Draws } from '../../lib/simulate/draws';
+import { type Findings, LOBES, type Lobe } from '../../lib/simulate/findings';
+import { writeReport } from '../../lib/simulate/report-text';
 import { ROOT } from '../support/cli';
 import { CATEGORIES, measure, PARTS, readSentences } from '../support/clinical-sentences';
 
@@ -54,6 +58,44 @@ itReal('reads the sides of published reports (skipped where ../shared/real is no
   expect([right, reports.length]).toEqual([55, 56]);
 });
 
+/** Stratifying by side must not change: what simulated reports say is known. */
+test('simulated reports are read as what they were written from', () => {
+  const random = new SplitMix64(5);
+  const pick = <T>(items: readonly T[]): T => items[Math.floor(random.uniform() * items.length)] as T;
+  const some = (): Lobe[] => [...new Set([pick(LOBES), pick(LOBES)])];
+  const degrees = [null, 'mild', 'moderate', 'marked'] as const;
+  for (let seed = 0; seed < 1000; seed++) {
+    const laterality = pick(['left', 'right', 'bilateral', 'unknown'] as const);
+    const [left, right] = [some(), some()];
+    const findings: Findings = {
+      laterality,
+      lobes: laterality === 'bilateral' ? [...new Set([...left, ...right])] : left,
+      lobesBySide: { left, right },
+      edemaLobes: pick([[], some()]),
+      edema: pick(['mild', 'moderate', 'marked'] as const),
+      necrosis: pick(degrees),
+      multifocal: pick([true, false]),
+      crossesCallosum: laterality === 'bilateral' && pick([true, false]),
+      compression: { left: pick(degrees), right: pick(degrees) },
+      midlineShift: pick([null, 'left', 'right'] as const),
+      volumesMm3: { necrosis: 0, edema: 0, enhancing: 0, left: 0, right: 0 },
+    };
+    const report = writeReport(findings, new Draws(new SplitMix64(seed)));
+    const { side, pathology } = extractStrict(report);
+    const isCompressed = findings.compression.left !== null || findings.compression.right !== null;
+    expect([report, side, ...['necrosis', 'compression', 'edema', 'lesion'].map((name) => pathology.has(name))]).toEqual([
+      report,
+      laterality,
+      findings.necrosis !== null,
+      isCompressed,
+      true,
+      true,
+    ]);
+    // A lesion of both hemispheres may be several in words.
+    if (laterality !== 'bilateral') expect([report, namesSeveralLesions(report)]).toEqual([report, findings.multifocal]);
+  }
+});
+
 describe('any text', () => {
   const PIECES =
     'no,not,without,left,right,both,frontal lobe,ventricle,lesion,edema,the,and,or,is,seen,than,(,),",",.,:,-,\n,absent,normal,if,which,with,history of,contralateral,midline,shift,R,>,nor,mass effect'
@@ -65,7 +107,7 @@ describe('any text', () => {
       fc.string({ unit: 'binary', maxLength: 200 }),
       fc.array(fc.constantFrom(...PIECES, ','), { maxLength: 60 }).map((words) => words.join(' ')),
     );
-    fc.assert(
+    void fc.assert(
       fc.property(texts, (text) => {
         for (const { start, end } of findMentions(text)) expect(end).toBeGreaterThan(start);
         for (const { start, text: words } of extractLaterality(text).evidence)
