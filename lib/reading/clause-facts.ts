@@ -1,5 +1,5 @@
 /** What the scopes of a clause ask for again and again, counted once, so that reading stays linear. */
-import { BREAKS, isEdema, isFiniteVerb, isSideOrPlace, isThing, LISTS } from './vocabulary';
+import { BREAKS, isCompression, isEdema, isFiniteVerb, isSideOrPlace, isThing, LISTS } from './vocabulary';
 import type { Word } from './words';
 
 /** Words of a clause, from `from` up to `to`. */
@@ -45,7 +45,7 @@ export function factsOf(words: readonly Word[]): ClauseFacts {
   return {
     words,
     verbs: count((i) => isFiniteVerb(textAt(i))),
-    things: count((i) => isThing(textAt(i), words[i + 1]?.text) || isEdema(textAt(i))),
+    things: count((i) => isThing(textAt(i), words[i + 1]?.text) || isEdema(textAt(i)) || isCompression(textAt(i))),
     places: count((i) => isSideOrPlace(textAt(i))),
     nextBreak: next((text) => BREAKS.has(text)),
     nextVerb: next(isFiniteVerb),

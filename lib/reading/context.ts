@@ -152,13 +152,21 @@ function forwardEnd(
   const { words } = about;
   if (reach === 'sentence') return Math.max(limit, end);
   if (reach === 'noun') return nounEnd(about, end, limit);
-  let allowed = reach === 'clause' && !isParticipleAt(words, start, end) ? verbsWithin(about, start) : 0;
-  const own = VERBAL.has((words[start] as Word).text) ? end + 1 : -1;
+  const isInNoun = isParticipleAt(words, start, end);
+  let allowed = reach === 'clause' && !isInNoun ? verbsWithin(about, start, end) : 0;
+  const isVerbal = VERBAL.has((words[start] as Word).text) || VERBAL.has((words[end - 1] as Word).text);
+  const own = isVerbal && !isInNoun ? end + 1 : -1;
   const isHung = reach === 'phrase' && (about.things[start] as number) > 0 && about.places[start] === 0;
   for (let i = end; i < limit; i++) {
     const { text } = words[i] as Word;
     const next = words[i + 1]?.text ?? '';
-    if (isFiniteVerb(text) && i > own && !(i > end && isFiniteVerb((words[i - 1] as Word).text)) && allowed-- <= 0)
+    if (
+      isFiniteVerb(text) &&
+      i > own &&
+      words[i - 1]?.text !== 'to' &&
+      !(i > end && isFiniteVerb((words[i - 1] as Word).text)) &&
+      allowed-- <= 0
+    )
       return i;
     if ((text === 'that' || text === 'which') && i > end) allowed++;
     if (BREAKS.has(text) && endsAtBreak(about, i, reach)) return i;
@@ -185,9 +193,9 @@ function isParticipleAt(words: readonly Word[], start: number, end: number): boo
 }
 
 /** How many finite verbs belong to what is denied: its own, if it stands behind. */
-function verbsWithin({ words, verbs }: ClauseFacts, start: number): number {
+function verbsWithin({ words, verbs }: ClauseFacts, start: number, end: number): number {
   if (AUXILIARIES.has(words[start - 1]?.text ?? '')) return 1;
-  return (verbs[start] as number) > 0 ? 0 : 1;
+  return (verbs[end] as number) > 0 ? 0 : 1;
 }
 
 const WITH_BEFORE = new Set(['associated', 'consistent', 'compatible', 'along', 'together', 'or', 'in', 'conform']);
@@ -243,10 +251,13 @@ function hasSaidThing(clause: ReadClause, about: ClauseFacts, range: Range): boo
   return false;
 }
 
+/** Before the setting of a clause. */
+const OPENERS = new Set('and but while whereas although though however so'.split(' '));
+
 /** "In the left lobe there is no mass": the place stands before, and nothing is there. */
 function isOnFronted({ words, things }: ClauseFacts, { start, end, trigger }: Found): boolean {
   if (trigger.after?.[0] !== 'absent' || trigger.after[1] !== 'clause' || start === 0) return false;
-  const first = (words[0] as Word).text;
+  const first = words.find(({ text, isMark }) => !isMark && !OPENERS.has(text))?.text ?? '';
   if (!STATIC.has(first) && first !== 'throughout') return false;
   if (things[start] !== 0) return false;
   const isNo = (text: string | undefined) => text === 'no' || text === 'nothing' || text === 'neither';

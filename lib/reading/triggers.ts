@@ -1,5 +1,6 @@
 /**
- * The phrases that change what is said of the words near them, after NegEx (Chapman 2001) and ConText (Harkema 2009).
+ * The phrases that change what is said of the words near them, after NegEx and ConText
+ * [NEGEX].
  * docs/metrics.md has the rules.
  */
 import { Phrasebook, phrase } from './phrases';
@@ -48,7 +49,8 @@ const SETS = {
 };
 
 const ABSENT_PHRASE: Trigger = { after: ['absent', 'phrase'] };
-const WAS_ABSENT: Trigger = { before: ['absent', 'clause'] };
+/** "Edema is not seen in the left lobe": nothing is there, either. */
+const WAS_ABSENT: Trigger = { before: ['absent', 'clause'], after: ['absent', 'noun'] };
 const NONE: Trigger = {};
 const NORMAL_NOUN: Trigger = { after: ['normal', 'noun'] };
 const IS_NORMAL: Trigger = { before: ['normal', 'clause'] };
@@ -169,14 +171,10 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
       '$BE|does|do|has|have not %',
     ],
   ],
-  [{ after: ['absent', 'noun'], before: ['absent', 'part'] }, ['resolved|vanished $ADVERB*']],
+  [{ after: ['absent', 'noun'], before: ['absent', 'part'] }, ['resolved|vanished $ADVERB*', 'absent']],
   [
     { before: ['absent', 'part'] },
-    [
-      'absent|nil|negative|unlikely|improbable|missing|excluded',
-      'disappeared|vanished',
-      'removed|resected|excised in|at',
-    ],
+    ['nil|negative|unlikely|improbable|missing|excluded', 'disappeared|vanished', 'removed|resected|excised in|at'],
   ],
   // Places and sides with nothing wrong.
   [{ before: ['normal', 'part'] }, ['$NORMAL|clear|free %', 'within normal limits|range']],

@@ -56,6 +56,7 @@ export const isLesion = (word: string, next: string | undefined): boolean =>
 export const isThing = (word: string, next: string | undefined): boolean =>
   isLesion(word, next) && !/^(?:signal|abnormal|enhanc|restrict)/.test(word);
 export const isEdema = (word: string): boolean => /^o?edema|^swell|^swollen/.test(word);
+export const isCompression = (word: string): boolean => /^(?:compress|effac)/.test(word);
 export const isVentricle = (word: string): boolean =>
   /^(?:(?:intra|bi|supra)?ventric(?:le|les|ular)|ventriculomegaly|horns?|atria|atrium|trigones?|hydroceph\w*)$/.test(
     word,

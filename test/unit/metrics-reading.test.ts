@@ -83,16 +83,14 @@ test('simulated reports are read as what they were written from', () => {
     const report = writeReport(findings, new Draws(new SplitMix64(seed)));
     const { side, pathology } = extractStrict(report);
     const isCompressed = findings.compression.left !== null || findings.compression.right !== null;
-    expect([report, side, ...['necrosis', 'compression', 'edema', 'lesion'].map((name) => pathology.has(name))]).toEqual([
+    expect([
       report,
-      laterality,
-      findings.necrosis !== null,
-      isCompressed,
-      true,
-      true,
-    ]);
+      side,
+      ...['necrosis', 'compression', 'edema', 'lesion'].map((name) => pathology.has(name)),
+    ]).toEqual([report, laterality, findings.necrosis !== null, isCompressed, true, true]);
     // A lesion of both hemispheres may be several in words.
-    if (laterality !== 'bilateral') expect([report, namesSeveralLesions(report)]).toEqual([report, findings.multifocal]);
+    if (laterality !== 'bilateral')
+      expect([report, namesSeveralLesions(report)]).toEqual([report, findings.multifocal]);
   }
 });
 
@@ -139,6 +137,6 @@ describe('any text', () => {
     };
     read(1 << 13);
     // Eight times as long: quadratic time would be 64 times as much.
-    expect(read(1 << 16) / read(1 << 13)).toBeLessThan(32);
+    expect(read(1 << 16) / read(1 << 13)).toBeLessThan(40);
   });
 });
