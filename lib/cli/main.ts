@@ -16,6 +16,7 @@ import { addPreprocess } from './preprocess';
 import { addReport } from './report';
 import { addScore } from './score';
 import { addSimulate } from './simulate';
+import { guardStreams, writeErr, writeOut } from './streams';
 import { addTrain } from './train';
 
 /** In the order in which help lists them. */
@@ -44,12 +45,15 @@ const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
 export async function main(argv: string[]): Promise<void> {
   const controller = new AbortController();
   stopOnSignals(controller);
-  stopOnBrokenPipe();
+  guardStreams();
   try {
     await createProgram(controller.signal).parseAsync(argv);
   } catch (error) {
     // After a signal its status is already set, and what failed is only what was interrupted.
-    if (!controller.signal.aborted) process.exitCode = explain(error);
+    if (controller.signal.aborted) return;
+    const status = explain(error);
+    // Help that could not be written has set its status already.
+    if (status !== 0) process.exitCode = status;
   }
 }
 
@@ -59,7 +63,11 @@ function createProgram(signal: AbortSignal): Command {
     .version(packageVersion())
     .addHelpText('after', `\nbrain3d COMMAND --help explains a command and shows examples.\n${DISCLAIMER}`)
     // Inherited by the commands, which is why they are added afterwards.
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'brain3d: ')) })
+    .configureOutput({
+      writeOut,
+      writeErr,
+      outputError: (text, write) => write(text.replace(/^error: /, 'brain3d: ')),
+    })
     .exitOverride();
   for (const add of COMMANDS) add(program, signal);
   return program;
@@ -73,7 +81,7 @@ function explain(failure: unknown): number {
   const isUsage = isUsageError(error);
   const code = (error as { code?: unknown }).code ?? (isUsage ? 'BRAIN3D_USAGE' : undefined);
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`brain3d: ${printable(message)}${code === undefined ? '' : ` [${code}]`}\n`);
+  writeErr(`brain3d: ${printable(message)}${code === undefined ? '' : ` [${code}]`}\n`);
   if (process.env.BRAIN3D_DEBUG === '1') console.error(error);
   return isUsage ? USAGE : FAILURE;
 }
@@ -90,16 +98,8 @@ function stopOnSignals(controller: AbortController): void {
     process.on(name, () => {
       if (controller.signal.aborted) process.exit(status);
       process.exitCode = status;
-      process.stderr.write('\nbrain3d: stopping; once more to exit at once\n');
+      writeErr('\nbrain3d: stopping; once more to exit at once\n');
       controller.abort(new Brain3DError('BRAIN3D_CANCELLED', `stopped by ${name}`));
     });
   }
-}
-
-/** Whoever reads stdout has seen enough, as `head` has: no failure, and nobody to tell. */
-function stopOnBrokenPipe(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(0);
-  });
 }

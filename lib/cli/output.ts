@@ -1,12 +1,13 @@
 /** What goes where: results to stdout, everything else to stderr. */
 import { styleText } from 'node:util';
 import { snakeCase } from '../spelling';
+import { writeErr, writeOut } from './streams';
 
 type Style = Parameters<typeof styleText>[0];
 
 /** A line of a result. */
 export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  writeOut(`${line}\n`);
 }
 
 export function printJson(value: unknown): void {
@@ -15,7 +16,7 @@ export function printJson(value: unknown): void {
 
 /** Something worth knowing that is no result. */
 export function note(line: string): void {
-  process.stderr.write(`brain3d: ${printable(line)}\n`);
+  writeErr(`brain3d: ${printable(line)}\n`);
 }
 
 /** Names of files come from elsewhere: what would steer the terminal, or turn the text's direction, is written as its number. */

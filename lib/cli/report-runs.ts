@@ -7,6 +7,7 @@ import { type LoadVolumeOptions, preprocess, type Volume } from '../volume';
 import { print, styled } from './output';
 import type { Progress } from './progress';
 import { about, nameOf, readVolume } from './sources';
+import { writeOut } from './streams';
 
 export interface Finished {
   name: string;
@@ -61,7 +62,7 @@ async function printStream(stream: ReportStream): Promise<Report> {
   let hasBegun = false;
   try {
     for await (const { text } of stream) {
-      process.stdout.write(text);
+      writeOut(text);
       hasBegun ||= text !== '';
     }
   } catch (error) {

@@ -2,20 +2,14 @@
  * The side of a report's lesion. The rule, with its reasons: docs/datasets.md. In short: every mention of a side is
  * found and told apart by what it is about; only those about the lesion (edema and necrosis included) count.
  */
-import { type Clause, splitClauses } from './clauses';
-import { COMPARED, EDEMA, isNegated, LESION, NEGATED_BEFORE, nounAfter } from './negation';
+import { type About, aboutSides } from '../reading/about-side';
+import { readContext } from '../reading/context';
 
+export type { About } from '../reading/about-side';
 export type Side = 'left' | 'right' | 'bilateral';
 export const SIDES = ['left', 'right', 'bilateral', 'unknown', 'none'] as const;
 /** `unknown`: no side is named. `none`: nothing to have a side, as in healthy subjects. */
 export type Laterality = (typeof SIDES)[number];
-
-/**
- * What a mention of a side is about. `lesion` and `edema` count; the rest is noted: a `ventricle` that is compressed or
- * otherwise changed, a shift of the `midline`, the side that something is compared with (`contralateral`), what is
- * said not to be there or to be normal (`negated`), and words that name no side of the brain (`other`: right-handed).
- */
-export type About = 'lesion' | 'edema' | 'ventricle' | 'midline' | 'contralateral' | 'negated' | 'other';
 
 export interface SideMention {
   /** The words that name the side, as written. */
@@ -33,94 +27,16 @@ export interface LateralityReading {
   notes: string[];
 }
 
-const PART = '(?:hemispheres|sides|lobes|ventricles|horns|thalami|ganglia|insulae?|insulas)';
-/** Between `both` and what there are two of: no side, and no second `both x and y`. */
-const FILLER = '(?:(?!left\\b|right\\b|and\\b|or\\b)[\\w-]+ +){0,3}';
-const MENTION = new RegExp(
-  [
-    `(?<both>\\bboth +(?:of +)?${FILLER}${PART}\\b|\\bthe +two +(?:cerebral +)?hemispheres\\b|\\beither +side\\b|\\bbi-?hemispher\\w+|\\bbilateral(?:ly)?\\b` +
-      '|\\b(?:left +(?:and|&) +(?:the +)?right|right +(?:and|&) +(?:the +)?left|left ?/ ?right|right ?/ ?left)\\b)',
-    '(?<crossing>\\b(?:cross\\w*|beyond|across|through|traverse\\w*|span\\w*)(?: +of)?(?: +over)? +(?:the +)?' +
-      '(?:brain +)?(?:midline|corpus +callosum))',
-    '(?<left>\\bleft(?:ward|-sided)?\\b)',
-    '(?<right>\\bright(?:ward|-sided)?\\b)',
-  ].join('|'),
-  'gi',
-);
-
-const NO_SIDE = /^(left|right)[- ]handed/i;
-const VENTRICLE = /ventric|\bhorns?\b/i;
-/** What happens to a ventricle, as opposed to a lesion that lies beside one. */
-const EFFECT =
-  /compress|deform|displac|effac|dilat|enlarg|narrow|squeez|push|press|mass effect|asymmetr|alter|flatten|distort|collaps|widen|hydroceph|smaller|larger|bigger|shrunk|shrink|shift/i;
-const DIRECTION = /\b(?:to|towards?|into)(?: +the)?(?: +patient's)? +$/i;
-const MIDLINE = /midline|falx/i;
-const SHIFTED = /shift|displac|deviat|herniat|push|mov(?:es|ed|ing)|bulg/i;
-/** "Crosses the midline to the left" is the lesion's own way, not a shift. */
-const SPREADS = /cross|beyond|across|extend|spread|infiltrat|involv/i;
-const BRAIN =
-  /lobe|hemisphere|frontal|parietal|temporal|occipital|insula|gangli|thalam|cerebell|callos|capsule|white matter|cortex|gyr[iu]|radiata|semiovale/i;
-
 /** The side of the lesion that a report describes. */
 export function extractLaterality(report: string): LateralityReading {
-  const evidence = splitClauses(report).flatMap(mentionsOf);
+  const evidence = aboutSides(readContext(report), report).map(({ clause, side: { kind, from, to, about } }) => {
+    const [start, end] = [clause.words[from]?.start ?? 0, clause.words[to - 1]?.end ?? 0];
+    const side: Side = kind === 'left' || kind === 'right' ? kind : 'bilateral';
+    return { text: report.slice(start, end), start, side, about };
+  });
   const counted = evidence.filter(({ about }) => about === 'lesion' || about === 'edema');
   const side = sideOf(counted);
   return { side, evidence, notes: notesOn(side, evidence, counted) };
-}
-
-function mentionsOf(clause: Clause): SideMention[] {
-  return [...clause.text.matchAll(MENTION)].map((match) => {
-    const { both, crossing, left } = match.groups as Record<string, string | undefined>;
-    const side = (both ?? crossing) ? 'bilateral' : left ? 'left' : 'right';
-    const place = { clause: clause.text, at: match.index, text: match[0] };
-    const about = crossing === undefined ? aboutSide(place) : aboutCrossing(place);
-    return { text: match[0], start: clause.start + match.index, side, about };
-  });
-}
-
-interface Place {
-  clause: string;
-  at: number;
-  text: string;
-}
-
-/** "Crosses the midline" says both sides, of whatever it is said. */
-function aboutCrossing({ clause, at }: Place): About {
-  const before = clause.slice(0, at);
-  if (NEGATED_BEFORE.test(before)) return 'negated';
-  if (/shift|displac|herniat/i.test(clause)) return 'midline';
-  return tissue(before, '');
-}
-
-function aboutSide({ clause, at, text }: Place): About {
-  const before = clause.slice(0, at);
-  const after = clause.slice(at + text.length);
-  if (NO_SIDE.test(clause.slice(at))) return 'other';
-  if (COMPARED.test(before)) return 'contralateral';
-  const noun = nounAfter(after);
-  if (isNegated(before, after, noun)) return 'negated';
-  // A side that begins a noun of its own says what it is about, whatever else the clause speaks of.
-  if (VENTRICLE.test(noun) || VENTRICLE.test(text)) return EFFECT.test(clause) ? 'ventricle' : tissue(before, noun);
-  if (isDirection(before, text, noun) && SHIFTED.test(clause) && !SPREADS.test(before))
-    return VENTRICLE.test(clause) && !MIDLINE.test(clause) ? 'ventricle' : 'midline';
-  const hasLesion = LESION.test(before) || EDEMA.test(before);
-  if (MIDLINE.test(clause) && SHIFTED.test(clause) && !LESION.test(clause)) return 'midline';
-  if (VENTRICLE.test(clause) && EFFECT.test(clause) && !hasLesion && !BRAIN.test(noun)) return 'ventricle';
-  return tissue(before, noun);
-}
-
-/** Whose side it is: that of the noun behind it, else of the nearest noun before it, else of the lesion. */
-function tissue(before: string, noun: string): About {
-  if (LESION.test(noun)) return 'lesion';
-  if (EDEMA.test(noun)) return 'edema';
-  const lastOf = (pattern: RegExp) => [...before.matchAll(new RegExp(pattern, 'gi'))].at(-1)?.index ?? -1;
-  return lastOf(EDEMA) > lastOf(LESION) ? 'edema' : 'lesion';
-}
-
-/** "To the left", "leftward"; not "to the left lobe". */
-function isDirection(before: string, text: string, noun: string): boolean {
-  return /ward$/i.test(text) || (DIRECTION.test(before) && !BRAIN.test(noun));
 }
 
 function sideOf(counted: readonly SideMention[]): LateralityReading['side'] {
@@ -156,7 +72,7 @@ const DESCRIPTIONS: Record<About, string> = {
   ventricle: 'a ventricle',
   midline: 'the midline',
   contralateral: 'the side compared with',
-  negated: 'something normal or absent',
+  negated: 'something normal, absent, past or asked for',
   other: 'no side of the brain',
 };
 

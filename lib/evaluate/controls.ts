@@ -6,8 +6,11 @@ import { fnv1a64, SplitMix64 } from '../rng';
 export const CONSTANT_REPORT =
   'There is a lesion with surrounding edema, necrosis and compression of adjacent structures.';
 
+/** What rows of controls are called; no model is called so. */
+export const CONTROL_NAMES = ['constant sentence', 'random report'] as const;
+
 export interface Control {
-  name: string;
+  name: (typeof CONTROL_NAMES)[number];
   description: string;
   /** A text for each case, or why there is none. */
   texts: string[] | { unavailable: string };
@@ -20,12 +23,12 @@ export function makeControls(
 ): Control[] {
   return [
     {
-      name: 'constant sentence',
+      name: CONTROL_NAMES[0],
       description: `the same for every case: ${CONSTANT_REPORT}`,
       texts: cases.map(() => CONSTANT_REPORT),
     },
     {
-      name: 'random report',
+      name: CONTROL_NAMES[1],
       description: `for each case the report of a scan of the training split, of another subject, drawn with seed ${seed}`,
       texts: randomReports(cases, training, seed),
     },

@@ -1,11 +1,13 @@
 /** What rows are called: by folder, with as much of the path as tells them apart. */
 import { resolve, sep } from 'node:path';
+import { CONTROL_NAMES } from './controls';
 
 /** `train` puts the model of a phase into a folder of this name: alone it says nothing. */
 const NAMELESS = 'best';
 
 /**
- * Base names; `phase/best` of a trained phase; longer where two would be the same.
+ * Base names; `phase/best` of a trained phase; longer where two would be the same, or one would be a control's; with a
+ * number where the path has no more. So no two rows of an evaluation have one name.
  * @throws {RangeError} if a directory is named twice
  */
 export function modelNames(directories: readonly string[]): string[] {
@@ -19,11 +21,40 @@ export function modelNames(directories: readonly string[]): string[] {
   if (twice !== -1) throw new RangeError(`evaluate: expected each model once, got '${paths[twice]?.at(-1)}' twice`);
   const lengths = paths.map((parts): number => (parts.at(-1) === NAMELESS ? 2 : 1));
   for (;;) {
-    const names = paths.map((parts, i) => parts.slice(-(lengths[i] as number)).join('/'));
-    const repeated = names.map((name) => names.filter((other) => other === name).length > 1);
-    if (!repeated.includes(true)) return names;
-    for (const [i, isRepeated] of repeated.entries()) if (isRepeated) lengths[i] = (lengths[i] as number) + 1;
+    const names = paths.map((parts, i) => shown(parts.slice(-(lengths[i] as number)).join('/')));
+    const longer = [...names.keys()].filter(
+      (i) => isTaken(names, i) && (lengths[i] as number) < (paths[i] as string[]).length,
+    );
+    if (longer.length === 0) return numbered(names);
+    for (const i of longer) lengths[i] = (lengths[i] as number) + 1;
   }
+}
+
+/** What would break a line of a table, or turn its direction, is not shown. */
+function shown(name: string): string {
+  return name.replace(/[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd').trim() || '/';
+}
+
+function isTaken(names: readonly string[], i: number): boolean {
+  const name = names[i] as string;
+  return isControl(name) || names.some((other, k) => k !== i && other === name);
+}
+
+/** A reader tells names apart neither by case nor by how words are divided. */
+function isControl(name: string): boolean {
+  const plain = (text: string) => text.toLowerCase().replace(/[\s_-]+/g, ' ');
+  return CONTROL_NAMES.some((control) => plain(control) === plain(name));
+}
+
+/** "name (2)" where a path cannot tell two apart. */
+function numbered(names: readonly string[]): string[] {
+  const taken = new Set<string>();
+  return names.map((name) => {
+    let unique = name;
+    for (let count = 2; taken.has(unique) || isControl(unique); count++) unique = `${name} (${count})`;
+    taken.add(unique);
+    return unique;
+  });
 }
 
 /** Names of files for rows: nothing that a file system could misread, and no two alike. */

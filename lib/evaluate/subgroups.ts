@@ -1,9 +1,8 @@
 /** Groups of cases that results are shown for: by size, side and number of lesions, and by where scans come from. */
-import { splitClauses } from '../dataset/clauses';
 import type { ManifestEntry } from '../dataset/manifest';
-import { isFindingNegated } from '../dataset/negation';
 import { percentile } from '../metrics/bootstrap';
 import { byText } from '../rng';
+import { namesSeveralLesions } from './focality';
 import type { LesionResult } from './lesions';
 
 export interface Group {
@@ -39,18 +38,6 @@ export function traitsOf(entry: ManifestEntry, lesions: LesionResult | undefined
   }
   const focality = namesSeveralLesions(entry.report) ? 'multiple' : 'single';
   return { lesionMl, lesionCount, focality, focalityBasis: 'report' };
-}
-
-const SEVERAL =
-  /\bmulti-?(?:focal|centric)\w*|\bsatellite\b|\b(?:multiple|several|numerous|two|three|four)\s+(?:[\w-]+\s+){0,3}?(?:lesions?|mass(?:es)?|foci|tumou?rs?|gliomas?)\b/gi;
-
-/** Whether a report says, and does not deny, that there is more than one lesion. */
-export function namesSeveralLesions(report: string): boolean {
-  return splitClauses(report).some(({ text }) =>
-    [...text.matchAll(SEVERAL)].some(
-      ({ index, 0: words }) => !isFindingNegated(text.slice(0, index), text.slice(index + words.length)),
-    ),
-  );
 }
 
 export function makeSubgroups(entries: readonly ManifestEntry[], traits: readonly CaseTraits[]): Subgroup[] {

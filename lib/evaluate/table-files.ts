@@ -26,12 +26,13 @@ function inMarkdown({ text, isBest }: Cell): string {
   return isBest ? `**${escaped}**` : escaped;
 }
 
-export function tablesAsLatex(results: EvaluationResults): string {
+/** @param tables all of them, or those that are wanted */
+export function tablesAsLatex(results: EvaluationResults, tables = makeTables(results)): string {
   const header = [
     '% Made by brain3d evaluate. Needs the packages booktabs and graphicx.',
     ...notes(results).map((note) => `% ${note}`),
   ];
-  return `${header.join('\n')}\n${makeTables(results).map(inLatex).join('\n')}`;
+  return `${header.join('\n')}\n${tables.map(inLatex).join('\n')}`;
 }
 
 function inLatex({ title, head, rows }: Table): string {

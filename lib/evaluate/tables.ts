@@ -58,7 +58,7 @@ export function makeTables(results: EvaluationResults): Table[] {
 function scoreTable(title: string, rows: readonly EvaluationRow[], part: (row: EvaluationRow) => MetricScores): Table {
   const columns = [...PAPER_COLUMNS, ...STRICT_COLUMNS];
   const picked = columns.map(([, pick]) => rows.map((row) => pick(part(row))));
-  const best = picked.map((metrics) => bestOf(rows, metrics));
+  const best = picked.map((metrics) => bestOf(rows, metrics, 'highest'));
   return {
     title,
     head: ['Row', 'Phase', ...columns.map(([head]) => head)],
@@ -73,34 +73,58 @@ function scoreTable(title: string, rows: readonly EvaluationRow[], part: (row: E
   };
 }
 
-/** Models with the highest mean, as printed; nobody is best alone. */
-function bestOf(rows: readonly EvaluationRow[], metrics: readonly Metric[]): Set<number> {
-  const models = [...rows.keys()].filter((r) => rows[r]?.kind === 'model' && 'mean' in (metrics[r] as Metric));
+/**
+ * The best models of a column: compared as numbers, to the digits that are printed, so that what looks equal is equal.
+ * Controls do not compete, nor does what has no value; nobody is best alone. All tables and files have it from here.
+ * @internal
+ */
+export function bestOf(
+  rows: readonly { kind: EvaluationRow['kind'] }[],
+  metrics: readonly Metric[],
+  better: 'highest' | 'lowest',
+): Set<number> {
+  const sign = better === 'highest' ? 1 : -1;
+  const values = metrics.map((metric) => ('mean' in metric ? sign * Number(metric.mean.toFixed(DIGITS)) : Number.NaN));
+  const models = [...rows.keys()].filter((r) => rows[r]?.kind === 'model' && Number.isFinite(values[r]));
   if (models.length < 2) return new Set();
-  const mean = (r: number) => (metrics[r] as { mean: number }).mean.toFixed(3);
-  const highest = models.map(mean).sort().at(-1);
-  return new Set(models.filter((r) => mean(r) === highest));
+  const best = Math.max(...models.map((r) => values[r] as number));
+  return new Set(models.filter((r) => values[r] === best));
 }
+
+const DIGITS = 3;
 
 export function shown(metric: Metric): string {
   if ('unavailable' in metric) return 'n/a';
   const [low, high] = metric.ci95;
-  return metric.n < 2 ? metric.mean.toFixed(3) : `${metric.mean.toFixed(3)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
+  return metric.n < 2
+    ? metric.mean.toFixed(DIGITS)
+    : `${metric.mean.toFixed(DIGITS)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
 }
 
-const RATES = ['inversionRate', 'missedLesionRate', 'specificity', 'hallucinationRate'] as const;
+/** Rates of errors, and which is better. */
+const RATES = [
+  ['inversionRate', 'lowest'],
+  ['missedLesionRate', 'lowest'],
+  ['specificity', 'highest'],
+  ['hallucinationRate', 'lowest'],
+] as const;
 
 function errorTable(rows: readonly EvaluationRow[]): Table {
-  const columns = DEFINITIONS.flatMap((definition) => RATES.map((rate) => ({ definition, rate })));
+  const columns = DEFINITIONS.flatMap((definition) =>
+    RATES.map(([rate, better]) => {
+      const metrics = rows.map((row) => row.errors[definition][rate]);
+      return { definition, rate, metrics, best: bestOf(rows, metrics, better) };
+    }),
+  );
   const label = (rate: string) => rate.replace(/Rate$/, '').replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   return {
     title: 'Errors: side inverted, lesion missed (pathological cases); specificity, hallucination (healthy cases)',
     head: ['Row', ...columns.map(({ definition, rate }) => `${label(rate)} (${definition})`)],
-    rows: rows.map((row) => ({
+    rows: rows.map((row, r) => ({
       isControl: row.kind === 'control',
       cells: [
         { text: row.name },
-        ...columns.map(({ definition, rate }) => ({ text: shown(row.errors[definition][rate]) })),
+        ...columns.map(({ metrics, best }) => ({ text: shown(metrics[r] as Metric), isBest: best.has(r) })),
       ],
     })),
   };
@@ -195,13 +219,14 @@ function comparisonTables({ rows, comparisons }: EvaluationResults): Table[] {
   const controls = new Set(rows.filter(({ kind }) => kind === 'control').map(({ name }) => name));
   const table = (subset: Comparison['subset']): Table => ({
     title: `Paired bootstrap, ${subset} cases: difference [95 % interval], two-sided p, not corrected for the number of tests`,
-    head: ['First minus second', ...COMPARED.map(([head]) => head)],
+    head: ['First', 'minus second', ...COMPARED.map(([head]) => head)],
     rows: comparisons
       .filter((item) => item.subset === subset && !(controls.has(item.first) && controls.has(item.second)))
       .map((item) => ({
         isControl: controls.has(item.second),
         cells: [
-          { text: `${item.first} minus ${item.second}` },
+          { text: item.first },
+          { text: item.second },
           ...COMPARED.map(([, pick]) => ({ text: shownDifference(pick(item)) })),
         ],
       })),

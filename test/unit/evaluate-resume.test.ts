@@ -7,9 +7,9 @@ import { digestCheckpoint } from '../../dist/checkpoint';
 import { selectCases } from '../../dist/evaluate/cases';
 import { runEvaluation } from '../../dist/evaluate/evaluate';
 import { generateModels } from '../../dist/evaluate/generate-models';
+import { namesSeveralLesions } from '../../lib/evaluate/focality';
 import { lesionsOf } from '../../lib/evaluate/lesions';
 import { fileStems, modelNames } from '../../lib/evaluate/model-names';
-import { namesSeveralLesions } from '../../lib/evaluate/subgroups';
 import type { Loose } from '../support/child';
 import { TINY_MODEL } from '../support/cli';
 import { CASES, type FakeModel, fakeModels, readResults, writeCases } from '../support/evaluation';
@@ -328,5 +328,30 @@ describe('lesions', () => {
     [false, 'A lesion with multiple high signals.'],
     [false, 'No multifocal lesion is seen.'],
     [false, 'The lesion lies in several lobes.'],
+    // What is counted is no lesion, or inside one.
+    [false, 'The lesion has several low-signal areas within tumor tissue.'],
+    [false, 'Necrosis is seen as several low-signal areas within tumor tissue.'],
+    [false, 'There are multiple patchy high-signal regions in the left frontal tumor.'],
+    [false, 'Two foci of necrosis lie inside the lesion.'],
+    [false, 'Multiple small enhancing foci within the mass.'],
+    [false, 'Several sulci near the lesion are effaced.'],
+    [false, 'Two thirds of the tumor enhance.'],
+    [true, 'Multiple foci are scattered in the left hemisphere.'],
+    [true, 'Numerous metastases of both hemispheres.'],
+    [true, 'A mass with two satellite lesions.'],
+    [true, 'A mass is in the left temporal lobe, a second lesion in the left occipital lobe.'],
+    [false, 'A left temporal mass. There is no second lesion.'],
+    [false, 'A left temporal mass. If further lesions appear, a biopsy is advised.'],
+    // A lobe of the left and one of the right.
+    [true, 'The lesion area is in the left temporal lobe and the right parietal lobe.'],
+    [true, 'A lesion is seen in the left frontal lobe. Another is in the right occipital lobe.'],
+    [true, 'Lesions in the left and in the right frontal lobe.'],
+    [true, 'There is a left frontal mass and a right frontal mass.'],
+    [false, 'The lesion is in the right frontal lobe and extends into the left parietal lobe.'],
+    [false, 'The left frontal glioma crosses the corpus callosum to the right parietal lobe.'],
+    [false, 'The lesion of the left frontal lobe compresses the right lateral ventricle.'],
+    [false, 'The lesion is in the left temporal lobe; the right parietal lobe is normal.'],
+    [false, 'The lesion is in the left temporal and left parietal lobes.'],
+    [false, 'The lesion lies in the left frontal lobe. The edema extends to the right temporal lobe.'],
   ])('several: %s for "%s"', (expected, report) => expect(namesSeveralLesions(report)).toBe(expected));
 });

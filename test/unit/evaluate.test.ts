@@ -311,6 +311,22 @@ describe('files', () => {
     expect(decodePng(Buffer.from(picture as string, 'base64'))).toMatchObject({ width: 448, height: 239 });
   });
 
+  it('keep all paired tests of a model whose folder is called as a control', async () => {
+    const { results } = await run({ 'constant sentence': GOOD, bad: BAD }, { out });
+    const names = results.rows.map(({ name }) => name);
+    expect(new Set(names).size).toBe(4);
+    const table = readFileSync(join(out, 'table.md'), 'utf8').split('## Paired bootstrap, all')[1] as string;
+    const firsts = [...table.matchAll(/^\| (.+?) \| (.+?) \|/gm)].slice(2).map(([, first, second]) => [first, second]);
+    // Every pair but that of the two controls.
+    expect(firsts.slice(0, 5)).toEqual([
+      [names[0], 'bad'],
+      [names[0], 'constant sentence'],
+      [names[0], 'random report'],
+      ['bad', 'constant sentence'],
+      ['bad', 'random report'],
+    ]);
+  });
+
   it('show the best model in bold, and no control', () => {
     const table = (readFileSync(join(main.out, 'table.md'), 'utf8').split('## ')[1] as string).split('\n');
     const bold = (name: string) => table.find((line) => line.startsWith(`| ${name}`))?.includes('**');

@@ -92,6 +92,37 @@ describe('strict', () => {
     ['Swelling of the left temporal lobe compared with the right temporal lobe.', 'left', 'temporal', 'edema'],
     ['The frontal horn of the left lateral ventricle is compressed.', '', 'ventricle', 'compression'],
     ['The lesion spares the occipital lobe.', '', '', 'lesion'],
+    // Scopes that end before what is asserted.
+    [
+      'A non-enhancing lesion without mass effect is located in the right parietal lobe.',
+      'right',
+      'parietal',
+      'lesion',
+    ],
+    ['No enhancement was noted and the lesion was located in the right parietal lobe.', 'right', 'parietal', 'lesion'],
+    ['In the left lobe there is no mass.', '', '', ''],
+    ['The lesion is in the left lobe; edema is not.', 'left', '', 'lesion'],
+    ["There isn't a lesion, and edema can't be seen.", '', '', ''],
+    ['No evidence of\nedema.', '', '', ''],
+    ['No mass\nEdema of the left frontal lobe', 'left', 'frontal', 'edema'],
+    // Ventricles, shifts, comparisons and normal sides give no side of a lesion.
+    ['The left ventricle appears slightly expanded.', '', 'ventricle', ''],
+    ['The right hemisphere is swollen, significantly contrasted to the left side.', 'right', '', 'edema'],
+    ['A lesion is in the left temporal lobe. The right hemisphere shows normal signal.', 'left', 'temporal', 'lesion'],
+    ['The left hemisphere shows normal signal.', '', '', ''],
+    ['Right frontal mass with leftward bowing of the septum.', 'right', 'frontal', 'mass'],
+    // Said not to be there, in other words; and what only looks so.
+    ['Edema is still not observed.', '', '', ''],
+    ['The lesion has no obvious signs of necrosis.', '', '', 'lesion'],
+    ['Necrosis is unlikely.', '', '', ''],
+    ['Surrounding edema is minimal or absent.', '', '', ''],
+    ['Ventricular compression is clear.', '', 'ventricle', 'compression'],
+    ['A tumor in the left frontal lobe cannot be excluded.', 'left', 'frontal', 'tumor'],
+    ['The absence of edema is not certain.', '', '', 'edema'],
+    ['Status post resection of a right frontal tumor.', '', '', ''],
+    ['Gliosis rather than tumor in the right frontal lobe.', 'right', 'frontal', ''],
+    ['If enhancement develops, biopsy should be considered.', '', '', ''],
+    ['White matter lesions, R > L.', 'left right', '', 'lesion'],
   ])('%s', (text, laterality, anatomy, pathology) => {
     expect(said(text)).toBe([laterality, anatomy, pathology].join(' | '));
   });
