@@ -37,6 +37,8 @@ export function stackSlices(slices: readonly DicomSlice[]): SliceStack | StackFa
   const series = groups(slices, ({ series }) => series);
   if (series.length > 1) return severalSeries(series);
   if (slices.length === 1) return format('InstanceNumber', 'it holds a single slice, and a volume has several');
+  if (groups(slices, ({ modality, sopClass }) => `${modality} ${sopClass}`).length > 1)
+    return format('Modality', 'its slices have several modalities or classes of image');
   const [size, otherSize] = groups(slices, ({ rows, columns }) => `${rows} ${columns}`);
   if (size === undefined || otherSize !== undefined) return format('Rows', 'its slices have several sizes');
   const placed = slices.filter(isPlaced);
@@ -80,7 +82,7 @@ function evenStack(placed: Placed[], row: Vector, column: Vector, { rows, column
   const tolerance = Math.max(MAX_OFF_LINE_MM, MAX_OFF_LINE_SHARE * usual);
   const missing = gaps.reduce((sum, count) => sum + count, 0);
   const isWhole = steps.every((step) => Math.abs(step - usual * Math.max(1, Math.round(step / usual))) <= 2 * tolerance);
-  if (missing > 0 && isWhole)
+  if (missing > 0 && missing < sorted.length && isWhole)
     return format(
       'ImagePositionPatient',
       `${missing === 1 ? 'a slice is' : `${missing} slices are`} missing: of ${sorted.length} slices most lie ${shown(usual)} mm ` +
@@ -104,7 +106,7 @@ function evenStack(placed: Placed[], row: Vector, column: Vector, { rows, column
   const [mmPerRow, mmPerColumn] = lowest.pixelSpacing;
   const columnsOfMatrix = [scale(row, mmPerColumn), scale(column, mmPerRow), step, lowest.position];
   // LPS to RAS: the first two coordinates change sign.
-  const affine = [-1, -1, 1].flatMap((sign, axis) => columnsOfMatrix.map((vector) => sign * (vector[axis] as number)));
+  const affine = [-1, -1, 1].flatMap((sign, axis) => columnsOfMatrix.map((vector) => sign * (vector[axis] as number) + 0)); // no negative zeros
   return { slices: sorted, shape: [columns, rows, sorted.length], affine: [...affine, 0, 0, 0, 1] };
 }
 
