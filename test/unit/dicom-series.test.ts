@@ -298,11 +298,12 @@ describe('a converted volume is compared with its slices', () => {
     nifti.writeInt16LE(change.code ?? 1, 254);
     const affine = change.affine ?? [-2, 0, 0, 36, 0, 2.5, 0, 50 - 2.5 * (ROWS - 1), 0, 0, 6, -40];
     affine.forEach((value, index) => nifti.writeFloatLE(value, 280 + 4 * index));
+    const slices = Array.from({ length: SLICES }, (_, k) => pixels(k));
     for (let k = 0; k < SLICES; k++)
       for (let j = 0; j < ROWS; j++)
         for (let i = 0; i < COLUMNS; i++) {
           const [c, r, s] = change.voxel?.(i, j, k) ?? [i, ROWS - 1 - j, k];
-          nifti.writeUInt16LE(pixels(s)[r * COLUMNS + c] as number, 352 + 2 * (i + COLUMNS * (j + ROWS * k)));
+          nifti.writeUInt16LE((slices[s] as Uint16Array)[r * COLUMNS + c] as number, 352 + 2 * (i + COLUMNS * (j + ROWS * k)));
         }
     return nifti;
   }
