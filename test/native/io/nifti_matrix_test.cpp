@@ -324,6 +324,19 @@ std::vector<Row> system_rows() {
       {std::string(128, '\0') + "DICM", "a DICOM file"},
       {"<!DOCTYPE html>", "a web page"},
       {"\xFF\xD8\xFF\xE0", "a JPEG image"},
+      {std::string(128, '\0') + "DICM", "give the folder that holds the slices"},
+      {"\x08\x00\x05\x00\x0A\x00"s, "give the folder that holds the slices"},
+      {"\x00\x00\x00\x01\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x00\xFF\x00\x00\x00\x01\x00\x00\x00\x03"s, "mri_convert"},
+      {"ObjectType = Image\nNDims = 3\n", "a MetaImage file"},
+      {"NRRD0004\n", "an NRRD file; convert it"},
+      {"CDF\x01", "a MINC file"},
+      {"\x89HDF\r\n\x1A\n", "MINC"},
+      {"\ntype  = string-attribute\n", "AFNI"},
+      {"# === DATA DESCRIPTION FILE ===", "PAR/REC"},
+      {"\x93NUMPY\x01", "a NumPy array"},
+      {"II*\0"s, "a TIFF image"},
+      {std::string(257, 'a') + "ustar", "a tar archive"},
+      {"{\"Modality\": \"MR\"}", "a JSON text"},
   };
   for (const auto& [start, part] : foreign) {
     for (const char* name : {"v.nii", "v.nii.gz"}) {
@@ -332,6 +345,13 @@ std::vector<Row> system_rows() {
   }
   rows.push_back(refused("N52", "one file of a pair", file("v.hdr", with_magic("ni1\0"s)), ErrorCode::Unsupported,
                          "magic", ".hdr and .img"));
+  // A pair's header ends after 348 bytes, which is no file that is cut off.
+  rows.push_back(refused("N52", "the header of a pair alone", file("v.hdr", with_magic("ni1\0"s).substr(0, 348)),
+                         ErrorCode::Unsupported, "magic", ".hdr and .img"));
+  rows.push_back(refused("N52", "an ANALYZE header alone", file("v.hdr", with_magic("\0\0\0\0"s).substr(0, 348)),
+                         ErrorCode::Unsupported, "magic", "ANALYZE 7.5"));
+  rows.push_back(refused("N52", "the voxels of a pair", file("V.IMG", std::string(4000, '\x11')), kFormat, "sizeof_hdr",
+                         "whose header is in the .hdr beside it"));
   rows.push_back(refused("N53", "a directory", paths([](const TempDir& dir) { return Paths{dir.path()}; }), kFormat, "",
                          "a directory"));
   rows.push_back(refused("N53", "a FIFO", paths([](const TempDir& dir) {
