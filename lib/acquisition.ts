@@ -26,16 +26,20 @@ export interface Acquisition {
 
 /** Codes that are safe to show: any other text in their place may be about a patient. */
 const MODALITIES = new Set(
-  ('AR AU BI BMD CD CR CT DG DOC DX ECG EPS ES FID GM HC HD IO IOL IVOCT IVUS KER KO LEN LS MG MR NM OAM OCT OP OPM OPT ' +
+  (
+    'AR AU BI BMD CD CR CT DG DOC DX ECG EPS ES FID GM HC HD IO IOL IVOCT IVUS KER KO LEN LS MG MR NM OAM OCT OP OPM OPT ' +
     'OPV OSS OT PLAN PR PT PX REG RESP RF RG RTDOSE RTIMAGE RTPLAN RTRECORD RTSTRUCT RWV SC SEG SM SMR SR SRF STAIN ' +
-    'TG US VA XA XC').split(' '),
+    'TG US VA XA XC'
+  ).split(' '),
 );
 
 /** ImageType's further values of an image that is a magnitude or a reformatted one: nothing was computed from intensities. */
 const PLAIN_TYPES = new Set(
-  ('M MAGNITUDE M_SE M_IR M_FFE FFE SE IR TSE FSE ND NORM DIS2D DIS3D FM FM3D_2 FIL OTHER NONE UNSPECIFIED MFSPLIT ' +
+  (
+    'M MAGNITUDE M_SE M_IR M_FFE FFE SE IR TSE FSE ND NORM DIS2D DIS3D FM FM3D_2 FIL OTHER NONE UNSPECIFIED MFSPLIT ' +
     'PROPELLER BLADE AXIAL SAGITTAL CORONAL OBLIQUE T2 FLAIR FLUID_ATTENUATED VOLUME MPR CSA RESAMPLED CSAPARALLEL ' +
-    'REFORMATTED AVERAGE COMPOSED').split(' '),
+    'REFORMATTED AVERAGE COMPOSED'
+  ).split(' '),
 );
 /** Of one of these an image is something else than a weighted magnitude, whoever made it. */
 const OTHER_TYPES =
@@ -85,8 +89,7 @@ export function notFlair(made: Acquisition): string | null {
 /** What is odd in an image that is not refused: an inversion that is not said although the sequence is, unknown types. */
 export function acquisitionWarnings(made: Acquisition): string[] {
   const warnings: string[] = [];
-  const isDescribed =
-    made.scanningSequence.length > 0 || made.repetitionTimeMs !== null || made.echoTimeMs !== null;
+  const isDescribed = made.scanningSequence.length > 0 || made.repetitionTimeMs !== null || made.echoTimeMs !== null;
   const isInverted =
     made.inversionTimeMs !== null ||
     made.hasInversion ||
@@ -100,7 +103,12 @@ export function acquisitionWarnings(made: Acquisition): string[] {
     );
   if (made.imageType[0] !== undefined && made.imageType[0] !== 'ORIGINAL')
     warnings.push('derivedImage: the slices were computed from others, for example reformatted');
-  else if (!made.imageType.slice(2).flatMap(words).every((type) => PLAIN_TYPES.has(type)))
+  else if (
+    !made.imageType
+      .slice(2)
+      .flatMap(words)
+      .every((type) => PLAIN_TYPES.has(type))
+  )
     warnings.push('imageType: the slices are of a kind that is not known');
   return warnings;
 }

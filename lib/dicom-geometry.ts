@@ -49,16 +49,28 @@ export function stackSlices(slices: readonly DicomSlice[]): SliceStack | StackFa
     );
   const [reference] = placed as [Placed];
   if (groups(placed, ({ frameOfReference }) => frameOfReference ?? '').length > 1)
-    return format('FrameOfReferenceUID', 'its slices have several frames of reference, so they were not taken in one position');
-  if (!placed.every((slice) => isSame(slice.pixelSpacing, reference.pixelSpacing, MAX_SPACING_DIFFERENCE * reference.pixelSpacing[0])))
+    return format(
+      'FrameOfReferenceUID',
+      'its slices have several frames of reference, so they were not taken in one position',
+    );
+  if (
+    !placed.every((slice) =>
+      isSame(slice.pixelSpacing, reference.pixelSpacing, MAX_SPACING_DIFFERENCE * reference.pixelSpacing[0]),
+    )
+  )
     return format('PixelSpacing', 'its slices have several pixel spacings');
   const row = reference.orientation.slice(0, 3);
   const column = reference.orientation.slice(3);
   if (Math.abs(length(row) - 1) > 0.01 || Math.abs(length(column) - 1) > 0.01 || Math.abs(dot(row, column)) > 0.01)
     return format('ImageOrientationPatient', 'its slices say no two perpendicular directions for rows and columns');
-  const directions = groups(placed, ({ orientation }) => (isSame(orientation, reference.orientation, MAX_DIRECTION_DIFFERENCE) ? '' : orientation.join(' ')));
+  const directions = groups(placed, ({ orientation }) =>
+    isSame(orientation, reference.orientation, MAX_DIRECTION_DIFFERENCE) ? '' : orientation.join(' '),
+  );
   if (directions.length > 1)
-    return format('ImageOrientationPatient', 'its slices lie in several directions, as those of a localizer do; a volume has one');
+    return format(
+      'ImageOrientationPatient',
+      'its slices lie in several directions, as those of a localizer do; a volume has one',
+    );
   return evenStack(placed, row, column, first);
 }
 
@@ -66,10 +78,15 @@ type Placed = DicomSlice & { pixelSpacing: [number, number]; orientation: number
 
 function isPlaced(slice: DicomSlice): slice is Placed {
   const { pixelSpacing, orientation, position } = slice;
-  return position !== null && orientation !== null && pixelSpacing !== null && pixelSpacing.every((mm) => mm > 0);
+  return position !== null && orientation !== null && (pixelSpacing?.every((mm) => mm > 0) ?? false);
 }
 
-function evenStack(placed: Placed[], row: Vector, column: Vector, { rows, columns }: DicomSlice): SliceStack | StackFault {
+function evenStack(
+  placed: Placed[],
+  row: Vector,
+  column: Vector,
+  { rows, columns }: DicomSlice,
+): SliceStack | StackFault {
   const normal = cross(row, column);
   const height = ({ position }: Placed): number => dot(position, normal);
   const sorted = placed.toSorted((a, b) => height(a) - height(b) || a.file - b.file || a.frame - b.frame);
@@ -81,7 +98,9 @@ function evenStack(placed: Placed[], row: Vector, column: Vector, { rows, column
   const gaps = steps.map((step) => Math.round(step / usual) - 1).filter((missing) => missing > 0);
   const tolerance = Math.max(MAX_OFF_LINE_MM, MAX_OFF_LINE_SHARE * usual);
   const missing = gaps.reduce((sum, count) => sum + count, 0);
-  const isWhole = steps.every((step) => Math.abs(step - usual * Math.max(1, Math.round(step / usual))) <= 2 * tolerance);
+  const isWhole = steps.every(
+    (step) => Math.abs(step - usual * Math.max(1, Math.round(step / usual))) <= 2 * tolerance,
+  );
   if (missing > 0 && missing < sorted.length && isWhole)
     return format(
       'ImagePositionPatient',
@@ -106,7 +125,9 @@ function evenStack(placed: Placed[], row: Vector, column: Vector, { rows, column
   const [mmPerRow, mmPerColumn] = lowest.pixelSpacing;
   const columnsOfMatrix = [scale(row, mmPerColumn), scale(column, mmPerRow), step, lowest.position];
   // LPS to RAS: the first two coordinates change sign.
-  const affine = [-1, -1, 1].flatMap((sign, axis) => columnsOfMatrix.map((vector) => sign * (vector[axis] as number) + 0)); // no negative zeros
+  const affine = [-1, -1, 1].flatMap((sign, axis) =>
+    columnsOfMatrix.map((vector) => sign * (vector[axis] as number) + 0),
+  ); // no negative zeros
   return { slices: sorted, shape: [columns, rows, sorted.length], affine: [...affine, 0, 0, 0, 1] };
 }
 
@@ -141,7 +162,9 @@ export function numberWarnings({ slices }: SliceStack): string[] {
   const numbers = slices.flatMap(({ instanceNumber }) => instanceNumber ?? []);
   const unnumbered = slices.length - numbers.length;
   if (unnumbered > 0)
-    return [`instanceNumbers: ${unnumbered} of ${slices.length} slices have no instance number; they are in the order of their positions`];
+    return [
+      `instanceNumbers: ${unnumbered} of ${slices.length} slices have no instance number; they are in the order of their positions`,
+    ];
   const steps = new Set(numbers.slice(1).map((number, index) => number - (numbers[index] as number)));
   if (steps.size <= 1 && !steps.has(0)) return [];
   return [

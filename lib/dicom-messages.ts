@@ -5,8 +5,14 @@
 
 /** The volume cannot be trusted after one of these. */
 const FAULTS: readonly [RegExp, string][] = [
-  [/^Unable to determine (?:slice direction|spatial orientation)/, 'dcm2niix could not determine how the slices follow each other or lie'],
-  [/^(?:Bogus spatial matrix|Impossible GE slice orientation|All images appear to be a single slice)/, 'dcm2niix finds no sensible orientation in the slices'],
+  [
+    /^Unable to determine (?:slice direction|spatial orientation)/,
+    'dcm2niix could not determine how the slices follow each other or lie',
+  ],
+  [
+    /^(?:Bogus spatial matrix|Impossible GE slice orientation|All images appear to be a single slice)/,
+    'dcm2niix finds no sensible orientation in the slices',
+  ],
   [/^Slices skipped/, 'dcm2niix left out slices'],
   [/^Interslice distance varies/, 'the distance between its slices varies'],
   [/^(?:Unable to decode|Decoding error|Unable to load 0XC3)/, 'dcm2niix could not decompress its slices'],
@@ -14,11 +20,23 @@ const FAULTS: readonly [RegExp, string][] = [
 
 const WARNINGS: readonly [RegExp, string][] = [
   [/^interpolated protocol/, 'interpolated: the scanner interpolated the slices in plane'],
-  [/^(?:Intensity slope\/intercept varies|Saving as 32-bit float)/, 'scaling: the slices are scaled differently, and were brought to one scale'],
+  [
+    /^(?:Intensity slope\/intercept varies|Saving as 32-bit float)/,
+    'scaling: the slices are scaled differently, and were brought to one scale',
+  ],
   [/^Slices stacked despite varying acquisition/, 'acquisitions: the slices have several acquisition numbers'],
-  [/^(?:Slices stacked despite Study|Volumes stacked despite|Acquisition crossed midnight)/, 'acquisitions: the slices have several dates, times or series numbers'],
-  [/^(?:Distance between slices reported|Unable to determine slice thickness)/, 'sliceThickness: thickness and gap do not add up to the distance between slices, which was taken from their positions'],
-  [/^(?:PrivateCreator remapping|Matlab DICOMANON|GE DWI vectors may have been removed)/, 'anonymised: a tool that anonymised the slices may have changed more than names'],
+  [
+    /^(?:Slices stacked despite Study|Volumes stacked despite|Acquisition crossed midnight)/,
+    'acquisitions: the slices have several dates, times or series numbers',
+  ],
+  [
+    /^(?:Distance between slices reported|Unable to determine slice thickness)/,
+    'sliceThickness: thickness and gap do not add up to the distance between slices, which was taken from their positions',
+  ],
+  [
+    /^(?:PrivateCreator remapping|Matlab DICOMANON|GE DWI vectors may have been removed)/,
+    'anonymised: a tool that anonymised the slices may have changed more than names',
+  ],
   [/^Gantry Tilt/i, 'tilt: the slices say that the gantry was tilted'],
 ];
 

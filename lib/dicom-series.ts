@@ -13,11 +13,7 @@ export interface DicomSeries {
 }
 
 /** MR, enhanced MR, legacy converted enhanced MR. */
-const MR_IMAGES = new Set([
-  '1.2.840.10008.5.1.4.1.1.4',
-  '1.2.840.10008.5.1.4.1.1.4.1',
-  '1.2.840.10008.5.1.4.1.1.4.4',
-]);
+const MR_IMAGES = new Set(['1.2.840.10008.5.1.4.1.1.4', '1.2.840.10008.5.1.4.1.1.4.1', '1.2.840.10008.5.1.4.1.1.4.4']);
 
 /** @param files contents, in the folder's order */
 export function readSeries(files: readonly Uint8Array[]): DicomSeries | StackFault {
@@ -32,7 +28,11 @@ export function readSeries(files: readonly Uint8Array[]): DicomSeries | StackFau
     stack,
     files: [...new Set(slices.map(({ file }) => file))],
     notFlair: kinds.map(refusalOf).find((reason) => reason !== null) ?? null,
-    warnings: [...numberWarnings(stack), ...leftOut(read), ...new Set(kinds.flatMap(({ made }) => acquisitionWarnings(made)))],
+    warnings: [
+      ...numberWarnings(stack),
+      ...leftOut(read),
+      ...new Set(kinds.flatMap(({ made }) => acquisitionWarnings(made))),
+    ],
   };
 }
 
@@ -46,14 +46,24 @@ function fileFault(read: DicomFile[], slices: DicomSlice[]): StackFault | null {
       field: 'PixelData',
       reason: `${cutOff} of its ${read.length} files have fewer voxels than they say; copy the series again`,
     };
-  if (count('colour') > 0) return unsupported('SamplesPerPixel', 'holds colour images, expected slices of one value a voxel');
+  if (count('colour') > 0)
+    return unsupported('SamplesPerPixel', 'holds colour images, expected slices of one value a voxel');
   if (count('frames without positions') > 0)
-    return unsupported('NumberOfFrames', 'holds images of several frames that do not say where each lies, expected slices');
+    return unsupported(
+      'NumberOfFrames',
+      'holds images of several frames that do not say where each lies, expected slices',
+    );
   if (slices.some(({ made }) => made.imageType.includes('MOSAIC')))
-    return unsupported('ImageType', 'holds mosaics, in which slices lie beside each other, expected one slice an image');
+    return unsupported(
+      'ImageType',
+      'holds mosaics, in which slices lie beside each other, expected one slice an image',
+    );
   if (slices.length > 0) return null;
   const dicom = count('not an image');
-  const reason = dicom === 0 ? `none of its ${read.length} files is a DICOM file` : `none of its ${dicom} DICOM files holds an image`;
+  const reason =
+    dicom === 0
+      ? `none of its ${read.length} files is a DICOM file`
+      : `none of its ${dicom} DICOM files holds an image`;
   return { code: 'BRAIN3D_FORMAT', field: 'PixelData', reason };
 }
 

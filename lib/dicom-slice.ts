@@ -115,7 +115,12 @@ class Lookup {
 
   /** Values of a text element; `sequences` are those of an enhanced image's functional groups where it may lie. */
   texts(tag: string, ...sequences: string[]): string[] {
-    return this.#find(tag, sequences)?.string(tag)?.split('\\').map((text) => text.trim()) ?? [];
+    return (
+      this.#find(tag, sequences)
+        ?.string(tag)
+        ?.split('\\')
+        .map((text) => text.trim()) ?? []
+    );
   }
 
   text(tag: string, ...sequences: string[]): string | null {
@@ -148,11 +153,7 @@ class Lookup {
   }
 }
 
-function describe(
-  header: Lookup,
-  file: number,
-  frame: number,
-): Omit<DicomSlice, 'rows' | 'columns' | 'pixels'> {
+function describe(header: Lookup, file: number, frame: number): Omit<DicomSlice, 'rows' | 'columns' | 'pixels'> {
   return {
     file,
     frame,

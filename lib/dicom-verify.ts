@@ -62,7 +62,11 @@ interface AxisOfStack {
  * @param bytes of the file at an index
  * @returns what differs, or null
  */
-export function conversionFault(stack: SliceStack, bytes: (file: number) => Uint8Array, nifti: Uint8Array): string | null {
+export function conversionFault(
+  stack: SliceStack,
+  bytes: (file: number) => Uint8Array,
+  nifti: Uint8Array,
+): string | null {
   const converted = new Converted(nifti);
   if (converted.numVolumes !== 1) return `it has ${converted.numVolumes} volumes, expected one`;
   if (!converted.hasAffine) return 'it does not say how it lies in the patient';
@@ -80,13 +84,22 @@ function stackAxes({ shape, affine }: SliceStack, converted: Converted): AxisOfS
   if (inverse === null) return null;
   // From an index of the stack to one of the volume.
   const toVolume = (index: number[]): number[] => {
-    const mm = [0, 1, 2].map((row) => [...index, 1].reduce((sum, value, at) => sum + value * (affine[4 * row + at] as number), 0));
-    return [0, 1, 2].map((row) => [...mm, 1].reduce((sum, value, at) => sum + value * (inverse[4 * row + at] as number), 0));
+    const mm = [0, 1, 2].map((row) =>
+      [...index, 1].reduce((sum, value, at) => sum + value * (affine[4 * row + at] as number), 0),
+    );
+    return [0, 1, 2].map((row) =>
+      [...mm, 1].reduce((sum, value, at) => sum + value * (inverse[4 * row + at] as number), 0),
+    );
   };
   const origin = toVolume([0, 0, 0]);
   const axes = [0, 1, 2].map((row): AxisOfStack => {
-    const steps = [0, 1, 2].map((axis) => (toVolume([0, 1, 2].map((at) => (at === axis ? 1 : 0)))[row] as number) - (origin[row] as number));
-    const axis = [0, 1, 2].reduce((best, at) => (Math.abs(steps[at] as number) > Math.abs(steps[best] as number) ? at : best), 0);
+    const steps = [0, 1, 2].map(
+      (axis) => (toVolume([0, 1, 2].map((at) => (at === axis ? 1 : 0)))[row] as number) - (origin[row] as number),
+    );
+    const axis = [0, 1, 2].reduce(
+      (best, at) => (Math.abs(steps[at] as number) > Math.abs(steps[best] as number) ? at : best),
+      0,
+    );
     const sign = Math.sign(steps[axis] as number);
     return { axis, sign, offset: sign < 0 ? (converted.shape[row] as number) - 1 : 0 };
   });
@@ -95,25 +108,37 @@ function stackAxes({ shape, affine }: SliceStack, converted: Converted): AxisOfS
   for (let corner = 0; corner < 8; corner++) {
     const index = shape.map((size, axis) => ((corner >> axis) & 1 ? size - 1 : 0));
     const exact = toVolume(index);
-    const off = axes.map(({ axis, sign, offset }, row) => Math.abs((exact[row] as number) - (offset + sign * (index[axis] as number))));
+    const off = axes.map(({ axis, sign, offset }, row) =>
+      Math.abs((exact[row] as number) - (offset + sign * (index[axis] as number))),
+    );
     if (!off.every((voxels) => voxels <= MAX_VOXELS_OFF)) return null;
   }
   return axes;
 }
 
-function isSameSlice(slice: DicomSlice, k: number, bytes: Uint8Array, converted: Converted, axes: AxisOfStack[]): boolean {
+function isSameSlice(
+  slice: DicomSlice,
+  k: number,
+  bytes: Uint8Array,
+  converted: Converted,
+  axes: AxisOfStack[],
+): boolean {
   const { pixels, rows, columns } = slice;
   if (pixels === null) return true;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const strides = [1, converted.shape[0] as number, (converted.shape[0] as number) * (converted.shape[1] as number)];
-  const [stepOfRow, stepOfColumn] = [rows, columns].map((size) => Math.max(1, Math.floor(size / SAMPLES_PER_SIDE))) as [number, number];
+  const [stepOfRow, stepOfColumn] = [rows, columns].map((size) => Math.max(1, Math.floor(size / SAMPLES_PER_SIDE))) as [
+    number,
+    number,
+  ];
   const pairs: [number, number][] = [];
   for (let r = 0; r < rows; r += stepOfRow)
     for (let c = 0; c < columns; c += stepOfColumn) {
       const at = pixels.offset + 2 * (r * columns + c);
       const index = [c, r, k];
       const voxel = axes.reduce(
-        (sum, { axis, sign, offset }, row) => sum + (strides[row] as number) * (offset + sign * (index[axis] as number)),
+        (sum, { axis, sign, offset }, row) =>
+          sum + (strides[row] as number) * (offset + sign * (index[axis] as number)),
         0,
       );
       const value = converted.at(voxel);
@@ -125,7 +150,9 @@ function isSameSlice(slice: DicomSlice, k: number, bytes: Uint8Array, converted:
 
 /** Whether the second values are the first ones but for a scale and a shift. */
 function isLinear(pairs: [number, number][]): boolean {
-  const [meanA, meanB] = [0, 1].map((side) => pairs.reduce((sum, pair) => sum + (pair[side] as number), 0) / pairs.length) as [number, number];
+  const [meanA, meanB] = [0, 1].map(
+    (side) => pairs.reduce((sum, pair) => sum + (pair[side] as number), 0) / pairs.length,
+  ) as [number, number];
   let [ab, aa, bb] = [0, 0, 0];
   for (const [a, b] of pairs) {
     ab += (a - meanA) * (b - meanB);

@@ -61,14 +61,26 @@ async function convert({ packageDir, files, output }: ConversionRequest): Promis
   const exitCode = callMain([...ARGUMENTS]);
   const images = FS.readdir('/output').filter((name) => name.endsWith('.nii'));
   const says = translate(lines);
-  const reason = says.fault ?? resultFault(series, contents, images.map((name) => FS.readFile(`/output/${name}`)), exitCode);
+  const reason =
+    says.fault ??
+    resultFault(
+      series,
+      contents,
+      images.map((name) => FS.readFile(`/output/${name}`)),
+      exitCode,
+    );
   if (reason !== null) return { fault: format(reason) };
   writeFileSync(output, FS.readFile(`/output/${images[0]}`), { mode: 0o600, flag: 'wx' });
   return { conversion: { notFlair: series.notFlair, warnings: [...series.warnings, ...says.warnings] } };
 }
 
 /** Why what dcm2niix made is not the volume that the slices describe; null if it is. */
-function resultFault({ stack }: DicomSeries, contents: Buffer[], images: Uint8Array[], exitCode: number): string | null {
+function resultFault(
+  { stack }: DicomSeries,
+  contents: Buffer[],
+  images: Uint8Array[],
+  exitCode: number,
+): string | null {
   const [only, ...others] = images;
   if (only === undefined) return 'dcm2niix finds no image in it';
   if (others.length > 0) return `dcm2niix makes ${images.length} images of its slices, expected one`;

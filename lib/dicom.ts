@@ -82,7 +82,10 @@ async function listFiles(folder: string, name: string): Promise<string[]> {
   if (links > 0) throw notDicom(name, advice);
   const volumes = files.filter((file) => /\.nii(?:\.gz)?$/i.test(file)).length;
   if (volumes > 0 && files.every((file) => /\.(?:nii|nii\.gz|json|bval|bvec|txt)$/i.test(file)))
-    throw notDicom(name, `it holds ${volumes === 1 ? 'a NIfTI file: give that' : `${volumes} NIfTI files: give one of them`}`);
+    throw notDicom(
+      name,
+      `it holds ${volumes === 1 ? 'a NIfTI file: give that' : `${volumes} NIfTI files: give one of them`}`,
+    );
   if (files.length > MAX_FILES) throw tooLarge(name, `${files.length} files`, `${MAX_FILES}`);
   const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
@@ -130,11 +133,7 @@ function notDicom(name: string, reason: string, cause?: unknown, field?: string)
   const expected = /\.nii(?:\.gz)?$/i.test(name)
     ? `expected a NIfTI file or a folder of DICOM slices of one series, but '${name}' is a folder and`
     : `expected a folder of DICOM slices of one series, but '${name}'`;
-  return new Brain3DError(
-    'BRAIN3D_FORMAT',
-    `${expected} cannot be converted: ${reason}`,
-    { file: name, field, cause },
-  );
+  return new Brain3DError('BRAIN3D_FORMAT', `${expected} cannot be converted: ${reason}`, { file: name, field, cause });
 }
 
 function tooLarge(name: string, size: string, limit: string): Brain3DError {

@@ -39,7 +39,8 @@ export async function inspect(path: string, options: LoadVolumeOptions = {}): Pr
     try {
       return { kind: 'volume', name, source: 'nifti', volume: await inspectVolume(path, options) };
     } catch (error) {
-      if (/\.nii(\.gz)?$/i.test(name) || !Brain3DError.isInstance(error) || error.code !== 'BRAIN3D_FORMAT') throw error;
+      if (/\.nii(\.gz)?$/i.test(name) || !Brain3DError.isInstance(error) || error.code !== 'BRAIN3D_FORMAT')
+        throw error;
       throw unknownKind(name, `it is a file that does not end in .nii or .nii.gz; ${error.message}`, error);
     }
   }

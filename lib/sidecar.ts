@@ -45,7 +45,8 @@ export function readSidecar(volumePath: string, advice: string): Sidecar | null 
     return refuse(`expected JSON, got something else (${jsonFault(cause)})`);
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return refuse('expected a JSON object');
-  const field = (name: string): unknown => (Object.hasOwn(json, name) ? (json as Record<string, unknown>)[name] : undefined);
+  const field = (name: string): unknown =>
+    Object.hasOwn(json, name) ? (json as Record<string, unknown>)[name] : undefined;
   const modality = field('Modality');
   if (modality !== undefined && (typeof modality !== 'string' || !MODALITY_CODE.test(modality)))
     return refuse("expected a code such as MR or CT for 'Modality', got something else");

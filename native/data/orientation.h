@@ -12,8 +12,8 @@ namespace brain3d::data {
 /// Row-major 4 x 4, voxel (i, j, k) to RAS+ mm.
 using Affine = std::array<double, 16>;
 
-using io::AxisMap;
 using io::axis_codes;
+using io::AxisMap;
 
 /// The nearest axis permutation and flips, as nibabel's io_orientation decides them.
 /// Throws Orientation if the affine is singular or not finite.

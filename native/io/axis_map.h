@@ -14,8 +14,8 @@ struct AxisMap {
   double oblique_degrees = 0;       // the largest of them
 };
 
-/// The nearest axis permutation and flips, the clearest axis first, as nibabel's io_orientation decides them. `directions`
-/// is [patient axis][voxel axis]; its columns have length 1 and are nearly perpendicular.
+/// The nearest axis permutation and flips, the clearest axis first, as nibabel's io_orientation decides them.
+/// `directions` is [patient axis][voxel axis]; its columns have length 1 and are nearly perpendicular.
 AxisMap assign_axes(const std::array<std::array<double, 3>, 3>& directions);
 
 /// "RAS", "LPS", ... of voxel axes i, j, k.

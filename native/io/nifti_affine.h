@@ -33,11 +33,10 @@ struct ChosenAffine {
   std::vector<std::string> warnings;
 };
 
-/// The sform if its code is positive, else the qform if its code is positive, else none (only spacings), as the standard
-/// says. If both are set they must put each voxel axis on the same direction of the patient, unless `prefer` ("sform" or
-/// "qform") chooses one; they may differ by a translation, a scale or a rotation, with a warning above what a registration
-/// does.
-/// Throws Orientation if the affine has a defect or the two disagree.
+/// The sform if its code is positive, else the qform if its code is positive, else none (only spacings), as the
+/// standard says. If both are set they must put each voxel axis on the same direction of the patient, unless `prefer`
+/// ("sform" or "qform") chooses one; they may differ by a translation, a scale or a rotation, with a warning above what
+/// a registration does. Throws Orientation if the affine has a defect or the two disagree.
 ChosenAffine choose_affine(const NiftiHeader& header, const std::string& prefer, const std::string& file);
 
 }  // namespace brain3d::io

@@ -68,7 +68,8 @@ constexpr std::array<NiftiDatatype, 17> kDatatypes{{
     {2304, "RGBA32", 32, false},
 }};
 constexpr const char* kPairAdvice =
-    "; it may be the voxels of a two-file volume, whose header is in the .hdr beside it: convert the pair to one .nii file";
+    "; it may be the voxels of a two-file volume, whose header is in the .hdr beside it: convert the pair to one .nii "
+    "file";
 constexpr std::string_view kMagic2("n+2\0\r\n\032\n", 8);
 
 // Reads fields by the layout: NIfTI-2 has the wider types.

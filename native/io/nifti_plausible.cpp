@@ -36,8 +36,7 @@ struct StraightVolume {
   std::array<Axis, 3> axes;
 };
 
-std::optional<StraightVolume> straight(const std::array<double, 16>& affine,
-                                       const std::array<std::int64_t, 3>& shape) {
+std::optional<StraightVolume> straight(const std::array<double, 16>& affine, const std::array<std::int64_t, 3>& shape) {
   StraightVolume volume;
   std::array<bool, 3> taken{};
   for (std::size_t j = 0; j < 3; ++j) {

@@ -24,7 +24,7 @@ export interface DicomSeries {
   rescaleIntercept?: number;
   patientName?: string;
   /** Elements of a slice that are set, or left out where null, by tag (`00180082`). */
-  set?: (slice: number) => Record<string, DicomElement | null>;
+  set?: (slice: number) => Record<string, DicomElement | null | undefined>;
   /** Before the names of the files. */
   prefix?: string;
 }
@@ -45,7 +45,7 @@ export function writeDicomSeries(folder: string, series: DicomSeries): void {
 
 function encodeSlice(series: DicomSeries, seriesNumber: number, index: number, pixels: Uint16Array): Buffer {
   const position = series.positions[index] as [number, number, number];
-  const elements: Record<string, DicomElement | null> = {
+  const elements: Record<string, DicomElement | null | undefined> = {
     '00080008': ['CS', 'ORIGINAL\\PRIMARY\\M'],
     '00080016': ['UI', MR_IMAGE_STORAGE],
     '00080018': ['UI', `${UID_ROOT}.${seriesNumber}.${index + 1}`],
@@ -77,7 +77,7 @@ function encodeSlice(series: DicomSeries, seriesNumber: number, index: number, p
     ...series.set?.(index),
   };
   const parts = Object.entries(elements).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const data = Buffer.concat(parts.map(([tag, value]) => (value === null ? Buffer.alloc(0) : encode(tag, value))));
+  const data = Buffer.concat(parts.map(([tag, value]) => (value ? encode(tag, value) : Buffer.alloc(0))));
   const text = (tag: string): string | Buffer => elements[tag]?.[1] ?? '';
   const meta = Buffer.concat([
     element(0x0002, 0x0001, 'OB', Buffer.from([0, 1])),

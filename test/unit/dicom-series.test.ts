@@ -1,48 +1,13 @@
 /** Which folders of DICOM slices are one volume, which are a FLAIR image, and that neither says what headers hold. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Brain3D, type Brain3DError, loadVolume } from 'brain3d';
-import { type SliceStack, stackSlices } from '../../dist/dicom-geometry';
-import { translate } from '../../dist/dicom-messages';
-import { type DicomSlice, readDicomFile } from '../../dist/dicom-slice';
-import { conversionFault } from '../../dist/dicom-verify';
 import { requireModality } from '../../dist/input-limits';
 import { refusalOf } from '../support/bounds';
 import { brain3d, TINY_MODEL } from '../support/cli';
-import { type DicomElement, type DicomSeries, double, sequence, writeDicomSeries } from '../support/dicom';
-
-const [SLICES, ROWS, COLUMNS] = [18, 40, 36];
-const CANARY = 'PHI_CANARY';
-
-/** Different everywhere, so that no flip, shift or swap of slices goes unseen. */
-const pixels = (k: number): Uint16Array =>
-  Uint16Array.from({ length: ROWS * COLUMNS }, (_, index) => ((index * 7919 + k * 104_729) % 1009) + 3 * k);
-const FLAIR: Record<string, DicomElement> = {
-  '00180020': ['CS', 'SE\\IR'],
-  '00180080': ['DS', '9000'],
-  '00180081': ['DS', '90'],
-  '00180082': ['DS', '2500'],
-  '00181030': ['LO', CANARY],
-  '0008103e': ['LO', CANARY],
-};
-type Set = NonNullable<DicomSeries['set']>;
-
-function series(more: Partial<DicomSeries> = {}): DicomSeries {
-  const { set, ...rest } = more;
-  return {
-    slices: Array.from({ length: SLICES }, (_, k) => pixels(k)),
-    rows: ROWS,
-    columns: COLUMNS,
-    orientation: [1, 0, 0, 0, 1, 0],
-    positions: Array.from({ length: SLICES }, (_, k) => [-36, -50, 6 * k - 40]),
-    pixelSpacing: [2.5, 2],
-    sliceThickness: 6,
-    patientName: CANARY,
-    ...rest,
-    set: (k) => ({ ...FLAIR, ...set?.(k) }),
-  };
-}
+import { type DicomSeries, double, writeDicomSeries } from '../support/dicom';
+import { CANARY, FLAIR, pixels, type SetElements, SLICES, series } from '../support/dicom-flair';
 
 let directory: string;
 let folder: string;
@@ -62,46 +27,104 @@ async function refusal(): Promise<{ code: string; field?: string; message: strin
   expect(error.message).not.toMatch(/--(?:prefer-affine|volume-index|orientation)/);
   return error;
 }
-const shift = (of: (k: number) => number[]): Set => (k) => ({
-  '00200032': ['DS', [-36, -50, 6 * k - 40].map((mm, axis) => mm + (of(k)[axis] as number)).join('\\')],
-});
+const shift =
+  (of: (k: number) => number[]): SetElements =>
+  (k) => ({
+    '00200032': ['DS', [-36, -50, 6 * k - 40].map((mm, axis) => mm + (of(k)[axis] as number)).join('\\')],
+  });
 
 describe('slices that are no volume', () => {
-  const copy = (set: Set): DicomSeries => series({ prefix: 'XX', set });
-  const other = (set: Set): DicomSeries => copy((k) => ({ '00080018': ['UI', `1.2.3.${k + 1}`], ...set(k) }));
+  const copy = (set: SetElements): DicomSeries => series({ prefix: 'XX', set });
+  const other = (set: SetElements): DicomSeries => copy((k) => ({ '00080018': ['UI', `1.2.3.${k + 1}`], ...set(k) }));
   test.each<[string, DicomSeries[], RegExp]>([
-    ['the series twice, as copies', [series(), copy(() => ({}))], /positions repeat: 18 of its 36 .*copies of the same/],
-    ['the series twice, as other images', [series(), other(() => ({}))], /positions repeat: 18 of its 36 .*more than once/],
+    [
+      'the series twice, as copies',
+      [series(), copy(() => ({}))],
+      /positions repeat: 18 of its 36 .*copies of the same/,
+    ],
+    [
+      'the series twice, as other images',
+      [series(), other(() => ({}))],
+      /positions repeat: 18 of its 36 .*more than once/,
+    ],
     ['some slices twice', [series(), { ...copy(() => ({})), slices: [pixels(0)] }], /positions repeat: 1 of its 19/],
     ['two echoes', [series(), other(() => ({ '00180081': ['DS', '120'] }))], /positions repeat.*several echoes/],
-    ['two time points', [series(), other(() => ({ '00200100': ['IS', '2'] }))], /positions repeat.*several time points/],
-    ['two acquisitions', [series(), other(() => ({ '00200012': ['IS', '2'] }))], /positions repeat.*several acquisitions/],
+    [
+      'two time points',
+      [series(), other(() => ({ '00200100': ['IS', '2'] }))],
+      /positions repeat.*several time points/,
+    ],
+    [
+      'two acquisitions',
+      [series(), other(() => ({ '00200012': ['IS', '2'] }))],
+      /positions repeat.*several acquisitions/,
+    ],
     ['two weightings', [series(), other(() => ({ '00189087': double(1000) }))], /positions repeat.*diffusion/],
     ['all at one place', [series({ set: shift((k) => [0, 0, -6 * k]) })], /positions repeat: 17 of its 18/],
-    ['overlapping ones', [series({ set: shift((k) => [0, 0, k % 2 === 1 ? -5.5 : 0]) })], /not evenly spaced: from 0.5 to 11.5/],
-    ['uneven ones', [series({ set: shift((k) => [0, 0, k === 9 ? 1 : 0]) })], /not evenly spaced: from 5 to 7 mm apart/],
+    [
+      'overlapping ones',
+      [series({ set: shift((k) => [0, 0, k % 2 === 1 ? -5.5 : 0]) })],
+      /not evenly spaced: from 0.5 to 11.5/,
+    ],
+    [
+      'uneven ones',
+      [series({ set: shift((k) => [0, 0, k === 9 ? 1 : 0]) })],
+      /not evenly spaced: from 5 to 7 mm apart/,
+    ],
     ['a slice missing', [series({ set: shift((k) => [0, 0, k > 9 ? 6 : 0]) })], /a slice is missing/],
-    ['slices missing', [series({ set: shift((k) => [0, 0, k > 9 ? 18 : k > 3 ? 6 : 0]) })], /3 slices are missing.*2 pairs/],
-    ['a tilted gantry', [series({ set: shift((k) => [0, k, 0]) })], /shifted against each other \(a tilt of 9.46 degrees/],
+    [
+      'slices missing',
+      [series({ set: shift((k) => [0, 0, k > 9 ? 18 : k > 3 ? 6 : 0]) })],
+      /3 slices are missing.*2 pairs/,
+    ],
+    [
+      'a tilted gantry',
+      [series({ set: shift((k) => [0, k, 0]) })],
+      /shifted against each other \(a tilt of 9.46 degrees/,
+    ],
     ['one shifted in plane', [series({ set: shift((k) => [k === 5 ? 3 : 0, 0, 0]) })], /not evenly spaced/],
     ['a single one', [series({ slices: [pixels(0)] })], /holds a single slice/],
     ['a slice of CT', [series({ set: (k) => (k === 7 ? { '00080060': ['CS', 'CT'] } : {}) })], /several modalities/],
-    ['two sizes', [series({ set: (k) => (k === 3 ? { '00280010': ['US', Buffer.from([36, 0])] } : {}) })], /several sizes/],
-    ['two spacings', [series({ set: (k) => (k === 3 ? { '00280030': ['DS', '2.5\\2.1'] } : {}) })], /several pixel spacings/],
-    ['two frames of reference', [series({ set: (k) => ({ '00200052': ['UI', `1.2.${k % 2}`] }) })], /frames of reference/],
-    ['three directions', [series({ set: (k) => (k % 3 === 0 ? { '00200037': ['DS', '0\\1\\0\\0\\0\\-1'] } : {}) })], /directions/],
+    [
+      'two sizes',
+      [series({ set: (k) => (k === 3 ? { '00280010': ['US', Buffer.from([36, 0])] } : {}) })],
+      /several sizes/,
+    ],
+    [
+      'two spacings',
+      [series({ set: (k) => (k === 3 ? { '00280030': ['DS', '2.5\\2.1'] } : {}) })],
+      /several pixel spacings/,
+    ],
+    [
+      'two frames of reference',
+      [series({ set: (k) => ({ '00200052': ['UI', `1.2.${k % 2}`] }) })],
+      /frames of reference/,
+    ],
+    [
+      'three directions',
+      [series({ set: (k) => (k % 3 === 0 ? { '00200037': ['DS', '0\\1\\0\\0\\0\\-1'] } : {}) })],
+      /directions/,
+    ],
     ['no positions', [series({ set: () => ({ '00200032': null }) })], /18 of its 18 slices do not say where/],
     ['a position missing', [series({ set: (k) => (k === 4 ? { '00200032': null } : {}) })], /1 of its 18 slices/],
     ['positions of another form', [series({ set: () => ({ '00200032': ['DS', 'x\\y\\z'] }) })], /18 of its 18 slices/],
     ['no orientation', [series({ set: () => ({ '00200037': null }) })], /18 of its 18 slices/],
-    ['a zero orientation', [series({ set: () => ({ '00200037': ['DS', '0\\0\\0\\0\\0\\0'] }) })], /no two perpendicular/],
-    ['directions that are not perpendicular', [series({ orientation: [1, 0, 0, 0.5, 0.866, 0] })], /no two perpendicular/],
+    [
+      'a zero orientation',
+      [series({ set: () => ({ '00200037': ['DS', '0\\0\\0\\0\\0\\0'] }) })],
+      /no two perpendicular/,
+    ],
+    [
+      'directions that are not perpendicular',
+      [series({ orientation: [1, 0, 0, 0.5, 0.866, 0] })],
+      /no two perpendicular/,
+    ],
   ])('%s', async (_what, all, message) => {
     for (const one of all) writeDicomSeries(folder, one);
     expect(await refusal()).toMatchObject({ code: 'BRAIN3D_FORMAT', message: expect.stringMatching(message) });
   });
 
-  test.each<[string, Set, RegExp]>([
+  test.each<[string, SetElements, RegExp]>([
     ['mosaics', () => ({ '00080008': ['CS', 'ORIGINAL\\PRIMARY\\M\\MOSAIC'] }), /mosaics/],
     ['frames that do not say where they lie', () => ({ '00280008': ['IS', '4'] }), /several frames/],
     ['colour', () => ({ '00280002': ['US', Buffer.from([3, 0])] }), /colour/],
@@ -113,12 +136,18 @@ describe('slices that are no volume', () => {
   test('a file that is cut off', async () => {
     writeDicomSeries(folder, series());
     truncateSync(join(folder, readdirSync(folder)[4] as string), 2000);
-    expect(await refusal()).toMatchObject({ code: 'BRAIN3D_FORMAT', message: expect.stringMatching(/1 of its 18 files/) });
+    expect(await refusal()).toMatchObject({
+      code: 'BRAIN3D_FORMAT',
+      message: expect.stringMatching(/1 of its 18 files/),
+    });
   });
 
   test('what a caller states of NIfTI files does not change it', async () => {
     writeDicomSeries(folder, series());
-    writeDicomSeries(folder, copy(() => ({})));
+    writeDicomSeries(
+      folder,
+      copy(() => ({})),
+    );
     for (const options of [
       { preferAffine: 'sform' },
       { preferAffine: 'qform', volumeIndex: 0 },
@@ -136,7 +165,7 @@ test('a series is read whatever its numbers are, and what is odd about it is sai
   writeDicomSeries(folder, series());
   const plain = await loadVolume(folder);
   expect(plain.info.warnings).toEqual([]);
-  const odd: [Set, RegExp][] = [
+  const odd: [SetElements, RegExp][] = [
     [() => ({ '00200013': null }), /^instanceNumbers: 18 of 18 slices have no instance number/],
     [(k) => ({ '00200013': ['IS', String(order(k))] }), /^instanceNumbers: .* do not count the slices/],
     [() => ({ '00200013': ['IS', '1'] }), /^instanceNumbers: .* do not count the slices/],
@@ -157,7 +186,11 @@ test('a series is read whatever its numbers are, and what is odd about it is sai
 });
 
 test('rounded positions and interleaved files are no fault', async () => {
-  const positions = Array.from({ length: SLICES }, (_, k): [number, number, number] => [-36, -50, Math.round(33.3 * k) / 10]);
+  const positions = Array.from({ length: SLICES }, (_, k): [number, number, number] => [
+    -36,
+    -50,
+    Math.round(33.3 * k) / 10,
+  ]);
   writeDicomSeries(folder, series({ positions: positions.toReversed(), sliceThickness: 3.33 }));
   const { info } = await loadVolume(folder);
   expect(info.spacingMm[2]).toBeCloseTo(3.33, 1);
@@ -165,14 +198,24 @@ test('rounded positions and interleaved files are no fault', async () => {
 });
 
 describe('slices that are no FLAIR image', () => {
-  const type = (text: string): Set => () => ({ '00080008': ['CS', text] });
-  test.each<[string, Set, RegExp]>([
+  const type =
+    (text: string): SetElements =>
+    () => ({ '00080008': ['CS', text] });
+  test.each<[string, SetElements, RegExp]>([
     ['CT', () => ({ '00080016': ['UI', '1.2.840.10008.5.1.4.1.1.2'], '00080060': ['CS', 'CT'] }), /modality is CT/],
     ['PET', () => ({ '00080016': ['UI', '1.2.840.10008.5.1.4.1.1.128'], '00080060': ['CS', 'PT'] }), /modality is PT/],
     ['a modality that is a text', () => ({ '00080060': ['CS', CANARY] }), /modality is another one/],
     ['no modality', () => ({ '00080060': null }), /do not say their modality/],
-    ['a CT image that says MR', () => ({ '00080016': ['UI', '1.2.840.10008.5.1.4.1.1.2'] }), /no MR images by their SOP class/],
-    ['an MR spectrum', () => ({ '00080016': ['UI', '1.2.840.10008.5.1.4.1.1.4.2'] }), /no MR images by their SOP class/],
+    [
+      'a CT image that says MR',
+      () => ({ '00080016': ['UI', '1.2.840.10008.5.1.4.1.1.2'] }),
+      /no MR images by their SOP class/,
+    ],
+    [
+      'an MR spectrum',
+      () => ({ '00080016': ['UI', '1.2.840.10008.5.1.4.1.1.4.2'] }),
+      /no MR images by their SOP class/,
+    ],
     ['ADC', type('DERIVED\\PRIMARY\\DIFFUSION\\ADC\\ND'), /a map, a phase/],
     ['a trace', type('DERIVED\\PRIMARY\\DIFFUSION\\TRACEW'), /a map, a phase/],
     ['a phase', type('ORIGINAL\\PRIMARY\\P\\ND'), /a map, a phase/],
@@ -186,9 +229,17 @@ describe('slices that are no FLAIR image', () => {
     ['echo planar', () => ({ '00180020': ['CS', 'EP\\SE'] }), /echo-planar/],
     ['STIR', () => ({ '00180082': ['DS', '160'] }), /inversion time/],
     ['a T1-weighted FLAIR', () => ({ '00180082': ['DS', '860'], '00180080': ['DS', '2000'] }), /inversion time/],
-    ['T1', () => ({ '00180082': null, '00180020': ['CS', 'SE'], '00180080': ['DS', '500'], '00180081': ['DS', '12'] }), /echo time/],
+    [
+      'T1',
+      () => ({ '00180082': null, '00180020': ['CS', 'SE'], '00180080': ['DS', '500'], '00180081': ['DS', '12'] }),
+      /echo time/,
+    ],
     ['a short repetition', () => ({ '00180080': ['DS', '700'] }), /repetition time/],
-    ['time of flight, by its sequence', () => ({ '00180020': null, '00180024': ['SH', '*fl3d1r'] }), /another sequence/],
+    [
+      'time of flight, by its sequence',
+      () => ({ '00180020': null, '00180024': ['SH', '*fl3d1r'] }),
+      /another sequence/,
+    ],
     ['another contrast', () => ({ '00089209': ['CS', 'TOF'] }), /another contrast/],
     ['no magnitude', () => ({ '00089208': ['CS', 'PHASE'] }), /no magnitude/],
   ])('%s', async (_what, set, message) => {
@@ -203,12 +254,19 @@ describe('slices that are no FLAIR image', () => {
     requireModality(volume, { allowModality: true });
   });
 
-  test.each<[string, Set]>([
+  test.each<[string, SetElements]>([
     ['a FLAIR', () => ({})],
     ['one whose description says T1', () => ({ '0008103e': ['LO', 'T1 CT ADC'] })],
-    ['headers that say nothing of the sequence', (k) => Object.fromEntries(Object.keys(FLAIR).map((tag) => [tag, k < 0 ? undefined : null])) as Record<string, null>],
+    [
+      'headers that say nothing of the sequence',
+      (k) =>
+        Object.fromEntries(Object.keys(FLAIR).map((tag) => [tag, k < 0 ? undefined : null])) as Record<string, null>,
+    ],
     ['times of zero, which are no times', () => ({ '00180080': ['DS', '0'], '00180081': ['DS', '0'] })],
-    ['a 3D FLAIR at 3 T', () => ({ '00180080': ['DS', '4800'], '00180081': ['DS', '395'], '00180082': ['DS', '1650'] })],
+    [
+      'a 3D FLAIR at 3 T',
+      () => ({ '00180080': ['DS', '4800'], '00180081': ['DS', '395'], '00180082': ['DS', '1650'] }),
+    ],
     ['Philips', () => ({ '00080008': ['CS', 'ORIGINAL\\PRIMARY\\M_IR\\M\\IR'], '00180020': ['CS', 'IR'] })],
   ])('and one that is none of these is taken without a warning: %s', async (_what, set) => {
     writeDicomSeries(folder, series({ set }));
@@ -217,7 +275,7 @@ describe('slices that are no FLAIR image', () => {
     expect(volume.info.warnings).toEqual([]);
   });
 
-  test.each<[string, Set, RegExp]>([
+  test.each<[string, SetElements, RegExp]>([
     ['no inversion', () => ({ '00180082': null, '00180020': ['CS', 'SE'] }), /^noInversion/],
     ['a reformatted image', type('DERIVED\\SECONDARY\\MPR'), /^derivedImage/],
     ['an unknown kind', type(`ORIGINAL\\PRIMARY\\${CANARY}`), /^imageType/],
@@ -234,7 +292,9 @@ describe('slices that are no FLAIR image', () => {
     for (const command of [['report'], ['encode', '--out', join(directory, 'x.safetensors')]]) {
       const { status, stdout, stderr } = await brain3d([...command, folder, '--model', TINY_MODEL]);
       expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
-      expect(stderr).toMatch(/^\S.*scan: expected slices of a FLAIR image, got slices whose modality is CT.*\[BRAIN3D_UNSUPPORTED\]\n$/);
+      expect(stderr).toMatch(
+        /^\S.*scan: expected slices of a FLAIR image, got slices whose modality is CT.*\[BRAIN3D_UNSUPPORTED\]\n$/,
+      );
     }
     const absent = await brain3d(['report', folder, '--model', join(directory, 'no-model')]);
     expect(absent.stderr).toContain('modality is CT');
@@ -242,8 +302,13 @@ describe('slices that are no FLAIR image', () => {
     await using model = await Brain3D.load({ model: TINY_MODEL });
     const options = { maxNewTokens: 1, skullStrip: 'none' } as const;
     for (const source of [folder, volume])
-      await expect(model.generate(source, options)).rejects.toMatchObject({ code: 'BRAIN3D_UNSUPPORTED', field: 'modality' });
-    await expect(model.generate(volume, { ...options, allowModality: true })).resolves.toMatchObject({ text: expect.any(String) });
+      await expect(model.generate(source, options)).rejects.toMatchObject({
+        code: 'BRAIN3D_UNSUPPORTED',
+        field: 'modality',
+      });
+    await expect(model.generate(volume, { ...options, allowModality: true })).resolves.toMatchObject({
+      text: expect.any(String),
+    });
   });
 });
 
@@ -253,102 +318,4 @@ test('what a folder is, is found before a model is loaded', async () => {
   const { status, stderr } = await brain3d(['report', folder, '--model', join(directory, 'no-model')]);
   expect(status).toBe(1);
   expect(stderr).toContain('positions repeat');
-});
-
-test('frames of an enhanced image are slices', () => {
-  const at = (z: number) => ({ '00209113': sequence({ '00200032': ['DS', `-36\\-50\\${z}`] }) });
-  const shared = {
-    '00209116': sequence({ '00200037': ['DS', '1\\0\\0\\0\\1\\0'] }),
-    '00289110': sequence({ '00280030': ['DS', '2.5\\2'] }),
-    '00189115': sequence({ '00189009': ['CS', 'YES'], '00189079': double(2500) }),
-    '00189112': sequence({ '00180080': ['DS', '9000'] }),
-    '00189114': sequence({ '00189082': double(100) }),
-  } as Record<string, DicomElement>;
-  const enhanced = series({
-    slices: [Uint16Array.from([...pixels(0), ...pixels(1), ...pixels(2)])],
-    set: () => ({
-      ...Object.fromEntries(['00180020', '00180080', '00180081', '00180082', '00200032', '00200037', '00280030'].map((tag) => [tag, null])),
-      '00080016': ['UI', '1.2.840.10008.5.1.4.1.1.4.1'],
-      '00280008': ['IS', '3'],
-      '52009229': sequence(shared),
-      '52009230': sequence(at(4), at(-2), at(10)),
-    }),
-  });
-  writeDicomSeries(folder, enhanced);
-  const slices = readDicomFile(fileIn(folder), 0) as DicomSlice[];
-  const stack = stackSlices(slices) as SliceStack;
-  expect(stack.slices.map(({ frame }) => frame)).toEqual([1, 0, 2]);
-  expect(stack.shape).toEqual([COLUMNS, ROWS, 3]);
-  expect(stack.affine).toEqual([-2, 0, 0, 36, 0, -2.5, 0, 50, 0, 0, 6, -2, 0, 0, 0, 1]);
-  expect(slices[1]?.made).toMatchObject({ inversionTimeMs: 2500, repetitionTimeMs: 9000, echoTimeMs: 100, hasInversion: true });
-  expect(slices[1]?.pixels?.offset).toBe((slices[0]?.pixels?.offset ?? 0) + 2 * ROWS * COLUMNS);
-});
-
-function fileIn(dir: string): Uint8Array {
-  return readFileSync(join(dir, readdirSync(dir)[0] as string));
-}
-
-describe('a converted volume is compared with its slices', () => {
-  /** A NIfTI-1 file of the series as dcm2niix writes it: rows from posterior to anterior, and what `change` does. */
-  function convert(change: { voxel?: (i: number, j: number, k: number) => [number, number, number]; affine?: number[]; volumes?: number; code?: number } = {}): Uint8Array {
-    const nifti = Buffer.alloc(352 + 2 * SLICES * ROWS * COLUMNS);
-    [change.volumes === undefined ? 3 : 4, COLUMNS, ROWS, SLICES, change.volumes ?? 1].forEach((value, index) => nifti.writeInt16LE(value, 40 + 2 * index));
-    nifti.writeInt16LE(512, 70);
-    nifti.writeFloatLE(352, 108);
-    nifti.writeInt16LE(change.code ?? 1, 254);
-    const affine = change.affine ?? [-2, 0, 0, 36, 0, 2.5, 0, 50 - 2.5 * (ROWS - 1), 0, 0, 6, -40];
-    affine.forEach((value, index) => nifti.writeFloatLE(value, 280 + 4 * index));
-    const slices = Array.from({ length: SLICES }, (_, k) => pixels(k));
-    for (let k = 0; k < SLICES; k++)
-      for (let j = 0; j < ROWS; j++)
-        for (let i = 0; i < COLUMNS; i++) {
-          const [c, r, s] = change.voxel?.(i, j, k) ?? [i, ROWS - 1 - j, k];
-          nifti.writeUInt16LE((slices[s] as Uint16Array)[r * COLUMNS + c] as number, 352 + 2 * (i + COLUMNS * (j + ROWS * k)));
-        }
-    return nifti;
-  }
-
-  test('and found the same, or not', () => {
-    writeDicomSeries(folder, series());
-    const files = readdirSync(folder).map((name) => readFileSync(join(folder, name)));
-    const stack = stackSlices(files.flatMap((file, index) => readDicomFile(file, index) as DicomSlice[])) as SliceStack;
-    const fault = (nifti: Uint8Array) => conversionFault(stack, (file) => files[file] as Buffer, nifti);
-    expect(fault(convert())).toBeNull();
-    // The same volume, stored from left to right.
-    expect(fault(convert({ voxel: (i, j, k) => [COLUMNS - 1 - i, ROWS - 1 - j, k], affine: [2, 0, 0, 36 - 2 * (COLUMNS - 1), 0, 2.5, 0, 50 - 2.5 * (ROWS - 1), 0, 0, 6, -40] }))).toBeNull();
-    const places = 'its voxels are not those of the slices at their places';
-    expect(fault(convert({ voxel: (i, j, k) => [COLUMNS - 1 - i, ROWS - 1 - j, k] }))).toBe(places); // left is right
-    expect(fault(convert({ voxel: (i, j, k) => [i, j, k] }))).toBe(places);
-    expect(fault(convert({ voxel: (i, j, k) => [i, ROWS - 1 - j, SLICES - 1 - k] }))).toBe(places);
-    expect(fault(convert({ voxel: (i, j, k) => [i, ROWS - 1 - j, 2 * (k >> 1)] }))).toBe(places); // slices twice
-    const lies = 'it does not lie where the slices lie, or has other sizes';
-    expect(fault(convert({ affine: [2, 0, 0, -36, 0, 2.5, 0, 50 - 2.5 * (ROWS - 1), 0, 0, 6, -40] }))).toBe(lies);
-    expect(fault(convert({ affine: [-2, 0, 0, 36, 0, 2.5, 0, 50 - 2.5 * (ROWS - 1), 0, 0, 6, -34] }))).toBe(lies);
-    expect(fault(convert({ affine: Array.from({ length: 12 }, () => 0) }))).toBe(lies);
-    expect(fault(convert({ code: 0 }))).toBe('it does not say how it lies in the patient');
-    expect(fault(convert({ volumes: 2 }))).toBe('it has 2 volumes, expected one');
-  });
-});
-
-test("the converter's messages are not passed on: known ones in our words, others by their number", () => {
-  const said = translate([
-    'Found 20 DICOM file(s)',
-    'Warning: Instance number (0020,0013) not found: /input/0000',
-    'Warning: Siemens MoCo? Bogus slice timing (range -1..-1, TR=9000 seconds)',
-    `Warning: interpolated protocol '${CANARY}' may be unsuitable for dwidenoise/mrdegibbs. ${CANARY}`,
-    `Warning: interpolated protocol '${CANARY}' may be unsuitable for dwidenoise/mrdegibbs. ${CANARY}`,
-    `Warning: something new about '${CANARY}'`,
-    `Error: ${CANARY}`,
-  ]);
-  expect(said).toEqual({
-    fault: null,
-    warnings: [
-      'interpolated: the scanner interpolated the slices in plane',
-      expect.stringMatching(/^converter: 2 other messages of dcm2niix, not shown/),
-    ],
-  });
-  expect(translate(['Warning: Unable to determine slice direction: please check whether slices are flipped']).fault).toMatch(
-    /could not determine how the slices follow/,
-  );
-  expect(translate([])).toEqual({ fault: null, warnings: [] });
 });

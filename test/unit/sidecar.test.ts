@@ -69,7 +69,9 @@ test('a code that is none of DICOM is refused and not shown', async () => {
 
 test('a part of a complex image other than its magnitude is refused by its BIDS name', async () => {
   for (const part of ['phase', 'real', 'imag', 'Phase'])
-    expect(await refusalOf(() => check(`sub-01_part-${part}_FLAIR.nii.gz`))).toMatchObject({ code: 'BRAIN3D_UNSUPPORTED' });
+    expect(await refusalOf(() => check(`sub-01_part-${part}_FLAIR.nii.gz`))).toMatchObject({
+      code: 'BRAIN3D_UNSUPPORTED',
+    });
   await check('sub-01_acq-a_part-mag_run-1_FLAIR.nii.gz');
   await check('sub-01_part-phase_FLAIR.nii.gz', true);
 });

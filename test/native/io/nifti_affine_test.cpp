@@ -87,7 +87,8 @@ TEST_CASE("random pairs of a sform and a qform are refused exactly where they me
       CHECK(image.affine_source == "sform");
       for (std::size_t i = 0; i < 12; ++i) CHECK(image.affine[i] == static_cast<float>(rows[i]));
     } else {
-      check_refused([&] { read_bytes(dir, builder.bytes()); }, ErrorCode::Orientation, "left and right are not certain");
+      check_refused([&] { read_bytes(dir, builder.bytes()); }, ErrorCode::Orientation,
+                    "left and right are not certain");
       CHECK(read_bytes(dir, builder.bytes(), {.prefer = "qform"}).affine_source == "qform");
     }
   }
@@ -122,30 +123,33 @@ TEST_CASE("an affine that tools write who know only an array is a warning, and a
   const char* may = "; left and right may be wrong";
   const char* probably = "left and right are probably not what the header says";
   one(brats, {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}, "identityAffine", may);
-  one(brats, {-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0}, "cornerOrigin", may);       // SimpleITK's default
-  one(brats, {1, 0, 0, -239, 0, 1, 0, -239, 0, 0, 1, 0}, "cornerOrigin", may);   // that, made canonical
+  one(brats, {-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0}, "cornerOrigin", may);             // SimpleITK's default
+  one(brats, {1, 0, 0, -239, 0, 1, 0, -239, 0, 0, 1, 0}, "cornerOrigin", may);         // that, made canonical
   one({256, 256, 30}, {0.9, 0, 0, 0, 0, 0.9, 0, 0, 0, 0, 5, 0}, "cornerOrigin", may);  // np.diag of the spacings
   one({256, 256, 30}, {0.9, 0, 0, 0.45, 0, 0.9, 0, 0.45, 0, 0, 5, 2.5}, "cornerOrigin", may);
   one({256, 256, 30}, {-0.9, 0, 0, 114.75, 0, 0.9, 0, -114.75, 0, 0, 5, -72.5}, "centreOrigin", may);
   one({256, 256, 30}, {0.9, 0, 0, -115.2, 0, 0.9, 0, -115.2, 0, 0, 5, -75}, "centreOrigin", may);
   one({256, 256, 30}, {0.9, 0, 0, -128, 0, 0.9, 0, -128, 0, 0, 5, -15}, "centreOrigin", may);  // in voxels
   // Real ones: FLAIR_registered, and patient2-ax_t2, whose axes were exchanged as well.
-  one({240, 240, 48}, {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}, "identityAffine", "48 mm long along the axis that it calls superior");
-  one({32, 349, 288}, {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}, "identityAffine", "32 mm long along the axis that it calls left-right");
+  one({240, 240, 48}, {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}, "identityAffine",
+      "48 mm long along the axis that it calls superior");
+  one({32, 349, 288}, {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}, "identityAffine",
+      "32 mm long along the axis that it calls left-right");
   one({30, 256, 256}, {-5, 0, 0, 0, 0, -0.9, 0, 0, 0, 0, 0.9, 0}, "cornerOrigin", probably);
   one({30, 256, 256}, {5, 0, 0, 0, 0, 0.9, 0, 0, 0, 0, 0.9, 0}, "cornerOrigin",
       "its slices seem to lie along voxel axis 1, which it calls left-right; the axes may have been exchanged");
   one({30, 256, 256}, {0, 0, -0.9, 0, 0, -0.9, 0, 0, 5, 0, 0, 0}, "cornerOrigin", "along voxel axis 1");
   one({512, 512, 24}, {-1, 0, 0, 120, 0, -1, 0, 130, 0, 0, 1, -60}, "implausibleAxes", "every spacing is 1 mm");
   const std::vector<double> sri24[] = {
-      {-1, 0, 0, 0, 0, -1, 0, 239, 0, 0, 1, 0},    // as BraTS stores it
-      {1, 0, 0, -239, 0, 1, 0, 0, 0, 0, 1, 0},     // made canonical
+      {-1, 0, 0, 0, 0, -1, 0, 239, 0, 0, 1, 0},  // as BraTS stores it
+      {1, 0, 0, -239, 0, 1, 0, 0, 0, 0, 1, 0},   // made canonical
   };
   for (const auto& rows : sri24) CHECK(warnings(brats, rows).empty());
-  CHECK(warnings({182, 218, 182}, {-1, 0, 0, 90, 0, 1, 0, -126, 0, 0, 1, -72}).empty());          // MNI152
+  CHECK(warnings({182, 218, 182}, {-1, 0, 0, 90, 0, 1, 0, -126, 0, 0, 1, -72}).empty());  // MNI152
   CHECK(warnings({256, 256, 35}, {-0.859, 0, 0, 110, 0, -0.859, 0, 134.19, 0, 0, 5, -94.81}).empty());
   CHECK(warnings({320, 320, 48}, {-0.719, 0, 0, 123.7, 0, -0.719, 0, 108.3, 0, 0, 3, -46.98}).empty());
-  CHECK(warnings({176, 232, 159}, {0.9998, 0.02, 0, 0, -0.02, 0.9998, 0, 0, 0, 0, 1, 0}).empty());  // turned: made on purpose
+  CHECK(warnings({176, 232, 159}, {0.9998, 0.02, 0, 0, -0.02, 0.9998, 0, 0, 0, 0, 1, 0})
+            .empty());  // turned: made on purpose
 }
 
 }  // namespace
