@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Brain3DError } from './errors';
-import { jsonFault } from './unquoted';
+import { jsonFault, parseJson } from './unquoted';
 
 export interface BackboneFile {
   name: string;
@@ -102,7 +102,7 @@ export async function readJsonFile(path: string): Promise<unknown> {
     });
   }
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     throw new Brain3DError('BRAIN3D_CONFIG', `${name}: expected JSON, got something else (${jsonFault(cause)})`, {
       file: name,

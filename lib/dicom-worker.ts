@@ -1,11 +1,16 @@
 /**
- * dcm2niix in a thread of its own: it blocks, and hostile input can make it crash or never end. It is WebAssembly with
- * a file system in memory, so it sees no other file and no network.
+ * dcm2niix and what reads the slices' headers, in a thread of their own: they block, and hostile input can make them crash or
+ * never end. dcm2niix is WebAssembly with a file system in memory, so it sees no other file and no network. The slices' own
+ * headers say which volume it is; dcm2niix's is compared with that before anything is written.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Conversion, ConversionMessage, ConversionRequest } from './dicom';
+import type { ConversionMessage, ConversionRequest } from './dicom';
+import type { StackFault } from './dicom-geometry';
+import { translate } from './dicom-messages';
+import { type DicomSeries, readSeries } from './dicom-series';
+import { conversionFault } from './dicom-verify';
 
 /** What is used of an Emscripten module. */
 interface Dcm2niix {
@@ -43,22 +48,50 @@ async function open(packageDir: string, print: (line: string) => void): Promise<
   return module.default({ wasmBinary, locateFile: (name) => name, print, printErr: print });
 }
 
-async function convert(request: ConversionRequest, print: (line: string) => void): Promise<Conversion> {
-  const { callMain, FS } = await open(request.packageDir, print);
+async function convert({ packageDir, files, output }: ConversionRequest): Promise<ConversionMessage> {
+  const contents = files.map(read);
+  const series = readSeries(contents);
+  if ('reason' in series) return { fault: series };
+  const lines: string[] = [];
+  const { callMain, FS } = await open(packageDir, (line) => lines.push(line));
   FS.mkdir('/input');
   FS.mkdir('/output');
-  request.files.forEach((file, index) => {
-    // Numbered: its messages quote names, and names of slices may identify a patient.
-    FS.createDataFile('/input', String(index).padStart(4, '0'), read(file, index), true, false, true);
-  });
+  for (const index of series.files)
+    FS.createDataFile('/input', String(index).padStart(4, '0'), contents[index] as Buffer, true, false, true);
   const exitCode = callMain([...ARGUMENTS]);
-  const names = FS.readdir('/output')
-    .filter((name) => name.endsWith('.nii'))
-    .sort();
-  const images = names.map((name) => ({ name: name.slice(0, -4), data: FS.readFile(`/output/${name}`) }));
+  const images = FS.readdir('/output').filter((name) => name.endsWith('.nii'));
+  const says = translate(lines);
+  const reason =
+    says.fault ??
+    resultFault(
+      series,
+      contents,
+      images.map((name) => FS.readFile(`/output/${name}`)),
+      exitCode,
+    );
+  if (reason !== null) return { fault: format(reason) };
+  writeFileSync(output, FS.readFile(`/output/${images[0]}`), { mode: 0o600, flag: 'wx' });
+  return { conversion: { notFlair: series.notFlair, warnings: [...series.warnings, ...says.warnings] } };
+}
+
+/** Why what dcm2niix made is not the volume that the slices describe; null if it is. */
+function resultFault(
+  { stack }: DicomSeries,
+  contents: Buffer[],
+  images: Uint8Array[],
+  exitCode: number,
+): string | null {
   const [only, ...others] = images;
-  if (only !== undefined && others.length === 0) writeFileSync(request.output, only.data, { mode: 0o600, flag: 'wx' });
-  return { exitCode, images: images.map(({ name, data }) => ({ name, shape: niftiShape(data) })) };
+  if (only === undefined) return 'dcm2niix finds no image in it';
+  if (others.length > 0) return `dcm2niix makes ${images.length} images of its slices, expected one`;
+  // It writes an image also where it finds that something is missing, and says so with its exit status.
+  if (exitCode !== 0) return `dcm2niix ended with status ${exitCode}`;
+  const fault = conversionFault(stack, (file) => contents[file] as Buffer, only);
+  return fault === null ? null : `dcm2niix makes another volume of its slices than they describe: ${fault}`;
+}
+
+function format(reason: string): StackFault {
+  return { code: 'BRAIN3D_FORMAT', field: 'PixelData', reason };
 }
 
 /** Numbered in a failure, too. */
@@ -70,21 +103,10 @@ function read(file: string, index: number): Buffer {
   }
 }
 
-/** `dim` of a NIfTI-1 header, little-endian. */
-function niftiShape(nifti: Uint8Array): number[] {
-  const view = new DataView(nifti.buffer, nifti.byteOffset, nifti.byteLength);
-  const rank = view.getInt16(40, true);
-  return Array.from({ length: rank }, (_, axis) => view.getInt16(42 + 2 * axis, true));
-}
-
 const port = parentPort;
 if (port === null) throw new Error('dicom-worker runs as a worker thread only');
-const post = (message: ConversionMessage): void => port.postMessage(message);
-const print = (line: string): void => {
-  if (line.trim() !== '') post({ line: line.trim() });
-};
-convert(workerData as ConversionRequest, print).then(
-  (conversion) => post({ conversion }),
+convert(workerData as ConversionRequest).then(
+  (message) => port.postMessage(message),
   (error: Error) => {
     // As an uncaught exception it ends this thread and reaches the other side; without its stack, in which every frame
     // repeats the data URL.

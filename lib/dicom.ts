@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import type { StackFault } from './dicom-geometry';
 import { Brain3DError } from './errors';
 import { withTemporaryFolder } from './temporary-folder';
 
@@ -14,32 +15,29 @@ export interface ConversionRequest {
   /** Directory of the package @niivue/dcm2niix. */
   packageDir: string;
   files: string[];
-  /** Written only if there is exactly one image. */
+  /** Written only if there is exactly one image, and it is the one that the slices describe. */
   output: string;
 }
 
+/** What came of a folder: a volume at `output`, or why there is none. */
 export interface Conversion {
-  exitCode: number;
-  images: {
-    /** Series number, with dcm2niix's suffix where a series holds several images. */
-    name: string;
-    /** Voxels along (i, j, k), and volumes if there are several. */
-    shape: number[];
-  }[];
+  /** Why no FLAIR image can be read from the slices, as what was got; null where nothing says so. */
+  notFlair: string | null;
+  warnings: string[];
 }
 
-/** A line that dcm2niix prints, or its end. */
-export type ConversionMessage = { line: string } | { conversion: Conversion };
+export type ConversionMessage = { fault: StackFault } | { conversion: Conversion };
 
 /**
- * Converts the slices in `folder` (not in folders below it), calls `use` with the NIfTI file and what dcm2niix warned
- * of, and removes the file.
- * @throws {Brain3DError} BRAIN3D_FORMAT without slices that can be converted, BRAIN3D_UNSUPPORTED for several series
+ * Converts the slices in `folder` (not in folders below it), calls `use` with the NIfTI file and what is odd about the
+ * slices, and removes the file.
+ * @throws {Brain3DError} BRAIN3D_FORMAT unless the slices are one volume by their own headers and dcm2niix makes that volume
+ *   of them, BRAIN3D_UNSUPPORTED for several series and images that are no slices
  */
 export async function convertDicomFolder<T>(
   folder: string,
   signal: AbortSignal | undefined,
-  use: (niftiPath: string, warnings: string[]) => Promise<T>,
+  use: (niftiPath: string, conversion: Conversion) => Promise<T>,
 ): Promise<T> {
   signal?.throwIfAborted();
   const name = basename(resolve(folder));
@@ -54,8 +52,8 @@ export async function convertDicomFolder<T>(
   return withTemporaryFolder(async (directory) => {
     // Errors of the reader name this file, so it is called after the folder.
     const output = join(directory, `${name.slice(0, 100)}.nii`);
-    const warnings = await convert({ packageDir, files, output }, name, signal);
-    return use(output, warnings);
+    const conversion = await runWorker({ packageDir, files, output }, name, signal);
+    return use(output, conversion);
   });
 }
 
@@ -66,17 +64,28 @@ export function findDcm2niix(): string | null {
   return found.find((directory) => existsSync(join(directory, 'package.json'))) ?? null;
 }
 
-/** Regular files only: no links, no pipes, nothing below. */
+/** Regular files only: no links, no pipes, nothing below. A link may be a slice, so a folder with one is refused. */
 async function listFiles(folder: string, name: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
     throw new Brain3DError('BRAIN3D_IO', `the folder '${name}' cannot be read (${cause.code})`, { file: name, cause });
   });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(folder, entry.name));
+  const isSystems = (file: string): boolean => /^(?:\.|DICOMDIR$|Thumbs\.db$)/i.test(file);
+  const given = entries.filter((entry) => !isSystems(entry.name));
+  const files = given.filter((entry) => entry.isFile()).map((entry) => join(folder, entry.name));
+  const links = given.filter((entry) => entry.isSymbolicLink()).length;
+  const advice = `it holds ${links} symbolic links, which are not followed: copy the slices themselves into a folder`;
   if (files.length === 0) {
-    const below = entries.filter((entry) => entry.isDirectory()).length;
+    const below = given.filter((entry) => entry.isDirectory()).length;
     const hint = below === 0 ? '' : `, only ${below} folders: give the one that holds the slices`;
-    throw notDicom(name, `it holds no files${hint}`);
+    throw notDicom(name, `it holds no files${hint}${links === 0 ? '' : `; ${advice}`}`);
   }
+  if (links > 0) throw notDicom(name, advice);
+  const volumes = files.filter((file) => /\.nii(?:\.gz)?$/i.test(file)).length;
+  if (volumes > 0 && files.every((file) => /\.(?:nii|nii\.gz|json|bval|bvec|txt)$/i.test(file)))
+    throw notDicom(
+      name,
+      `it holds ${volumes === 1 ? 'a NIfTI file: give that' : `${volumes} NIfTI files: give one of them`}`,
+    );
   if (files.length > MAX_FILES) throw tooLarge(name, `${files.length} files`, `${MAX_FILES}`);
   const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
@@ -86,44 +95,22 @@ async function listFiles(folder: string, name: string): Promise<string[]> {
   return files.sort();
 }
 
-async function convert(request: ConversionRequest, name: string, signal: AbortSignal | undefined): Promise<string[]> {
-  const { conversion, complaints } = await runWorker(request, name, signal);
-  const { exitCode, images } = conversion;
-  const complaint = complaints.at(-1);
-  if (images.length > 1) {
-    const found = images.map((image) => `${image.name} (${image.shape.join(' x ')})`).join(', ');
-    throw new Brain3DError(
-      'BRAIN3D_UNSUPPORTED',
-      `the folder '${name}' holds ${images.length} images, expected one; dcm2niix found, by series number: ${found}; ` +
-        'put the slices of one series into a folder of their own',
-      { file: name },
-    );
-  }
-  if (images.length === 0) throw notDicom(name, complaint ?? 'dcm2niix finds no image in it');
-  // It writes an image also where slices are missing or overlap, and says so with its exit status.
-  if (exitCode !== 0) throw notDicom(name, complaint ?? `dcm2niix ended with status ${exitCode}`);
-  return complaints.map((line) => `dcm2niix: ${line}`);
-}
-
-/** `complaints` are the warnings and errors that dcm2niix printed. */
 async function runWorker(
   request: ConversionRequest,
   name: string,
   signal: AbortSignal | undefined,
-): Promise<{ conversion: Conversion; complaints: string[] }> {
+): Promise<Conversion> {
   // An abort that came before is no event any more.
   signal?.throwIfAborted();
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   const stop = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
   const worker = new Worker(join(__dirname, 'dicom-worker.js'), { workerData: request });
-  const complaints: string[] = [];
   try {
-    const conversion = await new Promise<Conversion>((resolve, reject) => {
-      const fail = (what: string, cause?: unknown) =>
-        reject(notDicom(name, `dcm2niix ${what}. ${complaints.at(-1) ?? ''}`, cause));
+    return await new Promise<Conversion>((resolve, reject) => {
+      const fail = (what: string, cause?: unknown) => reject(notDicom(name, `dcm2niix ${what}`, cause));
       worker.on('message', (message: ConversionMessage) => {
         if ('conversion' in message) resolve(message.conversion);
-        else if (/^(warning|error)/i.test(message.line)) complaints.push(message.line);
+        else reject(refused(name, message.fault));
       });
       worker.on('error', (cause) => fail(`failed (${cause.message})`, cause));
       worker.on('exit', () => fail('ended early'));
@@ -132,18 +119,21 @@ async function runWorker(
         else fail(`took more than ${TIMEOUT_MS / 1000} s`);
       });
     });
-    return { conversion, complaints };
   } finally {
     await worker.terminate();
   }
 }
 
-function notDicom(name: string, reason: string, cause?: unknown): Brain3DError {
-  return new Brain3DError(
-    'BRAIN3D_FORMAT',
-    `expected a folder of DICOM slices of one series, but '${name}' cannot be converted: ${reason}`,
-    { file: name, cause },
-  );
+function refused(name: string, { code, field, reason }: StackFault): Brain3DError {
+  if (code === 'BRAIN3D_FORMAT') return notDicom(name, reason, undefined, field);
+  return new Brain3DError(code, `the folder '${name}' ${reason}`, { file: name, field });
+}
+
+function notDicom(name: string, reason: string, cause?: unknown, field?: string): Brain3DError {
+  const expected = /\.nii(?:\.gz)?$/i.test(name)
+    ? `expected a NIfTI file or a folder of DICOM slices of one series, but '${name}' is a folder and`
+    : `expected a folder of DICOM slices of one series, but '${name}'`;
+  return new Brain3DError('BRAIN3D_FORMAT', `${expected} cannot be converted: ${reason}`, { file: name, field, cause });
 }
 
 function tooLarge(name: string, size: string, limit: string): Brain3DError {

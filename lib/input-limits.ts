@@ -1,15 +1,16 @@
 /** What a report is refused for although the file is sound: images no model of this kind was trained on. */
 import { basename, resolve } from 'node:path';
 import * as v from 'valibot';
+import { modalityName, notFlair } from './acquisition';
 import { Brain3DError } from './errors';
-import { sidecarModality } from './sidecar';
+import { readSidecar } from './sidecar';
 import { is } from './validate';
-import type { VolumeInfo } from './volume';
+import type { Volume, VolumeInfo } from './volume';
 
 export const limitEntries = {
   /** Take a volume whatever its slices and voxels are. @default false */
   allowGeometry: v.optional(is.flag()),
-  /** Take a file whose BIDS name says another modality than FLAIR, or whose sidecar says another than MR. @default false */
+  /** Take an image that is no FLAIR image by its BIDS name, its sidecar or its DICOM headers. @default false */
   allowModality: v.optional(is.flag()),
 };
 export interface LimitOptions {
@@ -23,7 +24,7 @@ const MAX_SPACING_MM = 10;
 const MAX_ANISOTROPY = 12;
 
 /** `sub-01_ses-02_acq-a_T1w.nii.gz`: entities, then the suffix that names the modality. */
-const BIDS_NAME = /^sub-[a-z0-9]+(?:_[a-z0-9]+-[a-z0-9+]+)*_([a-z0-9]+)\.nii(?:\.gz)?$/i;
+const BIDS_NAME = /^sub-[a-z0-9]+((?:_[a-z0-9]+-[a-z0-9+]+)*)_([a-z0-9]+)\.nii(?:\.gz)?$/i;
 const MODALITY = 'FLAIR';
 const ADVICE = 'allow it with --allow-modality (API: allowModality)';
 
@@ -63,20 +64,38 @@ interface Axis {
 }
 
 /**
- * A name in BIDS form states the modality, and so does the JSON that BIDS and dcm2niix put beside a volume. They can refuse
- * a file, and never change what is computed.
- * @throws {Brain3DError} BRAIN3D_UNSUPPORTED if one states another modality, BRAIN3D_FORMAT for JSON that cannot be read
+ * A name in BIDS form states the modality, and so does the JSON that BIDS and dcm2niix put beside a volume; of a folder of
+ * DICOM slices the slices themselves do, once it is read. They can refuse an image, and never change what is computed.
+ * @param source path of a NIfTI file, or a volume as read
+ * @throws {Brain3DError} BRAIN3D_UNSUPPORTED if one states another modality, or a sequence that gives no FLAIR image;
+ *   BRAIN3D_FORMAT for JSON that cannot be read
  */
-export function requireModality(path: string, { allowModality }: LimitOptions): void {
+export function requireModality(
+  source: string | Pick<Volume, 'notFlair'>,
+  { allowModality }: LimitOptions,
+  name = typeof source === 'string' ? basename(resolve(source)) : undefined,
+): void {
   if (allowModality) return;
-  const name = basename(resolve(path));
-  const suffix = BIDS_NAME.exec(name)?.[1];
+  const fault = typeof source === 'string' ? fileFault(source, basename(resolve(source))) : source.notFlair;
+  if (fault === null) return;
+  const got = typeof source === 'string' ? fault : `expected slices of a ${MODALITY} image, got ${fault}`;
+  throw refused(`${got}; ${ADVICE}`, name, 'modality');
+}
+
+function fileFault(path: string, name: string): string | null {
+  const [, entities = '', suffix] = BIDS_NAME.exec(name) ?? [];
   if (suffix !== undefined && suffix.toUpperCase() !== MODALITY)
-    throw refused(`expected a ${MODALITY} image, got one whose BIDS name says ${suffix}; ${ADVICE}`, name, 'modality');
-  const sidecar = sidecarModality(path, ADVICE);
-  if (sidecar === null || sidecar.modality === 'MR') return;
-  const message = `expected an image of the modality MR, got one of which ${sidecar.file} says ${sidecar.modality}; ${ADVICE}`;
-  throw refused(message, name, 'modality');
+    return `expected a ${MODALITY} image, got one whose BIDS name says ${suffix}`;
+  const part = /_part-([a-z0-9+]+)/i.exec(entities)?.[1];
+  if (part !== undefined && part.toLowerCase() !== 'mag')
+    return `expected the magnitude of a ${MODALITY} image, got a part whose BIDS name says ${part}`;
+  const sidecar = readSidecar(path, ADVICE);
+  if (sidecar === null) return null;
+  const { file, modality, made } = sidecar;
+  if (modality !== null && modality !== 'MR')
+    return `expected an image of the modality MR, got one of which ${file} says ${modalityName(modality)}`;
+  const fault = notFlair(made);
+  return fault === null ? null : `expected a ${MODALITY} image, but by ${file} it is ${fault}`;
 }
 
 function refused(message: string, file: string | undefined, field: string): Brain3DError {

@@ -36,8 +36,13 @@ export async function inspect(path: string, options: LoadVolumeOptions = {}): Pr
     });
   });
   if (found.isFile()) {
-    if (!/\.nii(\.gz)?$/i.test(name)) throw unknownKind(name, 'it is a file that does not end in .nii or .nii.gz');
-    return { kind: 'volume', name, source: 'nifti', volume: await inspectVolume(path, options) };
+    try {
+      return { kind: 'volume', name, source: 'nifti', volume: await inspectVolume(path, options) };
+    } catch (error) {
+      if (/\.nii(\.gz)?$/i.test(name) || !Brain3DError.isInstance(error) || error.code !== 'BRAIN3D_FORMAT')
+        throw error;
+      throw unknownKind(name, `it is a file that does not end in .nii or .nii.gz; ${error.message}`, error);
+    }
   }
   if (!found.isDirectory()) throw unknownKind(name, 'it is neither a file nor a directory');
   if (existsSync(join(path, CHECKPOINT_FILE))) return inspectCheckpoint(path, name);

@@ -171,6 +171,7 @@ export class LocalEngine implements Engine {
     const start = performance.now();
     const volume = typeof source === 'string' ? await loadVolume(source, { signal }) : source;
     const readMs = performance.now() - start;
+    requireModality(volume, options);
     if (volume.preprocessed !== null) return { source: volume, input: volume, readMs, preprocessMs: 0 };
     requireGeometry(volume.info, options);
     const { volumeSize: size, lowerPercentile, upperPercentile } = recipe;

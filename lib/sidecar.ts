@@ -1,25 +1,34 @@
 /** The JSON that BIDS and dcm2niix put beside a volume: `scan.json` of `scan.nii` or `scan.nii.gz`. */
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { Acquisition } from './acquisition';
 import { Brain3DError } from './errors';
 import { jsonFault } from './unquoted';
 
 /** dcm2niix writes some kilobytes. */
 const MAX_SIDECAR_BYTES = 2 ** 20;
-const VOLUME_NAME = /\.nii(?:\.gz)?$/;
+const VOLUME_NAME = /\.nii(?:\.gz)?$/i;
 /** As DICOM writes a modality. Anything else may be text about a patient and is not shown. */
 const MODALITY_CODE = /^[A-Z]{2,16}$/;
 
+export interface Sidecar {
+  /** Base name. */
+  file: string;
+  /** DICOM's code; null if it says nothing of it. */
+  modality: string | null;
+  made: Acquisition;
+}
+
 /**
- * What a volume's sidecar says the modality is, as DICOM's code; null without a sidecar, or if it says nothing of it.
- * One that cannot be read is refused rather than passed over: it may be the one that says CT.
+ * What a volume's sidecar says of how it was made; null without a sidecar. One that cannot be read is refused rather than
+ * passed over: it may be the one that says CT. Of a field other than `Modality` an unexpected type says nothing.
  * @param advice for the message of a refusal
  * @throws {Brain3DError} BRAIN3D_FORMAT for what is no JSON object of at most 1 MiB, or a modality that is no code;
  *   BRAIN3D_IO where the system refuses
  */
-export function sidecarModality(volumePath: string, advice: string): { file: string; modality: string } | null {
+export function readSidecar(volumePath: string, advice: string): Sidecar | null {
   if (!VOLUME_NAME.test(volumePath)) return null;
-  const path = volumePath.replace(VOLUME_NAME, '.json');
+  const path = sidecarPath(volumePath.replace(VOLUME_NAME, '.json'));
   const file = basename(path);
   const refuse = (expected: string): never => {
     throw new Brain3DError('BRAIN3D_FORMAT', `${file}: ${expected}; it lies beside the volume: ${advice}`, {
@@ -27,7 +36,7 @@ export function sidecarModality(volumePath: string, advice: string): { file: str
       field: 'Modality',
     });
   };
-  const text = readSidecar(path, file, refuse);
+  const text = readText(path, file, refuse);
   if (text === null) return null;
   let json: unknown;
   try {
@@ -36,14 +45,53 @@ export function sidecarModality(volumePath: string, advice: string): { file: str
     return refuse(`expected JSON, got something else (${jsonFault(cause)})`);
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return refuse('expected a JSON object');
-  if (!Object.hasOwn(json, 'Modality')) return null;
-  const { Modality: modality } = json as { Modality: unknown };
-  if (typeof modality !== 'string' || !MODALITY_CODE.test(modality))
+  const field = (name: string): unknown =>
+    Object.hasOwn(json, name) ? (json as Record<string, unknown>)[name] : undefined;
+  const modality = field('Modality');
+  if (modality !== undefined && (typeof modality !== 'string' || !MODALITY_CODE.test(modality)))
     return refuse("expected a code such as MR or CT for 'Modality', got something else");
-  return { file, modality };
+  return { file, modality: modality ?? null, made: acquisition(field) };
 }
 
-function readSidecar(path: string, file: string, refuse: (expected: string) => never): string | null {
+/** The name with an ending in any case, where an archive or a file system changed it. */
+function sidecarPath(path: string): string {
+  const name = basename(path);
+  try {
+    const names = readdirSync(dirname(path)).filter((entry) => entry.toLowerCase() === name.toLowerCase());
+    return names.includes(name) || names[0] === undefined ? path : join(dirname(path), names[0]);
+  } catch {
+    return path; // a folder that cannot be listed: the file itself may be readable, and opening it says what is amiss
+  }
+}
+
+/** As BIDS and dcm2niix write it: seconds, and codes as a list or joined by a backslash or an underscore. */
+function acquisition(field: (name: string) => unknown): Acquisition {
+  const codes = (name: string, separator: RegExp): string[] => {
+    const value = field(name);
+    const texts = Array.isArray(value) ? value : typeof value === 'string' ? value.split(separator) : [];
+    return texts.filter((text) => typeof text === 'string').map((text) => text.trim().toUpperCase());
+  };
+  const milliseconds = (name: string): number | null => {
+    const value = field(name);
+    return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value * 1000 : null;
+  };
+  const sequenceName = field('SequenceName');
+  return {
+    imageType: codes('ImageType', /\\/),
+    scanningSequence: codes('ScanningSequence', /[\\_]/),
+    sequenceName: typeof sequenceName === 'string' ? sequenceName : null,
+    repetitionTimeMs: milliseconds('RepetitionTime'),
+    echoTimeMs: milliseconds('EchoTime'),
+    inversionTimeMs: milliseconds('InversionTime'),
+    hasInversion: false,
+    contrast: null,
+    component: codes('ComplexImageComponent', /\\/)[0] ?? null,
+    isAngiography: false,
+    bValue: null,
+  };
+}
+
+function readText(path: string, file: string, refuse: (expected: string) => never): string | null {
   let descriptor: number;
   try {
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe would be waited for without end
@@ -57,7 +105,7 @@ function readSidecar(path: string, file: string, refuse: (expected: string) => n
     if (!status.isFile()) return refuse('expected a regular file, got something else');
     if (status.size > MAX_SIDECAR_BYTES)
       return refuse(`expected at most ${MAX_SIDECAR_BYTES} bytes, got ${status.size}`);
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(descriptor));
+    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(descriptor)); // without a byte order mark
   } catch (cause) {
     if (Brain3DError.isInstance(cause)) throw cause;
     const { code } = cause as NodeJS.ErrnoException;

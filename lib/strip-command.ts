@@ -81,7 +81,19 @@ export async function runStripCommand(
           `append an ending to the name?${tail}`,
       );
     const options = { volumeIndex: -1, orientation: '', overrideOrientation: false, preferAffine: '' };
-    return callNative(addon, signal, (token) => addon.readVolume(paths['{out}'], options, token));
+    try {
+      return await callNative(addon, signal, (token) => addon.readVolume(paths['{out}'], options, token));
+    } catch (error) {
+      // Said of a file of that name, it would be taken for the scan, and options for reading scans are of no use here.
+      if (!Brain3DError.isInstance(error)) throw error;
+      const { code, message, file, field, offset } = error;
+      throw new Brain3DError(code, `what the skull-strip command '${name}' wrote cannot be read: ${message}`, {
+        file,
+        field,
+        offset,
+        cause: error,
+      });
+    }
   });
 }
 

@@ -9,6 +9,11 @@ export function describeUnquoted(value: unknown): string {
   return value === '' ? 'an empty text' : `a text of ${value.length} characters`;
 }
 
+/** JSON, after the byte order mark that some editors put before it. @throws {SyntaxError} which quotes the text: see `jsonFault` */
+export function parseJson(text: string): unknown {
+  return JSON.parse(text.replace(/^\uFEFF/, ''));
+}
+
 /** Why `JSON.parse` failed; its own message quotes the text around. */
 export function jsonFault(cause: unknown): string {
   const { message } = cause as Error;

@@ -3,7 +3,7 @@ import { type Stats, statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import * as v from 'valibot';
 import { loadAddon } from './binding';
-import { convertDicomFolder } from './dicom';
+import { type Conversion, convertDicomFolder } from './dicom';
 import { Brain3DError, fromNative, withCallerStack } from './errors';
 import { faceWarning } from './face';
 import type { NativeAddon, NativeReadOptions, NativeVolume, NativeVolumeInfo } from './native';
@@ -72,20 +72,22 @@ export type WriteVolumeOptions = v.InferInput<typeof WriteSchema>;
 /** A volume on its way to another process, or the path of one, which that process reads itself. */
 export type PackedSource =
   | string
-  | { voxels: Float32Array; info: VolumeInfo; preprocessed: Readonly<Preprocessed> | null };
+  | { voxels: Float32Array; info: VolumeInfo; preprocessed: Readonly<Preprocessed> | null; notFlair: string | null };
 
 /** @internal A path stays one: the other process reads it, and no voxels cross. */
 export function packSource(source: string | Volume): PackedSource {
   if (typeof source === 'string') return resolve(source); // it may have another working directory
-  return { voxels: source.data(), info: source.info, preprocessed: source.preprocessed };
+  const { info, preprocessed, notFlair } = source;
+  return { voxels: source.data(), info, preprocessed, notFlair };
 }
 
 /** @internal The volume with all that was known of it where it was packed. */
 export function unpackSource(source: PackedSource): string | Volume {
   if (typeof source === 'string') return source;
-  const { voxels, info, preprocessed } = source;
+  const { voxels, info, preprocessed, notFlair } = source;
   const addon = loadAddon();
-  return new Volume(addon, addon.volumeFromArray(voxels, info.shape, info.affine), preprocessed, [], info);
+  const native = addon.volumeFromArray(voxels, info.shape, info.affine);
+  return new Volume(addon, native, preprocessed, [], info, notFlair);
 }
 
 /** A volume in native memory; freed when it is no longer referenced. */
@@ -96,6 +98,9 @@ export class Volume {
   /** The preprocessing it has been through; null for a volume as read. */
   readonly preprocessed: Readonly<Preprocessed> | null;
 
+  /** @internal Why it is no FLAIR image, by the DICOM slices it came from; null where nothing says so. */
+  readonly notFlair: string | null;
+
   /** @internal */
   constructor(
     addon: NativeAddon,
@@ -103,11 +108,13 @@ export class Volume {
     preprocessed: Preprocessed | null,
     moreWarnings: string[] = [],
     info: VolumeInfo = native.info(),
+    notFlair: string | null = null,
   ) {
     this.#addon = addon;
     this.#native = native;
     this.info = Object.freeze({ ...info, warnings: [...moreWarnings, ...info.warnings] });
     this.preprocessed = preprocessed;
+    this.notFlair = notFlair;
   }
 
   /**
@@ -154,9 +161,9 @@ export async function loadVolume(path: string, options: LoadVolumeOptions = {}):
   const { signal, ...read } = parseOptions('loadVolume', ReadSchema, options);
   const addon = loadAddon();
   const nativeOptions = toNativeRead(read);
-  const readFile = async (file: string, warnings: string[] = []): Promise<Volume> => {
+  const readFile = async (file: string, slices?: Conversion): Promise<Volume> => {
     const native = await callNative(addon, signal, (token) => addon.readVolume(file, nativeOptions, token));
-    return new Volume(addon, native, null, warnings);
+    return new Volume(addon, native, null, slices?.warnings, native.info(), slices?.notFlair);
   };
   return withCallerStack(loadVolume, async () =>
     isFolder(path) ? convertDicomFolder(path, signal, readFile) : readFile(path),
@@ -220,7 +227,7 @@ export async function stripAndPreprocess(
   const warning = options.skullStrip === 'none' ? faceWarning(native) : null;
   const skullStrip = warning === null ? found : { ...found, warnings: [...found.warnings, warning] };
   return {
-    volume: new Volume(addon, native, { size, skullStrip }, skullStrip.warnings),
+    volume: new Volume(addon, native, { size, skullStrip }, skullStrip.warnings, native.info(), volume.notFlair),
     mask: mask === null || found.method === 'none' ? null : new Volume(addon, mask, null),
   };
 }

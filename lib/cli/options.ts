@@ -75,7 +75,7 @@ export function addLimitOptions(command: Command): Command {
     .option('--allow-geometry', 'take a volume of few slices, few voxels or very unequal spacings')
     .option(
       '--allow-modality',
-      'take a file whose BIDS name says another modality than FLAIR, or its sidecar another than MR',
+      'take an image that is no FLAIR image by its BIDS name, its sidecar or its DICOM headers',
     );
 }
 

@@ -22,7 +22,7 @@ import { note, print, printJson } from './output';
 import { addForceOption } from './output-paths';
 import { ReportFolder, reportDocument } from './report-files';
 import { batchReports, printText, streamReports } from './report-runs';
-import { about, nameOf, withModel } from './sources';
+import { about, nameOf, readInput, withModel } from './sources';
 
 const EXAMPLES = `
 Examples:
@@ -112,10 +112,13 @@ function demoModel(): string {
   return DEMO_MODEL;
 }
 
+/** A NIfTI file by its header; a folder of DICOM slices as a whole, because only that shows whether it is one volume. */
 async function checkVolume(path: string, reading: LoadVolumeOptions, limits: LimitOptions): Promise<void> {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    await readInput(path, reading, limits);
+    return;
+  }
   requireModality(path, limits);
-  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-  if (isFolder) return;
   const info = await about(nameOf(path), () => inspectVolume(path, reading));
   requireGeometry(info, limits, nameOf(path));
 }

@@ -31,6 +31,7 @@ export function readVolume(path: string, options: LoadVolumeOptions): Promise<Vo
 export async function readInput(path: string, options: LoadVolumeOptions, limits: LimitOptions): Promise<Volume> {
   requireModality(path, limits);
   const volume = await readVolume(path, options);
+  requireModality(volume, limits, nameOf(path));
   requireGeometry(volume.info, limits, nameOf(path));
   return volume;
 }

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ADAPTER_DIR, type Checkpoint } from '../checkpoint';
+import { parseJson } from '../unquoted';
 import type { LoraSettings } from './phases';
 
 export const ADAPTER_CONFIG = 'adapter_config.json';
@@ -51,6 +52,6 @@ export function newAdapterConfig(languageDir: string, lora: LoraSettings): Recor
 
 /** Of an adapter that is trained further: it keeps its rank, alpha and modules. */
 export async function continuedAdapterConfig({ dir }: Checkpoint, dropout: number): Promise<Record<string, unknown>> {
-  const config = JSON.parse(await readFile(join(dir, ADAPTER_DIR, ADAPTER_CONFIG), 'utf8'));
-  return { ...config, lora_dropout: dropout, inference_mode: true };
+  const config = parseJson(await readFile(join(dir, ADAPTER_DIR, ADAPTER_CONFIG), 'utf8'));
+  return { ...(config as Record<string, unknown>), lora_dropout: dropout, inference_mode: true };
 }

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError } from '../errors';
 import { respell, toCamel, toSnake } from '../spelling';
-import { jsonFault } from '../unquoted';
+import { jsonFault, parseJson } from '../unquoted';
 import { findUnknownKey, suggestion } from '../validate';
 import { SettingsSchema, type TrainingConfig } from './settings';
 
@@ -45,7 +45,7 @@ async function read(path: string, file: string): Promise<string> {
 
 function parse(text: string, fail: (message: string) => never): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     return fail(`expected JSON (${jsonFault(cause)})`);
   }

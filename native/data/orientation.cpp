@@ -1,9 +1,7 @@
 #include "data/orientation.h"
 
-#include <algorithm>
 #include <cmath>
-#include <numbers>
-#include <numeric>
+#include <limits>
 
 #include "core/error.h"
 #include "core/torch.h"
@@ -59,36 +57,7 @@ std::array<double, 3> voxel_sizes(const Affine& affine) {
 AxisMap nearest_axes(const Affine& affine) {
   for (const double value : affine)
     B3D_CHECK(std::isfinite(value), Orientation, "expected a finite affine, got ", value);
-  auto rotation = polar_rotation(affine, voxel_sizes(affine));
-  const auto original = rotation;
-
-  // Axes in order of how clearly they point somewhere (stable): the clearest chooses first.
-  std::array<std::size_t, 3> order{0, 1, 2};
-  const auto clarity = [&original](std::size_t axis) {
-    double best = 0;
-    for (const auto& row : original) best = std::max(best, row[axis] * row[axis]);
-    return best;
-  };
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return clarity(a) > clarity(b); });
-
-  AxisMap map;
-  for (const std::size_t axis : order) {
-    std::size_t best = 0;
-    for (std::size_t row = 1; row < 3; ++row)
-      if (std::abs(rotation[row][axis]) > std::abs(rotation[best][axis])) best = row;
-    map.target[axis] = static_cast<int>(best);
-    map.flip[axis] = rotation[best][axis] < 0;
-    const double cosine = std::min(1.0, std::abs(original[best][axis]));
-    map.oblique_degrees = std::max(map.oblique_degrees, std::acos(cosine) * 180.0 / std::numbers::pi);
-    rotation[best] = {0, 0, 0};
-  }
-  return map;
-}
-
-std::string axis_codes(const AxisMap& map) {
-  std::string codes;
-  for (std::size_t axis = 0; axis < 3; ++axis) codes += (map.flip[axis] ? kNegative : kPositive)[map.target[axis]];
-  return codes;
+  return io::assign_axes(polar_rotation(affine, voxel_sizes(affine)));
 }
 
 Affine affine_from_codes(const std::string& codes, const std::array<std::int64_t, 3>& shape,

@@ -5,24 +5,19 @@
 #include <cstdint>
 #include <string>
 
+#include "io/axis_map.h"
+
 namespace brain3d::data {
 
 /// Row-major 4 x 4, voxel (i, j, k) to RAS+ mm.
 using Affine = std::array<double, 16>;
 
-/// Where voxel axis a goes: to patient axis `target[a]` (0 = Right, 1 = Anterior, 2 = Superior), reversed if `flip[a]`.
-struct AxisMap {
-  std::array<int, 3> target{};
-  std::array<bool, 3> flip{};
-  double oblique_degrees = 0;  // largest angle between a voxel axis and its patient axis
-};
+using io::axis_codes;
+using io::AxisMap;
 
 /// The nearest axis permutation and flips, as nibabel's io_orientation decides them.
 /// Throws Orientation if the affine is singular or not finite.
 AxisMap nearest_axes(const Affine& affine);
-
-/// "RAS", "LPS", ... of voxel axes i, j, k.
-std::string axis_codes(const AxisMap& map);
 
 /// An affine for axis codes ("RAS", "LPS", ...) and spacings, the volume's centre at the origin.
 /// Throws Usage for a text that names no three different patient axes.

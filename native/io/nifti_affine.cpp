@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
+#include "io/axis_map.h"
 #include "io/failure.h"
+#include "io/nifti_plausible.h"
 
 namespace brain3d::io {
 namespace {
@@ -14,8 +17,13 @@ using Vector = std::array<double, 3>;
 constexpr double kMaxShear = 0.20;
 constexpr double kShearWarning = 0.05;
 constexpr double kParallel = 0.999;
-constexpr double kMaxDisagreementDegrees = 5.0;
-constexpr double kMaxDisagreementMm = 2.0;
+constexpr double kSameDegrees = 5.0;
+// Halfway between two patient axes it is a matter of degrees which one is left-right.
+constexpr double kUncertainDegrees = 40.0;
+// A registration to a template turns a head by less, scales it by less and moves it by less.
+constexpr double kRegistrationDegrees = 20.0;
+constexpr double kRegistrationScale = 0.25;
+constexpr double kRegistrationMm = 100.0;
 constexpr double kSpacingTolerance = 0.01;
 // Rounding of a quaternion that is meant to have length 1; (5, 5, 5) is not.
 constexpr double kQuaternionTolerance = 1e-5;
@@ -37,31 +45,66 @@ Affine sform_affine(const NiftiHeader& header) {
   return affine;
 }
 
-// The largest distance in mm between where two affines put a corner voxel of the volume.
-double corner_distance(const Affine& a, const Affine& b, const std::array<std::int64_t, 3>& shape) {
-  double greatest = 0;
-  for (unsigned corner = 0; corner < 8; ++corner) {
-    Vector difference{a[3] - b[3], a[7] - b[7], a[11] - b[11]};
-    for (std::size_t axis = 0; axis < 3; ++axis) {
-      const double index = (corner >> axis & 1U) != 0 ? static_cast<double>(shape[axis] - 1) : 0;
-      for (std::size_t row = 0; row < 3; ++row) difference[row] += index * (a[4 * row + axis] - b[4 * row + axis]);
-    }
-    greatest = std::max(greatest, std::sqrt(dot(difference, difference)));
-  }
-  return greatest;
+AxisMap nearest_axes(const Affine& affine) {
+  const Vector spacing = affine_spacing(affine);
+  std::array<Vector, 3> directions{};
+  for (std::size_t row = 0; row < 3; ++row)
+    for (std::size_t axis = 0; axis < 3; ++axis) directions[row][axis] = affine[4 * row + axis] / spacing[axis];
+  return assign_axes(directions);
 }
 
-// How two affines contradict each other, or nothing.
-std::optional<std::string> disagreement(const Affine& a, const Affine& b, const std::array<std::int64_t, 3>& shape) {
-  if (determinant(a) * determinant(b) < 0) return "one is a mirror image of the other";
+// The largest angle between the directions that two affines give an axis of the volume.
+double largest_angle(const Affine& a, const Affine& b) {
   double degrees = 0;
   for (std::size_t j = 0; j < 3; ++j) {
     const double c = std::clamp(cosine(column(a, j), column(b, j)), -1.0, 1.0);
     degrees = std::max(degrees, std::acos(c) * 180 / std::acos(-1.0));
   }
-  if (degrees > kMaxDisagreementDegrees) return concat("their axes differ by ", degrees, " degrees");
-  const double distance = corner_distance(a, b, shape);
-  if (distance > kMaxDisagreementMm) return concat("they put a corner of the volume ", distance, " mm apart");
+  return degrees;
+}
+
+// Whether the voxel axis that runs left-right is so oblique that it could as well be another one.
+bool is_uncertain(const AxisMap& map) {
+  for (std::size_t axis = 0; axis < 3; ++axis)
+    if (map.target[axis] == 0) return map.degrees[axis] > kUncertainDegrees;
+  return true;
+}
+
+// Why two affines do not say the same of left, right and the other directions of the patient, or nothing.
+std::optional<std::string> disagreement(const Affine& a, const Affine& b) {
+  if (determinant(a) * determinant(b) < 0) return "one is a mirror image of the other";
+  const AxisMap map_a = nearest_axes(a);
+  const AxisMap map_b = nearest_axes(b);
+  const double degrees = largest_angle(a, b);
+  if (axis_codes(map_a) != axis_codes(map_b)) {
+    return concat("one says ", axis_codes(map_a), ", the other ", axis_codes(map_b), "; their axes differ by ", degrees,
+                  " degrees");
+  }
+  if (degrees > kSameDegrees && (is_uncertain(map_a) || is_uncertain(map_b))) {
+    return concat("their axes differ by ", degrees, " degrees, and the one from left to right is more than ",
+                  kUncertainDegrees, " degrees off the patient's");
+  }
+  return std::nullopt;
+}
+
+// How two affines that agree about directions differ by more than a registration makes them, or nothing.
+std::optional<std::string> difference(const Affine& a, const Affine& b, const std::array<std::int64_t, 3>& shape) {
+  const double degrees = largest_angle(a, b);
+  if (degrees > kRegistrationDegrees) return concat("their axes differ by ", degrees, " degrees");
+  const Vector spacing_a = affine_spacing(a);
+  const Vector spacing_b = affine_spacing(b);
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const double ratio = std::max(spacing_a[axis] / spacing_b[axis], spacing_b[axis] / spacing_a[axis]);
+    if (ratio > 1 + kRegistrationScale) return concat("their voxels differ by a factor of ", ratio);
+  }
+  Vector centre{};
+  for (std::size_t row = 0; row < 3; ++row) {
+    centre[row] = a[4 * row + 3] - b[4 * row + 3];
+    for (std::size_t axis = 0; axis < 3; ++axis)
+      centre[row] += static_cast<double>(shape[axis] - 1) / 2 * (a[4 * row + axis] - b[4 * row + axis]);
+  }
+  const double distance = std::sqrt(dot(centre, centre));
+  if (distance > kRegistrationMm) return concat("they put the centre of the volume ", distance, " mm apart");
   return std::nullopt;
 }
 
@@ -86,12 +129,8 @@ Affine usable_affine(const NiftiHeader& header, const std::string& source, const
 }
 
 void add_warnings(const NiftiHeader& header, ChosenAffine& chosen) {
-  constexpr Affine kIdentity{1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
-  if (chosen.affine == kIdentity) {
-    chosen.warnings.push_back(
-        "identityAffine: the affine is the identity, which some tools write without knowing the orientation; left and "
-        "right may be wrong");
-  }
+  for (std::string& warning : geometry_warnings(chosen.affine, header.shape()))
+    chosen.warnings.push_back(std::move(warning));
   if (const double shear = affine_shear(chosen.affine); shear > kShearWarning) {
     chosen.warnings.push_back(concat("shear: the axes are ", shear * 100, " % away from right angles"));
   }
@@ -177,12 +216,17 @@ ChosenAffine choose_affine(const NiftiHeader& header, const std::string& prefer,
   chosen.source = has_sform && !(has_qform && prefer == "qform") ? "sform" : "qform";
   chosen.affine = usable_affine(header, chosen.source, file);
   if (has_sform && has_qform && prefer.empty()) {
-    if (const auto conflict = disagreement(chosen.affine, usable_affine(header, "qform", file), header.shape())) {
+    const Affine qform = usable_affine(header, "qform", file);
+    if (const auto conflict = disagreement(chosen.affine, qform)) {
       refuse(file, "sform", header.layout->srow,
              concat("its sform and qform disagree (", *conflict,
                     "), so left and right are not certain; find out which "
                     "one is right and choose it with ",
                     kPreferAdvice));
+    }
+    if (const auto found = difference(chosen.affine, qform, header.shape())) {
+      chosen.warnings.push_back(concat("affinesDiffer: sform and qform differ by more than a registration makes them (",
+                                       *found, "); they agree about left and right, and the sform was taken"));
     }
   }
   add_warnings(header, chosen);

@@ -11,7 +11,7 @@
 
 namespace brain3d::io {
 
-using Affine = std::array<double, 16>;  // row-major 4x4, voxel to mm
+using Affine = std::array<double, 16>;  // row-major 4x4, voxel to RAS+ mm
 
 /// Why `affine` cannot be a voxel-to-world map (not finite, singular, absurd voxel sizes, more than 20 % shear), or
 /// nothing.
@@ -33,9 +33,10 @@ struct ChosenAffine {
   std::vector<std::string> warnings;
 };
 
-/// The sform if its code is positive, else the qform if its code is positive, else none (only spacings). If both are
-/// set they must agree, unless `prefer` ("sform" or "qform") chooses one.
-/// Throws Orientation if the affine has a defect or the two disagree.
+/// The sform if its code is positive, else the qform if its code is positive, else none (only spacings), as the
+/// standard says. If both are set they must put each voxel axis on the same direction of the patient, unless `prefer`
+/// ("sform" or "qform") chooses one; they may differ by a translation, a scale or a rotation, with a warning above what
+/// a registration does. Throws Orientation if the affine has a defect or the two disagree.
 ChosenAffine choose_affine(const NiftiHeader& header, const std::string& prefer, const std::string& file);
 
 }  // namespace brain3d::io

@@ -1,6 +1,7 @@
 #include "io/nifti_header.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstring>
 #include <string_view>
@@ -66,6 +67,9 @@ constexpr std::array<NiftiDatatype, 17> kDatatypes{{
     {2048, "complex256", 256, false},
     {2304, "RGBA32", 32, false},
 }};
+constexpr const char* kPairAdvice =
+    "; it may be the voxels of a two-file volume, whose header is in the .hdr beside it: convert the pair to one .nii "
+    "file";
 constexpr std::string_view kMagic2("n+2\0\r\n\032\n", 8);
 
 // Reads fields by the layout: NIfTI-2 has the wider types.
@@ -76,6 +80,7 @@ class HeaderParser {
   NiftiHeader parse() {
     find_layout();
     check_magic();
+    require_bytes(layout_->header_bytes + kNiftiExtenderBytes);
     NiftiHeader header;
     header.layout = layout_;
     header.big_endian = swap_;
@@ -125,15 +130,26 @@ class HeaderParser {
         swap_ = swap;
       }
     }
-    const std::size_t needed = (layout_ == nullptr ? kNifti1HeaderBytes : layout_->header_bytes) + kNiftiExtenderBytes;
-    if (bytes_.size() < needed) {
-      refuse(ErrorCode::Format, "sizeof_hdr", 0, "expected a NIfTI header of ", needed, " bytes, got only ",
-             bytes_.size(), "; the file may be cut off");
-    }
     if (layout_ == nullptr) {
+      require_bytes(kNifti1HeaderBytes + kNiftiExtenderBytes);
       refuse(ErrorCode::Format, "sizeof_hdr", 0, "expected a NIfTI file, whose first number is 348 or 540, got ",
-             load<std::int32_t>(bytes_.data()));
+             load<std::int32_t>(bytes_.data()), is_named_img() ? kPairAdvice : "");
     }
+    // The magic tells a file that is cut off from the header of a pair, which ends here.
+    require_bytes(layout_->header_bytes);
+  }
+
+  void require_bytes(std::size_t needed) const {
+    if (bytes_.size() >= needed) return;
+    refuse(ErrorCode::Format, "sizeof_hdr", 0, "expected a NIfTI header of ", needed, " bytes, got only ",
+           bytes_.size(), is_named_img() ? kPairAdvice : "; the file may be cut off");
+  }
+
+  // Voxels of a pair have no header, so only the name tells them.
+  bool is_named_img() const {
+    std::string name = file_;
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char letter) { return std::tolower(letter); });
+    return name.ends_with(".img") || name.ends_with(".img.gz");
   }
 
   void check_magic() const {

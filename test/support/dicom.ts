@@ -23,7 +23,14 @@ export interface DicomSeries {
   rescaleSlope?: number;
   rescaleIntercept?: number;
   patientName?: string;
+  /** Elements of a slice that are set, or left out where null, by tag (`00180082`). */
+  set?: (slice: number) => Record<string, DicomElement | null | undefined>;
+  /** Before the names of the files. */
+  prefix?: string;
 }
+
+/** Value representation, and the value as text or bytes. */
+export type DicomElement = [vr: string, value: string | Buffer];
 
 /** Makes `folder` and writes the slices in it under names that say nothing. */
 export function writeDicomSeries(folder: string, series: DicomSeries): void {
@@ -31,50 +38,53 @@ export function writeDicomSeries(folder: string, series: DicomSeries): void {
   const number = series.seriesNumber ?? 1;
   series.slices.forEach((pixels, index) => {
     // Written in an order that is not the patient's, as archives do.
-    const name = `IM${number}_${String((index * 7) % 1000).padStart(3, '0')}_${index}`;
+    const name = `${series.prefix ?? 'IM'}${number}_${String((index * 7) % 1000).padStart(3, '0')}_${index}`;
     writeFileSync(join(folder, name), encodeSlice(series, number, index, pixels));
   });
 }
 
 function encodeSlice(series: DicomSeries, seriesNumber: number, index: number, pixels: Uint16Array): Buffer {
-  const sopInstance = `${UID_ROOT}.${seriesNumber}.${index + 1}`;
+  const position = series.positions[index] as [number, number, number];
+  const elements: Record<string, DicomElement | null | undefined> = {
+    '00080008': ['CS', 'ORIGINAL\\PRIMARY\\M'],
+    '00080016': ['UI', MR_IMAGE_STORAGE],
+    '00080018': ['UI', `${UID_ROOT}.${seriesNumber}.${index + 1}`],
+    '00080020': ['DA', '20200101'],
+    '00080060': ['CS', 'MR'],
+    '00080070': ['LO', 'phantom'],
+    '00100010': ['PN', series.patientName ?? 'Phantom'],
+    '00180050': ['DS', String(series.sliceThickness)],
+    '00180088': ['DS', String(series.sliceThickness)],
+    '0020000d': ['UI', `${UID_ROOT}.100`],
+    '0020000e': ['UI', `${UID_ROOT}.100.${seriesNumber}`],
+    '00200011': ['IS', String(seriesNumber)],
+    '00200013': ['IS', String(index + 1)],
+    '00200032': ['DS', position.join('\\')],
+    '00200037': ['DS', series.orientation.join('\\')],
+    '00200052': ['UI', `${UID_ROOT}.200`],
+    '00280002': ['US', uint16(1)],
+    '00280004': ['CS', 'MONOCHROME2'],
+    '00280010': ['US', uint16(series.rows)],
+    '00280011': ['US', uint16(series.columns)],
+    '00280030': ['DS', series.pixelSpacing.join('\\')],
+    '00280100': ['US', uint16(16)],
+    '00280101': ['US', uint16(16)],
+    '00280102': ['US', uint16(15)],
+    '00280103': ['US', uint16(0)],
+    '00281052': ['DS', String(series.rescaleIntercept ?? 0)],
+    '00281053': ['DS', String(series.rescaleSlope ?? 1)],
+    '7fe00010': ['OW', Buffer.from(pixels.buffer, pixels.byteOffset, pixels.byteLength)],
+    ...series.set?.(index),
+  };
+  const parts = Object.entries(elements).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const data = Buffer.concat(parts.map(([tag, value]) => (value ? encode(tag, value) : Buffer.alloc(0))));
+  const text = (tag: string): string | Buffer => elements[tag]?.[1] ?? '';
   const meta = Buffer.concat([
     element(0x0002, 0x0001, 'OB', Buffer.from([0, 1])),
-    element(0x0002, 0x0002, 'UI', MR_IMAGE_STORAGE),
-    element(0x0002, 0x0003, 'UI', sopInstance),
+    element(0x0002, 0x0002, 'UI', text('00080016')),
+    element(0x0002, 0x0003, 'UI', text('00080018')),
     element(0x0002, 0x0010, 'UI', EXPLICIT_LITTLE_ENDIAN),
     element(0x0002, 0x0012, 'UI', UID_ROOT),
-  ]);
-  const position = series.positions[index] as [number, number, number];
-  const data = Buffer.concat([
-    element(0x0008, 0x0008, 'CS', 'ORIGINAL\\PRIMARY\\M'),
-    element(0x0008, 0x0016, 'UI', MR_IMAGE_STORAGE),
-    element(0x0008, 0x0018, 'UI', sopInstance),
-    element(0x0008, 0x0020, 'DA', '20200101'),
-    element(0x0008, 0x0060, 'CS', 'MR'),
-    element(0x0008, 0x0070, 'LO', 'phantom'),
-    element(0x0010, 0x0010, 'PN', series.patientName ?? 'Phantom'),
-    element(0x0018, 0x0050, 'DS', String(series.sliceThickness)),
-    element(0x0018, 0x0088, 'DS', String(series.sliceThickness)),
-    element(0x0020, 0x000d, 'UI', `${UID_ROOT}.100`),
-    element(0x0020, 0x000e, 'UI', `${UID_ROOT}.100.${seriesNumber}`),
-    element(0x0020, 0x0011, 'IS', String(seriesNumber)),
-    element(0x0020, 0x0013, 'IS', String(index + 1)),
-    element(0x0020, 0x0032, 'DS', position.join('\\')),
-    element(0x0020, 0x0037, 'DS', series.orientation.join('\\')),
-    element(0x0020, 0x0052, 'UI', `${UID_ROOT}.200`),
-    element(0x0028, 0x0002, 'US', uint16(1)),
-    element(0x0028, 0x0004, 'CS', 'MONOCHROME2'),
-    element(0x0028, 0x0010, 'US', uint16(series.rows)),
-    element(0x0028, 0x0011, 'US', uint16(series.columns)),
-    element(0x0028, 0x0030, 'DS', series.pixelSpacing.join('\\')),
-    element(0x0028, 0x0100, 'US', uint16(16)),
-    element(0x0028, 0x0101, 'US', uint16(16)),
-    element(0x0028, 0x0102, 'US', uint16(15)),
-    element(0x0028, 0x0103, 'US', uint16(0)),
-    element(0x0028, 0x1052, 'DS', String(series.rescaleIntercept ?? 0)),
-    element(0x0028, 0x1053, 'DS', String(series.rescaleSlope ?? 1)),
-    element(0x7fe0, 0x0010, 'OW', Buffer.from(pixels.buffer, pixels.byteOffset, pixels.byteLength)),
   ]);
   const groupLength = Buffer.alloc(4);
   groupLength.writeUInt32LE(meta.length);
@@ -85,6 +95,28 @@ function encodeSlice(series: DicomSeries, seriesNumber: number, index: number, p
     meta,
     data,
   ]);
+}
+
+/** A sequence (SQ) of one item for each of `items`. */
+export function sequence(...items: Record<string, DicomElement>[]): DicomElement {
+  const encoded = items.map((item) => {
+    const value = Buffer.concat(Object.entries(item).map(([tag, element]) => encode(tag, element)));
+    const head = Buffer.from([0xfe, 0xff, 0x00, 0xe0, 0, 0, 0, 0]);
+    head.writeUInt32LE(value.length, 4);
+    return Buffer.concat([head, value]);
+  });
+  return ['SQ', Buffer.concat(encoded)];
+}
+
+/** Of VR FD. */
+export function double(value: number): DicomElement {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(value);
+  return ['FD', bytes];
+}
+
+function encode(tag: string, [vr, value]: DicomElement): Buffer {
+  return element(Number.parseInt(tag.slice(0, 4), 16), Number.parseInt(tag.slice(4), 16), vr, value);
 }
 
 function element(group: number, number: number, vr: string, value: string | Buffer): Buffer {

@@ -126,7 +126,16 @@ describe('a folder of DICOM slices', () => {
     for (const name of readdirSync(folder(AXIAL))) symlinkSync(join(folder(AXIAL), name), join(folder('links'), name));
     await expect(loadVolume(folder('links'))).rejects.toMatchObject({
       code: 'BRAIN3D_FORMAT',
-      message: expect.stringMatching(/'links' .* holds no files, only 1 folders: give the one that holds the slices/),
+      message: expect.stringMatching(
+        /'links' .* holds no files, only 1 folders: give the one that holds the slices; it holds 20 symbolic links, which are not/,
+      ),
+    });
+    // A link among files may be a slice of them.
+    writeDicomSeries(folder('some-links'), axialSeries(phantom().slice(1)));
+    symlinkSync('nowhere', join(folder('some-links'), 'IM0'));
+    await expect(loadVolume(folder('some-links'))).rejects.toMatchObject({
+      code: 'BRAIN3D_FORMAT',
+      message: expect.stringMatching(/it holds 1 symbolic links, which are not followed/),
     });
   });
 });
@@ -151,7 +160,8 @@ describe('rejects', () => {
     });
     await expect(loadVolume(folder('gap'))).rejects.toMatchObject({
       code: 'BRAIN3D_FORMAT',
-      message: expect.stringMatching(/'gap' cannot be converted: Warning: Interslice distance varies/),
+      field: 'ImagePositionPatient',
+      message: expect.stringMatching(/'gap' cannot be converted: a slice is missing: of 19 slices most lie 3 mm apart/),
     });
   });
 
@@ -168,7 +178,7 @@ describe('rejects', () => {
     await expect(loadVolume(folder('texts'))).rejects.toMatchObject({
       code: 'BRAIN3D_FORMAT',
       file: 'texts',
-      message: expect.stringMatching(/'texts' cannot be converted: dcm2niix finds no image in it/),
+      message: expect.stringMatching(/'texts' cannot be converted: none of its 1 files is a DICOM file/),
     });
   });
 

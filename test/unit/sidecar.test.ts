@@ -47,6 +47,55 @@ test.each(['CT', 'PT', 'OT'])('another modality: %s', async (modality) => {
   await expectRefused('BRAIN3D_UNSUPPORTED', said, 'volume', 'modality');
 });
 
+test('names in any case have sidecars in any case', async () => {
+  for (const [volume, json] of [
+    ['CT1.NII.GZ', 'CT1.json'],
+    ['CT2.NII.GZ', 'CT2.JSON'],
+    ['ct3.Nii', 'ct3.Json'],
+    ['CT4.NII', 'ct4.json'],
+  ] as const) {
+    writeFileSync(path(json), '{"Modality":"CT"}');
+    const error = await refusalOf(() => check(volume));
+    expect(error).toMatchObject({ code: 'BRAIN3D_UNSUPPORTED', file: volume, field: 'modality' });
+    expect(error.message).toContain(`${json} says CT`);
+  }
+});
+
+test('a code that is none of DICOM is refused and not shown', async () => {
+  sidecar('{"Modality":"CANARY"}');
+  const error = await refusalOf(() => check('scan.nii'));
+  expect(error).toMatchObject({ code: 'BRAIN3D_UNSUPPORTED', message: expect.stringContaining('says another one') });
+});
+
+test('a part of a complex image other than its magnitude is refused by its BIDS name', async () => {
+  for (const part of ['phase', 'real', 'imag', 'Phase'])
+    expect(await refusalOf(() => check(`sub-01_part-${part}_FLAIR.nii.gz`))).toMatchObject({
+      code: 'BRAIN3D_UNSUPPORTED',
+    });
+  await check('sub-01_acq-a_part-mag_run-1_FLAIR.nii.gz');
+  await check('sub-01_part-phase_FLAIR.nii.gz', true);
+});
+
+/** As dcm2niix and BIDS write them, in seconds. */
+const FLAIR = { Modality: 'MR', ScanningSequence: 'SE_IR', RepetitionTime: 9, EchoTime: 0.09, InversionTime: 2.5 };
+test.each<[string, Record<string, unknown>, string | null]>([
+  ['a FLAIR', {}, null],
+  ['a description, which is not believed', { SeriesDescription: 'T1 CT', ProtocolName: 'ADC' }, null],
+  ['fields of other types', { InversionTime: '0.1', ImageType: 3, ScanningSequence: { GR: 1 }, EchoTime: null }, null],
+  ['a list of codes', { ScanningSequence: ['SE', 'IR'], ImageType: ['ORIGINAL', 'PRIMARY', 'M', 'ND'] }, null],
+  ['T1', { ScanningSequence: 'SE', RepetitionTime: 0.5, EchoTime: 0.012, InversionTime: undefined }, 'echo time'],
+  ['an MPRAGE', { ScanningSequence: 'GR\\IR', InversionTime: 1.1 }, 'gradient-echo'],
+  ['STIR', { InversionTime: 0.16 }, 'inversion time'],
+  ['ADC', { ImageType: ['DERIVED', 'PRIMARY', 'DIFFUSION', 'ADC'] }, 'a map'],
+  ['a phase', { ImageType: ['ORIGINAL', 'PRIMARY', 'P', 'ND'] }, 'a map'],
+  ['a phase by its component', { ComplexImageComponent: 'PHASE' }, 'no magnitude'],
+  ['a diffusion sequence', { SequenceName: '*ep_b1000t' }, 'another sequence'],
+])('what a sidecar says of the sequence: %s', async (_what, fields, refused) => {
+  sidecar(JSON.stringify({ ...FLAIR, ...fields }));
+  if (refused === null) await check('scan.nii');
+  else await expectRefused('BRAIN3D_UNSUPPORTED', refused, 'volume', 'modality');
+});
+
 test('a modality that may be text about a patient is refused and not shown', async () => {
   for (const modality of ['Jane Canary 1970', '', 'mr', 'X'.repeat(17), 3, null, ['MR'], { MR: 1 }]) {
     sidecar(JSON.stringify({ Modality: modality }));

@@ -148,6 +148,11 @@ TEST_CASE("brain masks: what a tool wrote must lie on the volume's grid and be a
         std::string::npos);
   Volume everything = truth;
   everything.voxels = at::ones_like(truth.voxels);
+  Volume holes = stripped;
+  holes.voxels = stripped.voxels.clone();
+  holes.voxels[0][0][0] = std::numeric_limits<float>::quiet_NaN();
+  CHECK(message_of([&] { mask_from_tool(volume, holes); }, ErrorCode::Volume)
+            .starts_with("expected finite voxels from the skull-strip command, got 1 of "));
   CHECK(message_of([&] { mask_from_tool(volume, everything); }, ErrorCode::Volume).find("7491 ml") !=
         std::string::npos);
   Volume part = truth;

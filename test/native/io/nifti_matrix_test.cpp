@@ -261,10 +261,13 @@ std::vector<Row> affine_rows() {
       refused("N30", "an offset that is no number", qform({0, 0, 1}, {0, kNan, 0}), kOrientation, "qform",
               "infinite or undefined"),
       refused("N32", "sform and qform mirrored", both({0, 0, 0}, {10, 20, 30}), kOrientation, "sform", "disagree"),
-      refused("N32", "sform and qform 10 degrees apart",
-              both({0, std::sqrt(1 - tilted * tilted), tilted}, {10, 20, 30}), kOrientation, "sform", "degrees"),
-      refused("N32", "sform and qform 5 mm apart", both({0, 0, 1}, {10, 20, 35}), kOrientation, "sform", "5 mm apart"),
-      accepted("N32", "the choice between them", both({0, 0, 1}, {10, 20, 35}), "", {.prefer = "qform"}),
+      refused("N32", "sform and qform a quarter turn apart", both({0, 0, std::sqrt(0.5)}, {10, 20, 30}), kOrientation,
+              "sform", "90 degrees"),
+      accepted("N32", "sform and qform 10 degrees apart",
+               both({0, std::sqrt(1 - tilted * tilted), tilted}, {10, 20, 30})),
+      accepted("N32", "sform and qform 5 mm apart", both({0, 0, 1}, {10, 20, 35})),
+      accepted("N32", "sform and qform 105 mm apart", both({0, 0, 1}, {10, 20, 135}), "affinesDiffer"),
+      accepted("N32", "the choice between them", both({0, 0, 0}, {10, 20, 30}), "", {.prefer = "qform"}),
       accepted("N33", "6 % shear", sform({1, 0.06, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0}), "shear"),
       refused("N33", "30 % shear", sform({1, 0.3, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0}), kOrientation, "sform",
               "away from right angles"),
@@ -321,6 +324,20 @@ std::vector<Row> system_rows() {
       {std::string(128, '\0') + "DICM", "a DICOM file"},
       {"<!DOCTYPE html>", "a web page"},
       {"\xFF\xD8\xFF\xE0", "a JPEG image"},
+      {std::string(128, '\0') + "DICM", "give the folder that holds the slices"},
+      {"\x08\x00\x05\x00\x0A\x00"s, "give the folder that holds the slices"},
+      {"\x00\x00\x00\x01\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x00\xFF\x00\x00\x00\x01\x00\x00\x00\x03"s,
+       "mri_convert"},
+      {"ObjectType = Image\nNDims = 3\n", "a MetaImage file"},
+      {"NRRD0004\n", "an NRRD file; convert it"},
+      {"CDF\x01", "a MINC file"},
+      {"\x89HDF\r\n\x1A\n", "MINC"},
+      {"\ntype  = string-attribute\n", "AFNI"},
+      {"# === DATA DESCRIPTION FILE ===", "PAR/REC"},
+      {"\x93NUMPY\x01", "a NumPy array"},
+      {"II*\0"s, "a TIFF image"},
+      {std::string(257, 'a') + "ustar", "a tar archive"},
+      {"{\"Modality\": \"MR\"}", "a JSON text"},
   };
   for (const auto& [start, part] : foreign) {
     for (const char* name : {"v.nii", "v.nii.gz"}) {
@@ -329,6 +346,13 @@ std::vector<Row> system_rows() {
   }
   rows.push_back(refused("N52", "one file of a pair", file("v.hdr", with_magic("ni1\0"s)), ErrorCode::Unsupported,
                          "magic", ".hdr and .img"));
+  // A pair's header ends after 348 bytes, which is no file that is cut off.
+  rows.push_back(refused("N52", "the header of a pair alone", file("v.hdr", with_magic("ni1\0"s).substr(0, 348)),
+                         ErrorCode::Unsupported, "magic", ".hdr and .img"));
+  rows.push_back(refused("N52", "an ANALYZE header alone", file("v.hdr", with_magic("\0\0\0\0"s).substr(0, 348)),
+                         ErrorCode::Unsupported, "magic", "ANALYZE 7.5"));
+  rows.push_back(refused("N52", "the voxels of a pair", file("V.IMG", std::string(4000, '\x11')), kFormat, "sizeof_hdr",
+                         "whose header is in the .hdr beside it"));
   rows.push_back(refused("N53", "a directory", paths([](const TempDir& dir) { return Paths{dir.path()}; }), kFormat, "",
                          "a directory"));
   rows.push_back(refused("N53", "a FIFO", paths([](const TempDir& dir) {

@@ -208,12 +208,26 @@ TEST_CASE("a sform and a qform that agree are read, and a contradiction needs a 
     return NiftiBuilder().qform(1, quatern, offset, qfac).bytes();
   };
   CHECK(read_bytes(dir, both({0, 0, 1}, {10, 20, 30}, 1)).affine_source == "sform");
-  CHECK(read_bytes(dir, both({0, 0, 1}, {10, 20, 31.9}, 1)).affine[11] == 30);
+  // A registration or a template moves, scales and turns: the standard's sform holds, and nothing is uncertain.
+  for (const auto& bytes : {both({0, 0, 1}, {10, 20, 31.9}, 1), both({0, 0, 1}, {10, 20, 130}, 1),
+                            both({0, 0, 0.9986}, {10, 20, 30}, 1), both({0.05, 0.05, 0.99}, {-40, 60, 30}, 1)}) {
+    const NiftiImage image = read_bytes(dir, bytes);
+    CHECK(image.affine[11] == 30);
+    CHECK(image.affine_source == "sform");
+    CHECK(image.warnings.empty());
+  }
+  CHECK(read_bytes(dir, NiftiBuilder().qform(1, {0, 0, 1}, {10, 20, 30}).pixdim(3, 2.3).bytes()).affine[10] == 2);
+  CHECK(has_warning(read_bytes(dir, both({0, 0, 1}, {10, 20, 135}, 1)), "affinesDiffer"));
+  CHECK(has_warning(read_bytes(dir, both({0, 0.2, 0.979}, {10, 20, 30}, 1)), "affinesDiffer"));
+  CHECK(has_warning(read_bytes(dir, NiftiBuilder().qform(1, {0, 0, 1}, {10, 20, 30}).pixdim(3, 2.6).bytes()),
+                    "affinesDiffer"));
   const std::pair<std::string, const char*> conflicts[] = {
       {both({0, 0, 1}, {10, 20, 30}, -1), "mirror image"},
-      {both({0, 0, 0}, {10, 20, 30}, 1), "differ by 180 degrees"},
-      {both({0, 0, 1}, {10, 20, 32.5}, 1), "2.5 mm apart"},
-      {both({0, 0, 0.9986}, {10, 20, 30}, 1), "degrees"},
+      {both({0, 0, 0}, {10, 20, 32.5}, 1), "one says LPS, the other RAS; their axes differ by 180 degrees"},
+      {both({0, 1, 0}, {10, 20, 30}, 1), "one says LPS, the other LAI"},
+      {both({0, 0, std::sqrt(0.5)}, {10, 20, 30}, 1), "differ by 90 degrees"},
+      // 42 degrees off the patient's left: another half a turn of the head's nod would be another direction.
+      {both({0, 0, std::cos(21 * std::acos(-1.0) / 180)}, {10, 20, 30}, 1), "more than 40 degrees off the patient's"},
       {both({5, 5, 5}, {10, 20, 30}, 1), "choose it with `--prefer-affine"},
   };
   for (const auto& [bytes, part] : conflicts) {
@@ -221,9 +235,9 @@ TEST_CASE("a sform and a qform that agree are read, and a contradiction needs a 
     check_refused([&] { read_bytes(dir, bytes); }, ErrorCode::Orientation, part);
     CHECK(read_bytes(dir, bytes, {.prefer = "sform"}).affine_source == "sform");
   }
-  CHECK(read_bytes(dir, conflicts[2].first, {.prefer = "qform"}).affine[11] == 32.5);
+  CHECK(read_bytes(dir, conflicts[1].first, {.prefer = "qform"}).affine[11] == 32.5);
   CHECK(read_bytes(dir, NiftiBuilder().bytes(), {.prefer = "qform"}).affine_source == "sform");  // there is no qform
-  check_refused([&] { read_bytes(dir, conflicts[4].first, {.prefer = "qform"}); }, ErrorCode::Orientation,
+  check_refused([&] { read_bytes(dir, conflicts[5].first, {.prefer = "qform"}); }, ErrorCode::Orientation,
                 "longer than 1");
   check_refused([&] { read_bytes(dir, NiftiBuilder().bytes(), {.prefer = "both"}); }, ErrorCode::Usage, "got \"both\"");
 }
