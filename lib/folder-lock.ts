@@ -102,8 +102,8 @@ class HeldLock implements FolderLock {
   async #beat(): Promise<void> {
     try {
       await this.require();
-      const now = new Date();
-      await utimes(this.#path, now, now);
+      const seconds = (performance.timeOrigin + performance.now()) / 1000;
+      await utimes(this.#path, seconds, seconds);
     } catch (error) {
       // What the system refuses once is tried again with the next beat; a file that went in between is seen by it.
       if (this.#isReleased || !Brain3DError.isInstance(error)) return;

@@ -1,6 +1,16 @@
 /** The lock of a folder: one of many processes has it, what a dead one left is taken over once, others are respected. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -154,6 +164,16 @@ describe('a lock that is held', () => {
       await lock.release();
       expect(existsSync(join(folder, 'lock'))).toBe(left);
     }
+  });
+
+  it('is touched again and again', async () => {
+    const folder = fresh();
+    const lock = await lockFolder(folder, { heartbeatMs: 2 });
+    for (let beat = 0; beat < 2; beat++) {
+      utimesSync(join(folder, 'lock'), 1, 1);
+      while (statSync(join(folder, 'lock')).mtimeMs === 1000) await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await lock.release();
   });
 
   it('is free again after the work, whatever came of it', async () => {
