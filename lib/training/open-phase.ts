@@ -86,7 +86,7 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
     const context = { addon, native, checkpoint: source, tokenizer, settings, scans, featuresDir, signal, onProgress };
     const objective = await openObjective(phase, context);
     const salt = await beginRun(folder, facts);
-    const adapterConfig = await adapterConfigOf(phase, source, settings);
+    const adapterConfig = await adapterConfigOf(phase, source, settings, info);
     const model = { addon, native, source, phase, seed: settings.seed, manifestSha256, adapterConfig };
     const { train, val } = scans;
     const { checkpoints, dir, saved } = folder;
@@ -198,8 +198,15 @@ async function adapterConfigOf(
   phase: TrainingPhase,
   source: Checkpoint,
   settings: PhaseSettings,
+  info: NativeTrainerInfo,
 ): Promise<Record<string, unknown> | null> {
   if (!PHASE_DEFINITIONS[phase].groups.includes('lora')) return null;
-  if (source.hasAdapter) return continuedAdapterConfig(source, settings.lora.dropout);
+  if (source.hasAdapter) return continuedAdapterConfig(source, settings.lora.dropout, adaptedModules(info));
   return newAdapterConfig(source.language.dir, settings.lora);
+}
+
+/** `layers.0.self_attn.q_proj` of every branch that trains: the same end of its name in every class of model. */
+function adaptedModules({ parameters }: NativeTrainerInfo): string[] {
+  const modules = parameters.flatMap(({ name }) => /^text\.(.+)\.lora_A\.weight$/.exec(name)?.[1] ?? []);
+  return modules.sort();
 }

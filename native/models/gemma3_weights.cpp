@@ -61,6 +61,7 @@ class LinearLoader {
       // W' = W + scaling * B A in float32, rounded once: merging in bfloat16 would lose most of a small delta.
       at::Tensor merged = source_.read(name, at::TensorOptions().dtype(at::kFloat));
       rows.copy_(merged.add_(lora->delta()));
+      require_finite(rows, name, "the base with its adapter");
     } else {
       source_.read_into(name, rows);
       const auto float32 = options_.dtype(at::kFloat);
