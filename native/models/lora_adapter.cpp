@@ -51,6 +51,7 @@ LoraAdapter LoraAdapter::read(const std::string& dir) {
   LoraAdapter adapter(LoraConfig::read(dir));
   const std::int64_t rank = adapter.config_.rank();
   const io::SafetensorsFile file(dir + "/" + kWeightsName);
+  std::map<std::string, std::string> keys_of_b;
   std::int64_t num_vision = 0;
   for (const auto& [name, entry] : file.tensors()) {
     const std::string canonical = canonical_tensor_name(name);
@@ -71,13 +72,13 @@ LoraAdapter LoraAdapter::read(const std::string& dir) {
     half = view_of(file, name, entry).to(at::kFloat, false, /*copy=*/true);
     require_finite(half, name, kWeightsName);
     layer.scaling = adapter.config_.scaling();
-    if (!layer.key.empty() && layer.key != module_key(name))
-      bad_tensor(name, concat("is named otherwise than the other half of ", module));
-    layer.key = module_key(name);
+    (is_a ? layer.key : keys_of_b[module]) = module_key(name);
   }
-  for (const auto& [module, layer] : adapter.layers_)
+  for (const auto& [module, layer] : adapter.layers_) {
     if (!layer.lora_A.defined() || !layer.lora_B.defined())
       bad_tensor(module, layer.lora_A.defined() ? "has lora_A without lora_B" : "has lora_B without lora_A");
+    if (layer.key != keys_of_b.at(module)) bad_tensor(module, "has a lora_B that is named otherwise than its lora_A");
+  }
   if (num_vision > 0)
     adapter.warnings_.push_back(concat("the adapter holds ", num_vision,
                                        " tensors of a 2D vision tower that Brain3D does not run; they were left out"));
@@ -168,6 +169,7 @@ void write_adapter_weights(const std::string& file, const std::vector<nn::LoraBr
     for (const auto& [suffix, tensor] :
          {std::pair(".lora_A.weight", branch->lora_A), {".lora_B.weight", branch->lora_B}}) {
       held.push_back(tensor.to(at::kCPU, at::kFloat).contiguous());
+      require_finite(held.back(), module + suffix, kWeightsName);
       records.push_back({module + suffix, io::DType::F32, held.back().sizes().vec(), held.back().const_data_ptr()});
     }
   }
