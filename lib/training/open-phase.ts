@@ -12,7 +12,6 @@ import type { NativeTrainer, NativeTrainerInfo, NativeTrainerSpec } from '../nat
 import { respell, toSnake } from '../spelling';
 import { requireVocabulary, Tokenizer } from '../tokenizer';
 import { ADAPTER_WEIGHTS, continuedAdapterConfig, newAdapterConfig } from './adapter-config';
-import { windowsOf } from './batches';
 import { ContrastiveObjective } from './contrastive-objective';
 import type { Emit, TrainedPhase } from './events';
 import type { Sizes } from './free-space';
@@ -98,7 +97,7 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
       trainScans: train.length,
       valScans: val.length,
       epochs: settings.epochs,
-      stepsPerEpoch: windowsOf(train, settings.batchSize, objective.smallestBatch).length,
+      stepsPerEpoch: objective.windows([...train.keys()]).length,
       resumedAt: saved?.progress.step ?? 0,
     });
     const sizes = await sizesOf(source, info);

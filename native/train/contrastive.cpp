@@ -17,6 +17,8 @@ ContrastiveLoss contrastive_loss(const at::Tensor& visual, const at::Tensor& tex
             ", got one; with nothing to be told apart from, its loss is identically 0");
   B3D_CHECK(text_ids.size() == static_cast<std::size_t>(count), Usage, "expected a text id for each of ", count,
             " samples, got ", text_ids.size());
+  B3D_CHECK(temperature >= kMinTemperature && temperature <= kMaxTemperature, Usage, "expected a temperature from ",
+            kMinTemperature, " to ", kMaxTemperature, ", got ", temperature);
   const at::NoGradGuard no_grad;
   const at::Tensor ids = at::tensor(text_ids, at::kLong).to(visual.device());
   const at::Tensor own = at::eye(count, visual.options());  // (B, B)
