@@ -10,6 +10,14 @@ import { adapterOf, comparable, failure, readLog, train, trainingWorkbench, weig
 const bench = trainingWorkbench();
 const { fresh, options } = bench;
 
+/** The fixture's manifest with each entry edited. */
+const edited = (edit: (entry: Loose) => Loose): string => {
+  const path = `${fresh()}.jsonl`;
+  const lines = readFileSync(bench.fixture.data, 'utf8').trim().split('\n');
+  writeFileSync(path, `${lines.map((line) => JSON.stringify(edit(JSON.parse(line)))).join('\n')}\n`);
+  return path;
+};
+
 describe('a run that is interrupted', () => {
   const interrupted = { epochs: 2, batchSize: 2, warmupSteps: 1 } as const;
 
@@ -178,13 +186,6 @@ describe('refused', () => {
     expect((await train({ ...given, resume: true })).phases[0]).toMatchObject({ epochs: 2 });
   });
 
-  const edited = (edit: (entry: Loose) => Loose): string => {
-    const path = `${fresh()}.jsonl`;
-    const lines = readFileSync(bench.fixture.data, 'utf8').trim().split('\n');
-    writeFileSync(path, `${lines.map((line) => JSON.stringify(edit(JSON.parse(line)))).join('\n')}\n`);
-    return path;
-  };
-
   test.each([
     ['no scans to validate', (entry: Loose) => ({ ...entry, split: 'train' }), "of split 'val', got none"],
     ['no scans to train on', (entry: Loose) => ({ ...entry, split: 'val' }), "of split 'train', got none"],
@@ -252,7 +253,8 @@ describe('refused', () => {
 });
 
 describe('grounding without reports that differ', () => {
-  const SAME = 'There is no lesion.';
+  const SAME = 'There is no lesion, and no abnormal signal is seen.';
+  const own = (id: number): string => `Scan ${id} shows a lesion in one hemisphere.`;
   const withReports = async (reports: (id: number) => string, changes: Partial<TrainerOptions> = {}): Promise<Loose> => {
     const data = edited((entry) => ({ ...entry, report: reports(Number(/\d+/.exec(entry.id)?.[0])) }));
     const cache = fresh();
@@ -267,10 +269,10 @@ describe('grounding without reports that differ', () => {
   // Of the fixture's scans 0 to 5 train and 6 to 8 validate.
   test('in either split is refused before the first step', async () => {
     expect(await withReports(() => SAME)).toMatchObject({ ...refused, field: 'report' });
-    expect(await withReports((id) => (id < 6 ? SAME : `Scan ${id}.`))).toMatchObject({
+    expect(await withReports((id) => (id < 6 ? SAME : own(id)))).toMatchObject({
       message: expect.stringContaining("split 'train', got one for all 6"),
     });
-    expect(await withReports((id) => (id < 6 ? `Scan ${id}.` : SAME))).toMatchObject({
+    expect(await withReports((id) => (id < 6 ? own(id) : SAME))).toMatchObject({
       message: expect.stringContaining("split 'val', got one for all 3"),
     });
   });
@@ -281,7 +283,7 @@ describe('grounding without reports that differ', () => {
   });
 
   test('in some batch of an epoch is refused, with the batch that it needs', async () => {
-    const one = (id: number): string => (id === 0 || id >= 6 ? `Scan ${id}.` : SAME);
+    const one = (id: number): string => (id === 0 || id >= 6 ? own(id) : SAME);
     expect(await withReports(one, { batchSize: 2 })).toMatchObject({
       code: 'BRAIN3D_CONFIG',
       field: 'batch_size',
@@ -292,7 +294,7 @@ describe('grounding without reports that differ', () => {
 
   test('exchanges scans between batches where that is enough: no step has loss 0', async () => {
     const out = fresh();
-    const half = (id: number): string => (id % 2 === 0 ? SAME : `Scan ${id}.`);
+    const half = (id: number): string => (id % 2 === 0 ? SAME : own(id));
     expect(await withReports(half, { batchSize: 2, epochs: 6, out })).toMatchObject({ code: 'trained' });
     const steps = readLog(out, 'grounding').filter(({ event }) => event === 'step');
     expect(steps).toHaveLength(18);
