@@ -66,23 +66,23 @@ class Sampler {
   const at::Tensor& tokens() const { return tokens_; }      // (B) int64, of the last step
   const at::Tensor& history() const { return history_; }    // (B, max_new_tokens)
   const at::Tensor& finished() const { return finished_; }  // (B) bool
-  /// False once the logits or what the processors made of them left no token with a finite score: neither a broken model
-  /// nor an overflow may be read as text.  0-d bool
+  /// False once the logits or what the processors made of them left no token with a finite score: neither a broken
+  /// model nor an overflow may be read as text.  0-d bool
   const at::Tensor& finite() const { return finite_; }
   /// False once the logits themselves were NaN or infinite.  0-d bool
   const at::Tensor& finite_logits() const { return finite_logits_; }
 
  private:
   SamplingOptions options_;
-  at::Tensor tokens_;    // (B)
-  at::Tensor history_;   // (B, max_new_tokens)
-  at::Tensor seen_;      // (B, V) bool
-  at::Tensor finished_;  // (B) bool
+  at::Tensor tokens_;         // (B)
+  at::Tensor history_;        // (B, max_new_tokens)
+  at::Tensor seen_;           // (B, V) bool
+  at::Tensor finished_;       // (B) bool
   at::Tensor finite_;         // 0-d bool
   at::Tensor finite_logits_;  // 0-d bool
-  at::Tensor is_eos_;    // (V) bool
-  at::Tensor count_;     // 0-d int64
-  at::Tensor uniforms_;  // (max_new_tokens)
+  at::Tensor is_eos_;         // (V) bool
+  at::Tensor count_;          // 0-d int64
+  at::Tensor uniforms_;       // (max_new_tokens)
 };
 
 }  // namespace brain3d::generate

@@ -148,10 +148,11 @@ Gemma3 Gemma3::load(const Gemma3Config& config, WeightSource& source, at::Tensor
   model.lm_head_ = source.has(kHead) ? source.read(kHead, options) : model.embed_tokens_;
   if (config.tie_word_embeddings) {
     if (!at::equal(model.lm_head_, model.embed_tokens_))
-      throw Error(ErrorCode::Weights,
-                  "expected lm_head.weight to equal the embedding, as tie_word_embeddings says, got another; if the model "
-                  "was trained with a head of its own, say so in config.json",
-                  {"config.json", kHead, -1});
+      throw Error(
+          ErrorCode::Weights,
+          "expected lm_head.weight to equal the embedding, as tie_word_embeddings says, got another; if the model "
+          "was trained with a head of its own, say so in config.json",
+          {"config.json", kHead, -1});
     model.lm_head_ = model.embed_tokens_;
   }
   model.embed_scale_ = embedding_scale(config.hidden_size, model.embed_tokens_.scalar_type());

@@ -127,7 +127,8 @@ void LoraAdapter::check_against(const LinearModules& modules) const {
                         ", but the language backbone's is ", out, " x ", in, "; the adapter is for another model"));
     // Both halves are finite; what they make of each other need not be.
     if (!layer.delta().isfinite().all().item<bool>())
-      bad_tensor(module, "has values whose product with the scale exceeds float32; the training that wrote it diverged");
+      bad_tensor(module,
+                 "has values whose product with the scale exceeds float32; the training that wrote it diverged");
   }
   check_selection(modules);
   if (layers_.empty()) bad_tensor("*", "are missing: the adapter holds none for the language model");

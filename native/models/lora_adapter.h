@@ -40,8 +40,8 @@ class LoraAdapter {
   static LoraAdapter initialise(const LoraSpec& spec, const LinearModules& modules);
   /// Reads adapter_config.json and adapter_model.safetensors. Adapters of the vision tower, which PEFT makes when its
   /// suffix list meets the whole multimodal class, are dropped with a warning: Brain3D never runs that tower.
-  /// Throws as LoraConfig::read; Weights for an A without its B, two names for one tensor, a rank other than configured,
-  /// or tensors that are no LoRA.
+  /// Throws as LoraConfig::read; Weights for an A without its B, two names for one tensor, a rank other than
+  /// configured, or tensors that are no LoRA.
   static LoraAdapter read(const std::string& dir);
 
   bool empty() const { return layers_.empty(); }
@@ -49,8 +49,8 @@ class LoraAdapter {
   /// By module: "text.layers.0.self_attn.q_proj".
   const std::map<std::string, LoraWeights>& layers() const { return layers_; }
   const LoraWeights* find(const std::string& module) const;
-  /// Throws Weights unless every layer is one of `modules` (module -> (out, in)) with fitting shapes and a finite delta,
-  /// every layer is one that the configuration selects, and every module that it selects has its layer.
+  /// Throws Weights unless every layer is one of `modules` (module -> (out, in)) with fitting shapes and a finite
+  /// delta, every layer is one that the configuration selects, and every module that it selects has its layer.
   void check_against(const LinearModules& modules) const;
 
   std::int64_t num_parameters() const;

@@ -65,8 +65,9 @@ void AdamW::step(const LearningRates& learning_rates) {
   }
   for (auto& [key, call] : calls) {
     at::_fused_adamw_(call.values, call.gradients, call.exp_avgs, call.exp_avg_sqs, /*max_exp_avg_sqs=*/{}, call.steps,
-                      learning_rates.at(key.first), options_.beta1, options_.beta2, key.second ? options_.weight_decay : 0.0,
-                      options_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
+                      learning_rates.at(key.first), options_.beta1, options_.beta2,
+                      key.second ? options_.weight_decay : 0.0, options_.epsilon, /*amsgrad=*/false,
+                      /*maximize=*/false);
   }
 }
 

@@ -10,7 +10,9 @@ const GOLDEN_VOCABULARY = 160;
 /** The first `size` tokens of the tiny model's tokenizer, as `DIR/tokenizer.json`. */
 export function writeGoldenTokenizer(dir: string, size = GOLDEN_VOCABULARY): void {
   const json: Loose = JSON.parse(readFileSync(join(ROOT, 'models/tiny/language/tokenizer.json'), 'utf8'));
-  const vocab: [string, number][] = (Object.entries(json.model.vocab) as [string, number][]).filter(([, id]) => id < size);
+  const vocab: [string, number][] = (Object.entries(json.model.vocab) as [string, number][]).filter(
+    ([, id]) => id < size,
+  );
   const known = new Set(vocab.map(([token]) => token));
   const isKnown = (merge: string | string[]): boolean => {
     const [left, right] = typeof merge === 'string' ? merge.split(' ') : merge;

@@ -85,7 +85,11 @@ describe('an adapter that is trained on', () => {
       { layers_to_transform: [...Array(64).keys()], layers_pattern: 'layers' },
       { target_modules: expect.arrayContaining(['layers.0.self_attn.k_proj', 'layers.0.self_attn.q_proj']) },
     ],
-    ['an expression', { target_modules: '.*_proj' }, { target_modules: expect.arrayContaining(['layers.0.self_attn.q_proj']) }],
+    [
+      'an expression',
+      { target_modules: '.*_proj' },
+      { target_modules: expect.arrayContaining(['layers.0.self_attn.q_proj']) },
+    ],
   ])('keeps true: %s', async (_title, changes, expected) => {
     const { model: first } = await train(options(settings));
     const start = `${fresh()}-start`;

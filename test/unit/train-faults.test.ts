@@ -255,7 +255,10 @@ describe('refused', () => {
 describe('grounding without reports that differ', () => {
   const SAME = 'There is no lesion, and no abnormal signal is seen.';
   const own = (id: number): string => `Scan ${id} shows a lesion in one hemisphere.`;
-  const withReports = async (reports: (id: number) => string, changes: Partial<TrainerOptions> = {}): Promise<Loose> => {
+  const withReports = async (
+    reports: (id: number) => string,
+    changes: Partial<TrainerOptions> = {},
+  ): Promise<Loose> => {
     const data = edited((entry) => ({ ...entry, report: reports(Number(/\d+/.exec(entry.id)?.[0])) }));
     const cache = fresh();
     cpSync(bench.fixture.cache as string, cache, { recursive: true });
@@ -287,7 +290,9 @@ describe('grounding without reports that differ', () => {
     expect(await withReports(one, { batchSize: 2 })).toMatchObject({
       code: 'BRAIN3D_CONFIG',
       field: 'batch_size',
-      message: expect.stringMatching(/5 of the 6 scans of split 'train'.*too few for 3 batches; raise batch_size \(2\)/),
+      message: expect.stringMatching(
+        /5 of the 6 scans of split 'train'.*too few for 3 batches; raise batch_size \(2\)/,
+      ),
     });
     expect(await withReports(one, { batchSize: 6 })).toMatchObject({ code: 'trained' });
   });

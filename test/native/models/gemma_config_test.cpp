@@ -60,7 +60,8 @@ TEST_CASE("fields that contradict each other, or that transformers would not loo
   refused({{"rope_parameters", {{"full_attention", linear}}}, {"rope_scaling", {{"rope_type", "yarn"}}}}, "rope_type");
   refused({{"rope_parameters", {{"full_attention", linear}}}, {"rope_scaling", {{"factor", 0}}}}, "factor");
   refused({{"sliding_window_pattern", 2}, {"_sliding_window_pattern", 3}}, "sliding_window_pattern");
-  for (const char* field : {"sliding_window", "tie_word_embeddings", "rope_theta", "rope_local_base_freq", "rms_norm_eps"})
+  for (const char* field :
+       {"sliding_window", "tie_word_embeddings", "rope_theta", "rope_local_base_freq", "rms_norm_eps"})
     refused({{field, nullptr}}, field);
   // The name of older versions within rope_parameters means what it meant.
   Json old = kText;

@@ -139,7 +139,8 @@ TEST_CASE("an adapter whose initialisation moved the base is refused, and every 
     }
   }
   CHECK(num_moved == 3);
-  for (const char* name : {"PiSSA", "pissa_niter_16", "corda", "CorDA", "loftq", "lora_ga", "OLoRA", "EVA", "", "zeros"})
+  for (const char* name :
+       {"PiSSA", "pissa_niter_16", "corda", "CorDA", "loftq", "lora_ga", "OLoRA", "EVA", "", "zeros"})
     refused(with("init_lora_weights", name), "init_lora_weights");
   for (const Json& value : {Json(1), Json(0), Json::array(), Json::object()})
     refused(with("init_lora_weights", value), "init_lora_weights");

@@ -113,7 +113,8 @@ TEST_CASE("a contrastive batch whose rows have one report is refused, and a temp
   const at::Tensor rows = unit_rows(spec_gen(1, {3, 4}));
   CHECK_THROWS_WITH_AS(train::contrastive_loss(rows, rows, {7, 7, 7}, 0.07), doctest::Contains("2 different reports"),
                        Error);
-  CHECK_THROWS_WITH_AS(train::contrastive_loss(rows, rows, {0, 1}, 0.07), doctest::Contains("a text id for each"), Error);
+  CHECK_THROWS_WITH_AS(train::contrastive_loss(rows, rows, {0, 1}, 0.07), doctest::Contains("a text id for each"),
+                       Error);
   const double inf = std::numeric_limits<double>::infinity();
   for (const double temperature : {0.0, -1.0, 1e-300, 1e-39, 1e-5, 1e5, 1e39, 1e300, inf, inf - inf})
     CHECK_THROWS_WITH_AS(train::contrastive_loss(rows, rows, {0, 1, 2}, temperature), doctest::Contains("temperature"),
