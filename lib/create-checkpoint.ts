@@ -22,7 +22,7 @@ import { makeFolders } from './folders';
 import type { NativeAddon } from './native';
 import { callNative } from './native-call';
 import { COMPRESSIONS, makeRecipe, PATCH_EMBEDDINGS, RECIPES, type Recipe, recipePrompt } from './recipe';
-import { Tokenizer } from './tokenizer';
+import { requireVocabulary, Tokenizer } from './tokenizer';
 import { is, parseOptions } from './validate';
 
 const entries = {
@@ -101,7 +101,8 @@ export async function importCheckpoint(options: ImportOptions): Promise<Checkpoi
     ...(hasAdapter ? { [ADAPTER_PROVENANCE]: basename(adapter) } : {}),
   };
   const makeWeights: MakeWeights = async (addon, spec, signal) => {
-    await callNative(addon, signal, (token) => addon.importProjector({ ...spec, file }, token));
+    const adapterDir = hasAdapter ? adapter : '';
+    await callNative(addon, signal, (token) => addon.importProjector({ ...spec, file, adapterDir }, token));
     // The authors' earlier phases leave a whole language model in that folder; only an adapter has this file.
     if (!hasAdapter) return;
     const target = join(parsed.out, ADAPTER_DIR);
@@ -127,7 +128,7 @@ async function create(
   const addon = loadAddon();
   const { out, signal } = options;
   refuseCheckpoint(out);
-  const eosTokenId = await reportEos(options.language);
+  const eosTokenId = await reportEos(addon, options.language, signal);
   await makeFolders(out);
   return withFolderLock(out, async (lock) => {
     // Another process may have made one in between.
@@ -167,15 +168,19 @@ function refuseCheckpoint(out: string): void {
 }
 
 /** Reports end with `<eos>`; `<end_of_turn>`, which chat models stop at, never occurs in them. */
-async function reportEos(languageDir: string): Promise<number> {
-  const tokenizer = await Tokenizer.load(languageDir);
+async function reportEos(addon: NativeAddon, languageDir: string, signal: AbortSignal | undefined): Promise<number> {
+  const tokenizer = await Tokenizer.load(languageDir, { signal });
   try {
     const id = tokenizer.summary.named['<eos>'];
-    if (id !== undefined) return id;
-    throw new Brain3DError('BRAIN3D_CONFIG', "tokenizer.json has no '<eos>' token; brain3d needs a Gemma tokenizer", {
-      file: 'tokenizer.json',
-      field: '<eos>',
-    });
+    if (id === undefined)
+      throw new Brain3DError('BRAIN3D_CONFIG', "tokenizer.json has no '<eos>' token; brain3d needs a Gemma tokenizer", {
+        file: 'tokenizer.json',
+        field: '<eos>',
+      });
+    // What loading would refuse is refused here as well. A backbone of another kind has no such size, and is named below.
+    const { config } = await callNative(addon, signal, (token) => addon.inspectBackbone(languageDir, token));
+    if (typeof config.vocab_size === 'number') requireVocabulary(tokenizer, config.vocab_size);
+    return id;
   } finally {
     await tokenizer.dispose();
   }

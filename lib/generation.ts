@@ -20,13 +20,13 @@ export const generateEntries = {
   /** @default 0 */
   minNewTokens: v.optional(is.integer(0, MAX_TOKENS)),
   /** @default 0.1 */
-  temperature: v.optional(is.positive()),
+  temperature: v.optional(is.factor()),
   /** 0 is off. Default: generation_config.json of the language backbone, else off. */
   topK: v.optional(is.integer(0, 1 << 24)),
   /** @default 0.9 */
   topP: v.optional(is.number(0, 1)),
   /** @default 1.2 */
-  repetitionPenalty: v.optional(is.positive()),
+  repetitionPenalty: v.optional(is.factor()),
   /** @default 3 */
   noRepeatNgramSize: v.optional(is.integer(0, 64)),
   /** Always the most likely token; temperature, topK, topP and seed then have no effect. @default false */

@@ -411,9 +411,19 @@ export interface NativeAddon {
     },
     token: NativeCancelToken,
   ): Promise<void>;
-  /** The authors' `projector_vis_scale.pt` as our `weightsFile`; the patch embedding comes from the backbone. */
+  /**
+   * The authors' `projector_vis_scale.pt` as our `weightsFile`; the patch embedding comes from the backbone. `adapterDir`
+   * (empty: none) is only looked at: one that does not fit is refused.
+   */
   importProjector(
-    spec: { file: string; visionDir: string; languageDir: string; recipe: NativeRecipe; weightsFile: string },
+    spec: {
+      file: string;
+      adapterDir: string;
+      visionDir: string;
+      languageDir: string;
+      recipe: NativeRecipe;
+      weightsFile: string;
+    },
     token: NativeCancelToken,
   ): Promise<void>;
   writeTensors(

@@ -18,14 +18,17 @@ function load(dir: string): { tokenizer: Tokenizer; summary: TokenizerSummary } 
   checkTokenizer(json);
   // Everything brain3d needs is in tokenizer.json; the class asks for a config object all the same.
   const tokenizer = make(json);
-  let largestId = 0;
-  for (const id of tokenizer.get_vocab(false).values()) largestId = Math.max(largestId, id);
+  const sizeOf = (withAdded: boolean): number => {
+    let largestId = 0;
+    for (const id of tokenizer.get_vocab(withAdded).values()) largestId = Math.max(largestId, id);
+    return largestId + 1;
+  };
   const named: Record<string, number> = {};
   for (const name of NAMED) {
     const id = tokenizer.token_to_id(name);
     if (id !== undefined) named[name] = id;
   }
-  return { tokenizer, summary: { vocabSize: largestId + 1, named } };
+  return { tokenizer, summary: { vocabSize: sizeOf(false), sizeWithAdded: sizeOf(true), named } };
 }
 
 /** What the library does not know of a file it names by its own class. */

@@ -8,6 +8,8 @@ import { Brain3DError } from './errors';
 export interface TokenizerSummary {
   /** Largest id of the vocabulary plus one, added tokens not counted. */
   vocabSize: number;
+  /** The same with added tokens. */
+  sizeWithAdded: number;
   named: Record<string, number>;
 }
 
@@ -174,13 +176,16 @@ export class TextStream {
   }
 }
 
-/** Rows of the embedding may be padded by up to this much; more is another model's tokenizer. */
+/** Rows of the embedding may be padded by fewer than this; more is another model's tokenizer. */
 const VOCABULARY_PADDING = 128;
 
-/** @throws {Brain3DError} BRAIN3D_CONFIG if a tokenizer is not the one of a model with that many embeddings */
+/**
+ * Added tokens may have rows of their own, or none: Gemma's image tokens stand behind a text model's embedding.
+ * @throws {Brain3DError} BRAIN3D_CONFIG if a tokenizer is not the one of a model with that many embeddings
+ */
 export function requireVocabulary(tokenizer: Tokenizer, rows: number): void {
-  const { vocabSize } = tokenizer.summary;
-  if (vocabSize <= rows && rows - vocabSize < VOCABULARY_PADDING) return;
+  const { vocabSize, sizeWithAdded } = tokenizer.summary;
+  if (vocabSize <= rows && rows - Math.max(vocabSize, sizeWithAdded) < VOCABULARY_PADDING) return;
   throw new Brain3DError(
     'BRAIN3D_CONFIG',
     `tokenizer.json has ${vocabSize} tokens, but the language model's embedding has ${rows} rows; they do not belong ` +

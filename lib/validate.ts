@@ -86,6 +86,9 @@ function describe(value: unknown): string {
   return Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`;
 }
 
+/** The positive normal numbers of float32, rounded inwards. */
+export const FLOAT32 = { smallest: 1.18e-38, largest: 3.4e38 };
+
 /** Schemas with messages that read "expected ..." in `parseOptions`. */
 export const is = {
   text: () => v.string('expected a string'),
@@ -102,6 +105,11 @@ export const is = {
   positive: () => {
     const message = 'expected a number > 0';
     return v.pipe(v.number(message), v.finite(message), v.gtValue(0, message));
+  },
+  /** What float32 arithmetic can multiply and divide by: neither 0 nor infinite in it, nor rounded coarsely. */
+  factor: () => {
+    const range = `expected a number from ${FLOAT32.smallest} to ${FLOAT32.largest}`;
+    return v.pipe(is.positive(), v.minValue(FLOAT32.smallest, range), v.maxValue(FLOAT32.largest, range));
   },
   callback: <T extends (...args: never[]) => void>() =>
     v.custom<T>((value) => typeof value === 'function', 'expected a function'),

@@ -50,8 +50,37 @@ export function newAdapterConfig(languageDir: string, lora: LoraSettings): Recor
   };
 }
 
-/** Of an adapter that is trained further: it keeps its rank, alpha and modules. */
-export async function continuedAdapterConfig({ dir }: Checkpoint, dropout: number): Promise<Record<string, unknown>> {
-  const config = parseJson(await readFile(join(dir, ADAPTER_DIR, ADAPTER_CONFIG), 'utf8'));
-  return { ...(config as Record<string, unknown>), lora_dropout: dropout, inference_mode: true };
+/** What `native/models/lora_config` reads of an adapter that it accepts; the rest has no effect on what it computes. */
+interface ReadAdapterConfig {
+  r: number;
+  lora_alpha: number;
+  use_rslora?: boolean | null;
+  target_modules: string | string[];
+  exclude_modules?: string | string[] | null;
+  layers_to_transform?: number | number[] | null;
+}
+
+/**
+ * Of an adapter that is trained further: it keeps its rank, alpha and modules, and nothing else. Every other field says
+ * what is true of the result, W + scaling * B A over the backbone as it is. `modules` are those it adapts:
+ * `layers.0.self_attn.q_proj`.
+ */
+export async function continuedAdapterConfig(
+  { dir, language }: Checkpoint,
+  dropout: number,
+  modules: readonly string[],
+): Promise<Record<string, unknown>> {
+  const path = join(dir, ADAPTER_DIR, ADAPTER_CONFIG);
+  const read = parseJson(await readFile(path, 'utf8')) as ReadAdapterConfig;
+  const targetModules = selectsByNames(read) ? (read.target_modules as string[]) : [...modules];
+  return {
+    ...newAdapterConfig(language.dir, { rank: read.r, alpha: read.lora_alpha, dropout, targetModules }),
+    use_rslora: read.use_rslora === true,
+  };
+}
+
+/** Whether names such as `q_proj` alone say which modules are adapted, in every layer and whatever the model's class. */
+function selectsByNames({ target_modules, exclude_modules, layers_to_transform }: ReadAdapterConfig): boolean {
+  const isUnset = [exclude_modules, layers_to_transform].every((value) => [value ?? []].flat().length === 0);
+  return isUnset && Array.isArray(target_modules) && target_modules.every((name) => /^\w+$/.test(name));
 }

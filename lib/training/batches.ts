@@ -25,6 +25,25 @@ export function windowsOf<T>(items: readonly T[], size: number, smallest = 1): T
   return [...windows.slice(0, -2), [...before, ...last]];
 }
 
+/**
+ * `windows` with single items exchanged, so that each holds items of at least two kinds. Null where that cannot be: some
+ * kind has so many items that not every window gets one of another. A pure function, and none of the windows that have
+ * two kinds already gives away its last of the other.
+ */
+export function mixKinds<T>(windows: readonly T[][], kindOf: (item: T) => unknown): T[][] | null {
+  const mixed = windows.map((window) => [...window]);
+  for (const window of mixed) {
+    const kind = kindOf(window[0] as T);
+    const isOther = (item: T): boolean => kindOf(item) !== kind;
+    if (window.some(isOther)) continue;
+    const giver = mixed.find((other) => other.filter(isOther).length >= 2);
+    if (giver === undefined) return null;
+    const place = giver.findIndex(isOther);
+    [window[0], giver[place]] = [giver[place] as T, window[0] as T];
+  }
+  return mixed;
+}
+
 /** Indices of `lengths`, longest first, in groups of `size`: what is computed together has little padding. */
 export function microBatches(lengths: readonly number[], size: number): number[][] {
   const places = lengths.map((_, place) => place);

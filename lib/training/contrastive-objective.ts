@@ -2,17 +2,16 @@
 import { Brain3DError } from '../errors';
 import { callNative } from '../native-call';
 import type { NativeGroundingBatch, NativeGroundingOptions, NativeStepResult, NativeUpdate } from '../native-trainer';
-import { windowsOf } from './batches';
+import { mixKinds, windowsOf } from './batches';
 import { callForScans, itemsAt, type Objective, type ObjectiveContext, requireLength } from './objective';
 import type { Scan } from './scans';
 
-/** Alone, a scan has nothing to be told apart from: the loss would be 0, and so would its gradient. */
+/** Alone, or among scans of one report, a scan has nothing to be told apart from: loss and gradient would be 0. */
 const SMALLEST = 2;
 /** Reports embedded in one native call. */
 const TEXTS_AT_A_TIME = 8;
 
 export class ContrastiveObjective implements Objective {
-  readonly smallestBatch = SMALLEST;
   readonly #context: ObjectiveContext;
   readonly #options: NativeGroundingOptions;
   readonly #textIds: ReadonlyMap<string, number>;
@@ -38,15 +37,23 @@ export class ContrastiveObjective implements Objective {
     }
     const { addon, native, tokenizer, settings, signal, onProgress } = context;
     const texts = new Map<string, number>();
+    const byTokens = new Map<string, number>();
     const ids: number[][] = [];
     for (const scan of [...context.scans.train, ...context.scans.val]) {
       if (texts.has(scan.report)) continue;
       const all = await tokenizer.encode(scan.report, true);
       const cut = settings.maxTextTokens === null ? all : all.slice(0, settings.maxTextTokens);
       requireLength(scan, cut.length, native.info().maxPositions);
-      texts.set(scan.report, ids.length);
+      // Reports are one if what is embedded of them is: cut short, different ones may begin alike.
+      const key = cut.join(' ');
+      const known = byTokens.get(key) ?? ids.length;
+      texts.set(scan.report, known);
+      if (byTokens.has(key)) continue;
+      byTokens.set(key, known);
       ids.push(cut);
     }
+    for (const [split, scans] of Object.entries({ train: context.scans.train, val: context.scans.val }))
+      requireMixture(split, scans, texts, settings.batchSize);
     const embeddings: Float32Array[] = [];
     const width = native.info().languageWidth;
     for (const group of windowsOf([...ids.keys()], TEXTS_AT_A_TIME)) {
@@ -55,6 +62,10 @@ export class ContrastiveObjective implements Objective {
       for (const row of group.keys()) embeddings.push(rows.slice(row * width, (row + 1) * width));
     }
     return new ContrastiveObjective(context, texts, embeddings);
+  }
+
+  windows(order: readonly number[]): number[][] {
+    return this.#mixed(order, (index) => this.#context.scans.train[index] as Scan);
   }
 
   step(indices: readonly number[], update: NativeUpdate): Promise<NativeStepResult> {
@@ -67,10 +78,10 @@ export class ContrastiveObjective implements Objective {
 
   /** Mean over all rows; a batch is as large as in training, so that a row has as many others to be told from. */
   async validate(): Promise<number> {
-    const { native, scans, settings, onProgress } = this.#context;
+    const { native, scans, onProgress } = this.#context;
     let sum = 0;
     let done = 0;
-    for (const window of windowsOf(scans.val, settings.batchSize, SMALLEST)) {
+    for (const window of this.#mixed(scans.val, (scan) => scan)) {
       onProgress({ stage: 'validating', done, total: scans.val.length });
       const batch = this.#batch(window);
       const { loss } = await callForScans(this.#context, window, (token) =>
@@ -86,6 +97,14 @@ export class ContrastiveObjective implements Objective {
     return batch * this.#context.native.info().numPatchTokens;
   }
 
+  /** Batches of scans with two reports at least, which `open` made sure that there are. */
+  #mixed<T>(items: readonly T[], scanOf: (item: T) => Scan): T[][] {
+    const windows = windowsOf(items, this.#context.settings.batchSize, SMALLEST);
+    const mixed = mixKinds(windows, (item) => this.#textIds.get(scanOf(item).report));
+    if (mixed === null) throw new Brain3DError('BRAIN3D_INTERNAL', 'grounding: a batch of one report was made');
+    return mixed;
+  }
+
   #batch(scans: readonly Scan[]): NativeGroundingBatch {
     const width = this.#context.native.info().languageWidth;
     const texts = new Float32Array(scans.length * width);
@@ -93,4 +112,33 @@ export class ContrastiveObjective implements Objective {
     for (const [row, id] of textIds.entries()) texts.set(this.#embeddings[id] as Float32Array, row * width);
     return { volumes: scans.map(({ volume }) => volume), texts, textIds };
   }
+}
+
+/** @throws {Brain3DError} BRAIN3D_CONFIG unless every batch of a split can hold two reports that differ where embedded */
+function requireMixture(
+  split: string,
+  scans: readonly Scan[],
+  texts: ReadonlyMap<string, number>,
+  batchSize: number,
+): void {
+  const counts = new Map<number, number>();
+  for (const { report } of scans) {
+    const id = texts.get(report) as number;
+    counts.set(id, (counts.get(id) ?? 0) + 1);
+  }
+  const most = Math.max(...counts.values());
+  const others = scans.length - most;
+  if (others === 0)
+    throw new Brain3DError(
+      'BRAIN3D_CONFIG',
+      `grounding: expected at least ${SMALLEST} different reports in split '${split}', got one for all ${scans.length} scans (as far as max_text_tokens lets them be seen); with one, a scan has nothing to be told apart from`,
+      { field: 'report' },
+    );
+  const batches = windowsOf(scans, batchSize, SMALLEST).length;
+  if (others >= batches) return;
+  throw new Brain3DError(
+    'BRAIN3D_CONFIG',
+    `grounding: expected batches of at least ${SMALLEST} different reports, but ${most} of the ${scans.length} scans of split '${split}' have the same one, and the other ${others} are too few for ${batches} batches; raise batch_size (${batchSize})`,
+    { field: 'batch_size' },
+  );
 }

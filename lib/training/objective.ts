@@ -23,8 +23,8 @@ export interface ObjectiveContext {
 }
 
 export interface Objective {
-  /** Scans that a step has at least. */
-  readonly smallestBatch: number;
+  /** The steps of an epoch whose scans come in the order `order`: places in the training scans, by step. */
+  windows(order: readonly number[]): number[][];
   /** One update. `indices` are places in the training scans. */
   step(indices: readonly number[], update: NativeUpdate): Promise<NativeStepResult>;
   /** Over the whole validation split. */

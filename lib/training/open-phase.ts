@@ -15,7 +15,6 @@ import { requireVocabulary, Tokenizer } from '../tokenizer';
 import { alsoTrainedOn, readTrainedOn } from '../trained-on';
 import { currentVersions } from '../versions';
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, continuedAdapterConfig, newAdapterConfig } from './adapter-config';
-import { windowsOf } from './batches';
 import { ContrastiveObjective } from './contrastive-objective';
 import type { Emit, TrainedPhase } from './events';
 import type { Sizes } from './free-space';
@@ -101,7 +100,7 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
     const context = { addon, native, checkpoint: source, tokenizer, settings, scans, featuresDir, signal, onProgress };
     const objective = await openObjective(phase, context);
     const salt = await beginRun(folder, facts, all);
-    const adapterConfig = await adapterConfigOf(phase, source, settings);
+    const adapterConfig = await adapterConfigOf(phase, source, settings, info);
     const { train, val } = scans;
     const shown = (own: readonly Scan[]) => own.map(({ shows }) => shows);
     const trainedOn = alsoTrainedOn(seen, { train: shown(train), val: shown(val) });
@@ -115,7 +114,7 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
       trainScans: train.length,
       valScans: val.length,
       epochs: settings.epochs,
-      stepsPerEpoch: windowsOf(train, settings.batchSize, objective.smallestBatch).length,
+      stepsPerEpoch: objective.windows([...train.keys()]).length,
       resumedAt: saved?.progress.step ?? 0,
     });
     const sizes = await sizesOf(source, info);
@@ -220,8 +219,15 @@ async function adapterConfigOf(
   phase: TrainingPhase,
   source: Checkpoint,
   settings: PhaseSettings,
+  info: NativeTrainerInfo,
 ): Promise<Record<string, unknown> | null> {
   if (!PHASE_DEFINITIONS[phase].groups.includes('lora')) return null;
-  if (source.hasAdapter) return continuedAdapterConfig(source, settings.lora.dropout);
+  if (source.hasAdapter) return continuedAdapterConfig(source, settings.lora.dropout, adaptedModules(info));
   return newAdapterConfig(source.language.dir, settings.lora);
+}
+
+/** `layers.0.self_attn.q_proj` of every branch that trains: the same end of its name in every class of model. */
+function adaptedModules({ parameters }: NativeTrainerInfo): string[] {
+  const modules = parameters.flatMap(({ name }) => /^text\.(.+)\.lora_A\.weight$/.exec(name)?.[1] ?? []);
+  return modules.sort();
 }

@@ -5,7 +5,7 @@ import type { FolderLock } from '../folder-lock';
 import type { NativeAddon } from '../native';
 import { callNative } from '../native-call';
 import type { NativeStepResult, NativeTrainer } from '../native-trainer';
-import { epochOrder, stepSeed, windowsOf } from './batches';
+import { epochOrder, stepSeed } from './batches';
 import type { ModelSource } from './best-model';
 import type { Checkpoints, Progress, Saved } from './checkpoints';
 import { type Best, judge } from './early-stopping';
@@ -187,7 +187,7 @@ class PhaseRun {
 
   #windows(epoch: number): number[][] {
     const { train, settings, objective } = this.#parts;
-    return windowsOf(epochOrder(train.length, settings.seed, epoch), settings.batchSize, objective.smallestBatch);
+    return objective.windows(epochOrder(train.length, settings.seed, epoch));
   }
 
   #result(reason: TrainedPhase['reason']): TrainedPhase {

@@ -6,7 +6,6 @@ import { callForScans, itemsAt, type Objective, type ObjectiveContext, requireLe
 import type { Scan } from './scans';
 
 export class ReportObjective implements Objective {
-  readonly smallestBatch = 1;
   readonly #context: ObjectiveContext;
   readonly #train: readonly NativeReportSample[];
   readonly #val: readonly NativeReportSample[];
@@ -30,6 +29,10 @@ export class ReportObjective implements Objective {
     for (const [place, scan] of all.entries())
       samples.push(await toSample(context, scan, pooled[place] as Float32Array, promptIds));
     return new ReportObjective(context, samples.slice(0, scans.train.length), samples.slice(scans.train.length));
+  }
+
+  windows(order: readonly number[]): number[][] {
+    return windowsOf(order, this.#context.settings.batchSize);
   }
 
   step(indices: readonly number[], update: NativeUpdate): Promise<NativeStepResult> {

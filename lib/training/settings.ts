@@ -1,7 +1,7 @@
 /** Settings of training: their schema, and how defaults, a configuration file and a caller's options are laid over. */
 import * as v from 'valibot';
 import { Brain3DError } from '../errors';
-import { is } from '../validate';
+import { FLOAT32, is } from '../validate';
 import {
   COMMON_SETTINGS,
   PARAMETER_GROUPS,
@@ -15,7 +15,9 @@ import {
 
 const BIG = Number.MAX_SAFE_INTEGER;
 const share = () => is.number(0, 1);
-const nonNegative = () => is.number(0, Number.MAX_VALUE);
+/** At 1 the moments would never move from 0, which the bias correction divides by 0. */
+const decay = () => is.number(0, 0.9999999);
+const nonNegative = () => is.number(0, FLOAT32.largest);
 
 const shared = {
   /** Of the order, the dropout and a fresh adapter. @default 0 */
@@ -25,16 +27,17 @@ const shared = {
   microBatch: v.optional(is.integer(1, 1_000_000)),
   recompute: v.optional(is.flag()),
   weightDecay: v.optional(nonNegative()),
-  adamBeta1: v.optional(share()),
-  adamBeta2: v.optional(share()),
-  adamEpsilon: v.optional(is.positive()),
+  adamBeta1: v.optional(decay()),
+  adamBeta2: v.optional(decay()),
+  adamEpsilon: v.optional(is.factor()),
   maxGradNorm: v.optional(nonNegative()),
   warmupRatio: v.optional(share()),
   warmupSteps: v.optional(v.nullable(is.integer(0, BIG))),
   patience: v.optional(is.integer(0, BIG)),
   minDelta: v.optional(nonNegative()),
   checkpointSteps: v.optional(is.integer(0, BIG)),
-  temperature: v.optional(is.positive()),
+  /** Beyond these the logits of unit vectors overflow, or all are one. */
+  temperature: v.optional(is.number(1e-4, 1e4)),
   visualEmbedding: v.optional(is.oneOf(['inference', 'peer'])),
   maxTextTokens: v.optional(v.nullable(is.integer(1, BIG))),
   maxReportTokens: v.optional(v.nullable(is.integer(1, BIG))),
@@ -43,7 +46,7 @@ const shared = {
   lora: v.optional(
     v.object({
       rank: v.optional(is.integer(1, 4096)),
-      alpha: v.optional(is.positive()),
+      alpha: v.optional(is.factor()),
       dropout: v.optional(is.number(0, 0.99)),
       targetModules: v.optional(
         v.pipe(
@@ -57,11 +60,11 @@ const shared = {
 };
 
 const rates = {
-  patchEmbedding: v.optional(is.positive()),
-  depthPositions: v.optional(is.positive()),
-  projector: v.optional(is.positive()),
-  visScale: v.optional(is.positive()),
-  lora: v.optional(is.positive()),
+  patchEmbedding: v.optional(is.factor()),
+  depthPositions: v.optional(is.factor()),
+  projector: v.optional(is.factor()),
+  visScale: v.optional(is.factor()),
+  lora: v.optional(is.factor()),
 } satisfies Record<ParameterGroup, unknown>;
 
 /** What a phase's own section may hold: what the phase has, and its learning rates. */

@@ -23,12 +23,16 @@ class Transcript {
   Transcript(std::int64_t batch, std::vector<std::int64_t> eos_ids, const TokenCallback& on_tokens)
       : sequences_(static_cast<std::size_t>(batch)), eos_ids_(std::move(eos_ids)), on_tokens_(on_tokens) {}
 
-  /// `row` is one step's (B + 1) int64: the tokens, then 1 while all logits were finite.
+  /// `row` is one step's (B + 2) int64: the tokens, then 1 while all logits, and all scores, were finite.
   void add(const at::Tensor& row) {
     const auto* values = row.const_data_ptr<std::int64_t>();
     B3D_CHECK(values[sequences_.size()] == 1, Internal,
               "the language model computed logits that are not finite; the weights are damaged or the dtype overflows "
               "(try float32)");
+    B3D_CHECK(values[sequences_.size() + 1] == 1, Usage,
+              "expected decoding options that leave a token with a finite score, got scores that overflow float32 or "
+              "none at all; move temperature and repetition_penalty towards 1, or no_repeat_ngram_size and "
+              "min_new_tokens towards 0");
     std::vector<std::int64_t> shown;
     for (std::size_t i = 0; i < sequences_.size(); ++i) {
       Sequence& sequence = sequences_[i];
@@ -89,8 +93,10 @@ class DecodeLoop {
     });
   }
 
-  /// (B + 1) int64: the tokens, then 1 while all logits were finite.
-  at::Tensor outcome() const { return at::cat({sampler_.tokens(), sampler_.finite().to(at::kLong).view({1})}); }
+  /// (B + 2) int64: the tokens, then 1 while all logits, and all scores, were finite.
+  at::Tensor outcome() const {
+    return at::cat({sampler_.tokens(), at::stack({sampler_.finite_logits(), sampler_.finite()}).to(at::kLong)});
+  }
 
  private:
   const models::Gemma3& model_;

@@ -11,15 +11,22 @@ namespace {
 
 constexpr double kBanned = -std::numeric_limits<double>::infinity();
 
+/// Scores are float32: a factor that it holds only roughly, as 0 or as infinity would not do what it says.
+void check_factor(double value, const char* name) {
+  using Limits = std::numeric_limits<float>;
+  B3D_CHECK(value >= Limits::min() && value <= Limits::max(), Usage, "expected ", name, " from ", Limits::min(), " to ",
+            Limits::max(), ", got ", value);
+}
+
 void check_options(const SamplingOptions& options, std::int64_t vocab_size) {
   B3D_CHECK(options.max_new_tokens >= 1, Usage, "expected max_new_tokens >= 1, got ", options.max_new_tokens);
   B3D_CHECK(options.min_new_tokens >= 0 && options.min_new_tokens <= options.max_new_tokens, Usage,
             "expected min_new_tokens from 0 to max_new_tokens (", options.max_new_tokens, "), got ",
             options.min_new_tokens);
-  B3D_CHECK(options.greedy || options.temperature > 0, Usage, "expected temperature > 0, got ", options.temperature);
+  if (!options.greedy) check_factor(options.temperature, "temperature");
   B3D_CHECK(options.top_p >= 0 && options.top_p <= 1, Usage, "expected top_p from 0 to 1, got ", options.top_p);
   B3D_CHECK(options.top_k >= 0, Usage, "expected top_k >= 0, got ", options.top_k);
-  B3D_CHECK(options.repetition_penalty > 0, Usage, "expected repetition_penalty > 0, got ", options.repetition_penalty);
+  check_factor(options.repetition_penalty, "repetition_penalty");
   B3D_CHECK(options.no_repeat_ngram_size >= 0, Usage, "expected no_repeat_ngram_size >= 0, got ",
             options.no_repeat_ngram_size);
   for (const std::int64_t id : options.eos_token_ids)
@@ -92,6 +99,7 @@ Sampler::Sampler(const SamplingOptions& options, std::int64_t batch, std::int64_
   seen_ = at::zeros({batch, vocab_size}, on(at::kBool));
   finished_ = at::zeros({batch}, on(at::kBool));
   finite_ = at::ones({}, on(at::kBool));
+  finite_logits_ = at::ones({}, on(at::kBool));
   count_ = at::zeros({}, on(at::kLong));
   at::Tensor is_eos = at::zeros({vocab_size}, at::kBool);
   for (const std::int64_t id : options.eos_token_ids) is_eos[id] = true;
@@ -113,8 +121,12 @@ at::Tensor Sampler::process(const at::Tensor& logits) const {
 }
 
 void Sampler::step(const at::Tensor& logits) {
-  finite_.logical_and_(logits.isfinite().all());
   const at::Tensor scores = process(logits);
+  finite_logits_.logical_and_(logits.isfinite().all());
+  // The largest score is NaN if one is, infinite if one overflowed, and -infinity where every token is banned. What
+  // falls to -infinity beside a finite one has no probability in float32 either way.
+  const at::Tensor has_choice = scores.amax(-1).isfinite().logical_or(finished_);
+  finite_.logical_and_(finite_logits_).logical_and_(has_choice.all());
   const at::Tensor chosen =
       options_.greedy ? scores.argmax(-1) : sample_inverse_cdf(scores, uniforms_.index_select(0, count_.view({1})));
   tokens_.copy_(chosen.masked_fill(finished_, options_.pad_token_id));

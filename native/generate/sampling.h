@@ -11,10 +11,10 @@ namespace brain3d::generate {
 
 struct SamplingOptions {
   bool greedy = false;                    // ignores temperature, top_k, top_p and the seed
-  double temperature = 0.1;               // > 0
+  double temperature = 0.1;               // a positive number that float32 holds to full precision
   std::int64_t top_k = 0;                 // 0 is off
   double top_p = 0.9;                     // 1 is off
-  double repetition_penalty = 1.2;        // 1 is off
+  double repetition_penalty = 1.2;        // as the temperature; 1 is off
   std::int64_t no_repeat_ngram_size = 3;  // 0 is off
   std::int64_t min_new_tokens = 0;
   std::int64_t max_new_tokens = 256;
@@ -66,19 +66,23 @@ class Sampler {
   const at::Tensor& tokens() const { return tokens_; }      // (B) int64, of the last step
   const at::Tensor& history() const { return history_; }    // (B, max_new_tokens)
   const at::Tensor& finished() const { return finished_; }  // (B) bool
-  /// False once any logits were NaN or infinite: a broken model must not be read as text.  0-d bool
+  /// False once the logits or what the processors made of them left no token with a finite score: neither a broken
+  /// model nor an overflow may be read as text.  0-d bool
   const at::Tensor& finite() const { return finite_; }
+  /// False once the logits themselves were NaN or infinite.  0-d bool
+  const at::Tensor& finite_logits() const { return finite_logits_; }
 
  private:
   SamplingOptions options_;
-  at::Tensor tokens_;    // (B)
-  at::Tensor history_;   // (B, max_new_tokens)
-  at::Tensor seen_;      // (B, V) bool
-  at::Tensor finished_;  // (B) bool
-  at::Tensor finite_;    // 0-d bool
-  at::Tensor is_eos_;    // (V) bool
-  at::Tensor count_;     // 0-d int64
-  at::Tensor uniforms_;  // (max_new_tokens)
+  at::Tensor tokens_;         // (B)
+  at::Tensor history_;        // (B, max_new_tokens)
+  at::Tensor seen_;           // (B, V) bool
+  at::Tensor finished_;       // (B) bool
+  at::Tensor finite_;         // 0-d bool
+  at::Tensor finite_logits_;  // 0-d bool
+  at::Tensor is_eos_;         // (V) bool
+  at::Tensor count_;          // 0-d int64
+  at::Tensor uniforms_;       // (max_new_tokens)
 };
 
 }  // namespace brain3d::generate

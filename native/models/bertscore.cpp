@@ -1,6 +1,7 @@
 #include "models/bertscore.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 
@@ -100,6 +101,8 @@ MatchScore greedy_match(const at::Tensor& hypothesis, const at::Tensor& referenc
   score.recall = weighted_mean(cosines.amax(0), reference_weights, reference_total);
   const double sum = score.precision + score.recall;
   score.f1 = sum == 0 ? 0 : 2 * score.precision * score.recall / sum;
+  B3D_CHECK(std::isfinite(score.f1), Internal,
+            "the encoder computed embeddings that are not finite; its weights are damaged");
   return score;
 }
 

@@ -22,6 +22,11 @@ void check_ids(const std::vector<std::int64_t>& ids, std::int64_t vocab_size, co
               vocab_size, "; tokenizer and model do not belong together");
 }
 
+void check_computed(const at::Tensor& values, const char* what) {
+  B3D_CHECK(values.isfinite().all().item<bool>(), Internal, "the model computed ", what,
+            " that are not finite; the weights are damaged or the dtype overflows (try float32)");
+}
+
 at::Tensor ids_tensor(const std::vector<std::int64_t>& ids, at::Device device) {
   return at::tensor(ids, at::TensorOptions().dtype(at::kLong)).to(device);
 }
@@ -79,7 +84,9 @@ at::Tensor Brain3DModel::token_nlls(const at::Tensor& visual_tokens, const std::
     const at::Tensor log_probs = language_.logits(rows.narrow(0, begin, count)).log_softmax(-1);
     nlls.push_back(-log_probs.gather(1, labels.narrow(0, begin, count).unsqueeze(1)).squeeze(1));
   }
-  return at::cat(nlls);
+  at::Tensor all = at::cat(nlls);
+  check_computed(all, "negative log-likelihoods");
+  return all;
 }
 
 }  // namespace brain3d::models

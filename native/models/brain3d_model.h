@@ -69,6 +69,9 @@ class Brain3DModel {
 /// Throws Usage for no ids or ids outside of the vocabulary; `what` names them ("prompt").
 void check_ids(const std::vector<std::int64_t>& ids, std::int64_t vocab_size, const char* what);
 
+/// Throws Internal, saying `what`, if a value that the model computed is NaN or infinite.
+void check_computed(const at::Tensor& values, const char* what);
+
 /// int64 ids on `device`, (T).
 at::Tensor ids_tensor(const std::vector<std::int64_t>& ids, at::Device device);
 

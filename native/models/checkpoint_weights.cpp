@@ -57,7 +57,8 @@ CheckpointWeights from_backbone(const std::string& vision_dir, const SiglipConfi
   return weights;
 }
 
-at::Tensor stored_tensor(const io::PeerProjector& peer, const std::string& key, at::IntArrayRef shape) {
+at::Tensor stored_tensor(const io::PeerProjector& peer, const std::string& key, at::IntArrayRef shape,
+                         const std::string& file) {
   const auto found = peer.state.find(key);
   B3D_CHECK(found != peer.state.end(), Weights, "the authors' projector lacks '", key,
             "'; expected 0.weight, 0.bias, 2.weight and 2.bias");
@@ -74,7 +75,9 @@ at::Tensor stored_tensor(const io::PeerProjector& peer, const std::string& key, 
               io::dtype_name(stored.dtype), "; expected float32, bfloat16 or float16");
   at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(type));
   std::memcpy(tensor.mutable_data_ptr(), stored.bytes.data(), stored.bytes.size());
-  return tensor.to(at::kFloat);
+  tensor = tensor.to(at::kFloat);
+  require_finite(tensor, key, io::base_name(file));
+  return tensor;
 }
 
 }  // namespace
@@ -133,10 +136,13 @@ CheckpointWeights CheckpointWeights::import_peer(const std::string& file, const 
     B3D_CHECK(key == "0.weight" || key == "0.bias" || key == "2.weight" || key == "2.bias", Weights,
               "the authors' projector holds an unexpected tensor '", key, "'");
   CheckpointWeights weights = from_backbone(vision_dir, vision, sizes, recipe);
-  weights.projector.fc1 = {
-      stored_tensor(peer, "0.weight", {width, sizes.vision_width}), stored_tensor(peer, "0.bias", {width}), {}};
-  weights.projector.fc2 = {stored_tensor(peer, "2.weight", {width, width}), stored_tensor(peer, "2.bias", {width}), {}};
+  const auto stored = [&](const std::string& key, at::IntArrayRef shape) {
+    return stored_tensor(peer, key, shape, file);
+  };
+  weights.projector.fc1 = {stored("0.weight", {width, sizes.vision_width}), stored("0.bias", {width}), {}};
+  weights.projector.fc2 = {stored("2.weight", {width, width}), stored("2.bias", {width}), {}};
   weights.projector.vis_scale = at::scalar_tensor(peer.vis_scale.value_or(1.0), at::kFloat);
+  require_finite(weights.projector.vis_scale, kVisScale, io::base_name(file));  // a double may exceed float32
   return weights;
 }
 
@@ -156,6 +162,7 @@ void CheckpointWeights::write(const std::string& file) const {
   std::vector<io::TensorToWrite> records;
   for (const auto& [name, tensor] : copy.named_tensors()) {
     *tensor = tensor->to(at::kCPU, at::kFloat).contiguous();
+    require_finite(*tensor, name, io::base_name(file));
     records.push_back({name, io::DType::F32, tensor->sizes().vec(), tensor->const_data_ptr()});
   }
   io::write_safetensors(file, records);

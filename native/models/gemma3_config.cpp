@@ -8,44 +8,52 @@ namespace {
 
 constexpr std::int64_t kDefaultSlidingPattern = 6;  // five local layers, then a global one
 
-void parse_rope(const JsonFields& rope, double& theta, double* factor) {
-  theta = rope.positive("rope_theta", theta);
-  const std::string type = rope.text("rope_type", "default");
-  if (type == "linear" && factor != nullptr) {
-    *factor = rope.positive("factor");
-  } else if (type != "default") {
-    rope.fail("rope_type", factor != nullptr ? "default or linear" : "default");
-  }
-}
+/// A rotary embedding as transformers puts it together: what comes later replaces single values of what was there.
+struct Rope {
+  double theta;
+  bool is_linear = false;
+  double factor = 0;  // 0: not given
 
-/// transformers 4.5x: rope_theta, rope_scaling, rope_local_base_freq. 5.x: rope_parameters by layer kind.
+  void update(const JsonFields& rope, bool may_be_linear) {
+    theta = rope.positive("rope_theta", theta);
+    for (const char* key : {"rope_type", "type"}) {  // the second is the name of older versions
+      if (!rope.has(key)) continue;
+      const std::string type = rope.text(key);
+      if (type != "default" && !(may_be_linear && type == "linear"))
+        rope.fail("rope_type", may_be_linear ? "default or linear" : "default");
+      if (type != rope.text("rope_type", type)) rope.fail("rope_type", "the same as for 'type'");
+      is_linear = type == "linear";
+    }
+    if (may_be_linear && rope.has("factor")) factor = rope.positive("factor");
+    if (is_linear && factor == 0) rope.fail("factor", "a number > 0");
+  }
+};
+
+/// transformers 4.5x: rope_theta, rope_scaling, rope_local_base_freq. 5.x: rope_parameters by layer kind. Side by side,
+/// as 5.x reads them: rope_scaling replaces values of rope_parameters, whose bases come before the two old fields.
 void parse_rotary(const JsonFields& fields, Gemma3Config& config) {
+  Rope global{fields.positive("rope_theta", config.global_theta)};
+  Rope local{fields.positive("rope_local_base_freq", config.local_theta)};
   if (fields.has("rope_parameters")) {
     const JsonFields parameters = fields.object("rope_parameters");
-    if (parameters.has("full_attention"))
-      parse_rope(parameters.object("full_attention"), config.global_theta, &config.global_factor);
-    if (parameters.has("sliding_attention"))
-      parse_rope(parameters.object("sliding_attention"), config.local_theta, nullptr);
-    return;
+    for (const char* key : {"rope_type", "type", "factor", "rope_theta"})
+      if (parameters.has(key)) parameters.fail(key, "full_attention or sliding_attention around it, and nothing");
+    if (parameters.has("full_attention")) global.update(parameters.object("full_attention"), true);
+    if (parameters.has("sliding_attention")) local.update(parameters.object("sliding_attention"), false);
   }
-  config.global_theta = fields.positive("rope_theta", config.global_theta);
-  config.local_theta = fields.positive("rope_local_base_freq", config.local_theta);
-  if (fields.has("rope_scaling")) {
-    const JsonFields scaling = fields.object("rope_scaling");
-    const std::string type = scaling.text("rope_type", scaling.text("type", "default"));
-    if (type == "linear") {
-      config.global_factor = scaling.positive("factor");
-    } else if (type != "default") {
-      scaling.fail("rope_type", "default or linear");
-    }
-  }
+  if (fields.has("rope_scaling")) global.update(fields.object("rope_scaling"), true);
+  config.global_theta = global.theta;
+  config.local_theta = local.theta;
+  config.global_factor = global.is_linear ? global.factor : 1.0;
 }
 
 void parse_layer_types(const JsonFields& fields, Gemma3Config& config) {
   const auto num_layers = static_cast<std::size_t>(config.num_hidden_layers);
   if (!fields.has("layer_types")) {
-    const char* key = fields.has("_sliding_window_pattern") ? "_sliding_window_pattern" : "sliding_window_pattern";
-    const std::int64_t pattern = fields.integer(key, kDefaultSlidingPattern);
+    // One field under the names of two versions.
+    const char *key = "sliding_window_pattern", *other = "_sliding_window_pattern";
+    const std::int64_t pattern = fields.integer(key, fields.integer(other, kDefaultSlidingPattern));
+    if (pattern != fields.integer(other, pattern)) fields.fail(key, concat("the same as for '", other, "'"));
     for (std::size_t layer = 0; layer < num_layers; ++layer)
       config.is_sliding.push_back(static_cast<std::int64_t>(layer + 1) % pattern != 0);
     return;
@@ -61,7 +69,16 @@ void parse_layer_types(const JsonFields& fields, Gemma3Config& config) {
   }
 }
 
+/// Null is not "as by default" where a default means something: no window would be full attention. What a size is, the
+/// weights' shapes tell.
+void refuse_nulls(const JsonFields& fields) {
+  for (const char* key : {"max_position_embeddings", "query_pre_attn_scalar", "rms_norm_eps", "rope_local_base_freq",
+                          "rope_theta", "sliding_window", "tie_word_embeddings"})
+    if (fields.is_null(key)) fields.fail(key, "a value, or no such field");
+}
+
 void refuse_unsupported(const JsonFields& fields) {
+  refuse_nulls(fields);
   if (fields.text("hidden_activation", "gelu_pytorch_tanh") != "gelu_pytorch_tanh")
     fields.fail("hidden_activation", "gelu_pytorch_tanh");
   if (fields.boolean("attention_bias", false)) fields.fail("attention_bias", "false");
@@ -106,6 +123,7 @@ Gemma3Config Gemma3Config::read(const std::string& dir) {
   const std::string type = root.text("model_type");
   if (type == "gemma3_text") return parse(root);
   if (type != "gemma3") root.fail("model_type", "gemma3 or gemma3_text (a language backbone)");
+  if (root.is_null("tie_word_embeddings")) root.fail("tie_word_embeddings", "true or false, or no such field");
   Gemma3Config config = parse(root.object("text_config"));
   config.tie_word_embeddings = root.boolean("tie_word_embeddings", config.tie_word_embeddings);
   config.is_multimodal = true;

@@ -8,6 +8,8 @@ namespace brain3d::models {
 
 namespace {
 
+constexpr const char* kHead = "lm_head.weight";
+
 /// A linear layer of the files that becomes rows [begin, begin + out) of a fused one.
 struct Part {
   std::string module;  // "text.layers.0.self_attn.q_proj"
@@ -61,6 +63,7 @@ class LinearLoader {
       // W' = W + scaling * B A in float32, rounded once: merging in bfloat16 would lose most of a small delta.
       at::Tensor merged = source_.read(name, at::TensorOptions().dtype(at::kFloat));
       rows.copy_(merged.add_(lora->delta()));
+      require_finite(rows, name, "the base with its adapter");
     } else {
       source_.read_into(name, rows);
       const auto float32 = options_.dtype(at::kFloat);
@@ -82,8 +85,7 @@ at::Tensor load_norm(WeightSource& source, const std::string& name, at::TensorOp
 }
 
 bool is_unused_text_tensor(const std::string& name) {
-  // lm_head where it is tied: some writers store the embedding twice.
-  for (const char* prefix : {"vision.", "mmproj.", "lm_head."})
+  for (const char* prefix : {"vision.", "mmproj."})
     if (name.rfind(prefix, 0) == 0) return true;
   return false;
 }
@@ -115,7 +117,7 @@ void Gemma3::expect(const Gemma3Config& config, ExpectedTensors& expected) {
   const auto width = config.hidden_size;
   expected["text.embed_tokens.weight"] = {config.vocab_size, width};
   expected["text.norm.weight"] = {width};
-  if (!config.tie_word_embeddings) expected["lm_head.weight"] = {config.vocab_size, width};
+  if (!config.tie_word_embeddings) expected[kHead] = {config.vocab_size, width};
   for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     const std::string prefix = layer_prefix(layer);
     for (const char* norm :
@@ -130,8 +132,11 @@ void Gemma3::expect(const Gemma3Config& config, ExpectedTensors& expected) {
 WeightSource Gemma3::open_backbone(const std::string& dir, const Gemma3Config& config) {
   ExpectedTensors expected;
   expect(config, expected);
-  return WeightSource(io::SafetensorsSet::open_directory(dir), "language backbone", std::move(expected),
-                      is_unused_text_tensor);
+  io::SafetensorsSet files = io::SafetensorsSet::open_directory(dir);
+  // Some writers store a tied head beside the embedding; `load` compares the two.
+  for (const auto& [name, located] : files.tensors())
+    if (canonical_tensor_name(name) == kHead) expected[kHead] = {config.vocab_size, config.hidden_size};
+  return WeightSource(std::move(files), "language backbone", std::move(expected), is_unused_text_tensor);
 }
 
 Gemma3 Gemma3::load(const Gemma3Config& config, WeightSource& source, at::TensorOptions options,
@@ -140,7 +145,16 @@ Gemma3 Gemma3::load(const Gemma3Config& config, WeightSource& source, at::Tensor
   Gemma3 model;
   model.config_ = config;
   model.embed_tokens_ = source.read("text.embed_tokens.weight", options);
-  model.lm_head_ = config.tie_word_embeddings ? model.embed_tokens_ : source.read("lm_head.weight", options);
+  model.lm_head_ = source.has(kHead) ? source.read(kHead, options) : model.embed_tokens_;
+  if (config.tie_word_embeddings) {
+    if (!at::equal(model.lm_head_, model.embed_tokens_))
+      throw Error(
+          ErrorCode::Weights,
+          "expected lm_head.weight to equal the embedding, as tie_word_embeddings says, got another; if the model "
+          "was trained with a head of its own, say so in config.json",
+          {"config.json", kHead, -1});
+    model.lm_head_ = model.embed_tokens_;
+  }
   model.embed_scale_ = embedding_scale(config.hidden_size, model.embed_tokens_.scalar_type());
   model.norm_ = load_norm(source, "text.norm", options);
   LinearLoader linears(source, options, adapter, merge);

@@ -26,6 +26,11 @@ bool JsonFields::has(const std::string& key) const {
   return found != object_.end() && !found->is_null();
 }
 
+bool JsonFields::is_null(const std::string& key) const {
+  const auto found = object_.find(key);
+  return found != object_.end() && found->is_null();
+}
+
 void JsonFields::fail(const std::string& key, const std::string& expected) const {
   const std::string got = has(key) ? io::printable(object_.at(key).dump(), 80) : "nothing";
   throw Error(ErrorCode::Config, concat(where_, ": expected ", expected, " for '", key, "', got ", got),

@@ -16,6 +16,7 @@ class JsonFields {
   JsonFields(const io::Json& object, std::string where);
 
   bool has(const std::string& key) const;  // present and not null
+  bool is_null(const std::string& key) const;
   /// Integer in [minimum, maximum]; throws Config if it is absent (and no default), of another type, or outside.
   std::int64_t integer(const std::string& key, std::optional<std::int64_t> fallback = {}, std::int64_t minimum = 1,
                        std::int64_t maximum = std::int64_t{1} << 24) const;

@@ -6,7 +6,6 @@
 #include "core/error.h"
 #include "core/rng.h"
 #include "io/safetensors.h"
-#include "models/json_fields.h"
 #include "models/tensor_names.h"
 #include "models/weight_source.h"
 
@@ -14,47 +13,7 @@ namespace brain3d::models {
 
 namespace {
 
-constexpr const char* kConfigName = "adapter_config.json";
 constexpr const char* kWeightsName = "adapter_model.safetensors";
-
-[[noreturn]] void refuse(const std::string& field, const std::string& why) {
-  throw Error(ErrorCode::Unsupported, concat(kConfigName, ": '", field, "' ", why), {kConfigName, field, -1});
-}
-
-bool is_set(const io::Json& value) {
-  if (value.is_null()) return false;
-  if (value.is_boolean()) return value.get<bool>();
-  if (value.is_object() || value.is_array() || value.is_string()) return !value.empty();
-  return true;
-}
-
-void refuse_variants(const JsonFields& config) {
-  const std::string type = config.text("peft_type");
-  if (type != "LORA") refuse("peft_type", concat("is ", type, "; brain3d reads LORA"));
-  if (config.text("bias", "none") != "none") refuse("bias", "is not 'none'; trained biases are not supported");
-  for (const char* field : {"use_dora", "lora_bias", "fan_in_fan_out", "modules_to_save", "rank_pattern",
-                            "alpha_pattern", "layers_to_transform", "layer_replication", "target_parameters",
-                            "use_qalora", "use_bdlora", "trainable_token_indices", "alora_invocation_tokens"})
-    if (config.has(field) && is_set(config.raw(field))) refuse(field, "is set, and brain3d does not support it");
-}
-
-double read_scaling(const JsonFields& config, std::int64_t rank) {
-  const double alpha = config.positive("lora_alpha");
-  const auto r = static_cast<double>(rank);
-  return config.boolean("use_rslora", false) ? alpha / std::sqrt(r) : alpha / r;
-}
-
-std::vector<std::string> read_targets(const JsonFields& config) {
-  const io::Json& targets = config.raw("target_modules");
-  std::vector<std::string> suffixes;
-  if (targets.is_string()) return suffixes;
-  if (!targets.is_array()) config.fail("target_modules", "a list of names or a regular expression");
-  for (const io::Json& target : targets) {
-    if (!target.is_string()) config.fail("target_modules", "a list of names");
-    suffixes.push_back(target.get<std::string>());
-  }
-  return suffixes;
-}
 
 [[noreturn]] void bad_tensor(const std::string& name, const std::string& why) {
   throw Error(ErrorCode::Weights, concat(kWeightsName, ": tensor '", name, "' ", why), {kWeightsName, name, -1});
@@ -74,26 +33,25 @@ bool split_name(const std::string& canonical, std::string& module, bool& is_a) {
   return false;
 }
 
-/// "text.layers.0.self_attn.q_proj" ends with the name "q_proj".
-bool ends_with_name(const std::string& module, const std::string& suffix) {
-  const std::string dotted = "." + suffix;
-  return module.size() > dotted.size() && module.compare(module.size() - dotted.size(), dotted.size(), dotted) == 0;
+/// What PEFT calls the module of a stored name: without the wrapper's prefix and the weight's suffix.
+std::string module_key(const std::string& stored) {
+  const std::string wrapper = "base_model.model.";
+  const std::size_t begin = stored.starts_with(wrapper) ? wrapper.size() : 0;
+  return stored.substr(begin, stored.rfind(".lora_") - begin);
 }
+
+/// The module without "text.": "layers.0.self_attn.q_proj".
+std::string within_decoder(const std::string& module) { return module.substr(module.find('.') + 1); }
 
 }  // namespace
 
 at::Tensor LoraWeights::delta() const { return at::mm(lora_B, lora_A).mul_(scaling); }
 
 LoraAdapter LoraAdapter::read(const std::string& dir) {
-  const io::Json json = io::read_json(dir + "/" + kConfigName);
-  const JsonFields config(json, kConfigName);
-  refuse_variants(config);
-  const std::int64_t rank = config.integer("r", {}, 1, 4096);
-  const double scaling = read_scaling(config, rank);
-
-  LoraAdapter adapter;
-  adapter.target_suffixes_ = read_targets(config);
+  LoraAdapter adapter(LoraConfig::read(dir));
+  const std::int64_t rank = adapter.config_.rank();
   const io::SafetensorsFile file(dir + "/" + kWeightsName);
+  std::map<std::string, std::string> keys_of_b;
   std::int64_t num_vision = 0;
   for (const auto& [name, entry] : file.tensors()) {
     const std::string canonical = canonical_tensor_name(name);
@@ -109,13 +67,18 @@ LoraAdapter LoraAdapter::read(const std::string& dir) {
                  concat("does not have the configured rank ", rank, ": its shape is ", at::IntArrayRef(entry.shape)));
     LoraWeights& layer = adapter.layers_[module];
     at::Tensor& half = is_a ? layer.lora_A : layer.lora_B;
+    // Which of the two is meant, no reader can know: PEFT takes the one that has its own prefix.
+    if (half.defined()) bad_tensor(name, concat("is a second name for ", canonical));
     half = view_of(file, name, entry).to(at::kFloat, false, /*copy=*/true);
     require_finite(half, name, kWeightsName);
-    layer.scaling = scaling;
+    layer.scaling = adapter.config_.scaling();
+    (is_a ? layer.key : keys_of_b[module]) = module_key(name);
   }
-  for (const auto& [module, layer] : adapter.layers_)
+  for (const auto& [module, layer] : adapter.layers_) {
     if (!layer.lora_A.defined() || !layer.lora_B.defined())
       bad_tensor(module, layer.lora_A.defined() ? "has lora_A without lora_B" : "has lora_B without lora_A");
+    if (layer.key != keys_of_b.at(module)) bad_tensor(module, "has a lora_B that is named otherwise than its lora_A");
+  }
   if (num_vision > 0)
     adapter.warnings_.push_back(concat("the adapter holds ", num_vision,
                                        " tensors of a 2D vision tower that Brain3D does not run; they were left out"));
@@ -123,11 +86,10 @@ LoraAdapter LoraAdapter::read(const std::string& dir) {
 }
 
 LoraAdapter LoraAdapter::initialise(const LoraSpec& spec, const LinearModules& modules) {
-  LoraAdapter adapter;
-  adapter.target_suffixes_ = spec.target_modules;
+  LoraAdapter adapter(LoraConfig(spec.rank, spec.alpha, spec.target_modules));
   SplitMix64 rng(spec.seed);
   for (const auto& [module, shape] : modules) {
-    if (!adapter.targets(module)) continue;
+    if (adapter.config_.selects(module) != LoraConfig::Selection::Yes) continue;
     const auto [out, in] = shape;
     LoraWeights& layer = adapter.layers_[module];
     layer.lora_A = at::empty({spec.rank, in}, at::kFloat);
@@ -136,7 +98,8 @@ LoraAdapter LoraAdapter::initialise(const LoraSpec& spec, const LinearModules& m
     for (std::int64_t i = 0; i < layer.lora_A.numel(); ++i)
       values[i] = static_cast<float>((2.0 * rng.uniform() - 1.0) * bound);
     layer.lora_B = at::zeros({out, spec.rank}, at::kFloat);
-    layer.scaling = spec.alpha / static_cast<double>(spec.rank);
+    layer.scaling = adapter.config_.scaling();
+    layer.key = module;
   }
   for (const std::string& suffix : spec.target_modules) {
     const bool found = std::any_of(modules.begin(), modules.end(),
@@ -152,11 +115,6 @@ const LoraWeights* LoraAdapter::find(const std::string& module) const {
   return found == layers_.end() ? nullptr : &found->second;
 }
 
-bool LoraAdapter::targets(const std::string& module) const {
-  return std::any_of(target_suffixes_.begin(), target_suffixes_.end(),
-                     [&](const std::string& suffix) { return ends_with_name(module, suffix); });
-}
-
 void LoraAdapter::check_against(const LinearModules& modules) const {
   for (const auto& [module, layer] : layers_) {
     const auto found = modules.find(module);
@@ -167,11 +125,32 @@ void LoraAdapter::check_against(const LinearModules& modules) const {
       bad_tensor(module,
                  concat("adapts a layer of ", layer.lora_B.size(0), " x ", layer.lora_A.size(1),
                         ", but the language backbone's is ", out, " x ", in, "; the adapter is for another model"));
+    // Both halves are finite; what they make of each other need not be.
+    if (!layer.delta().isfinite().all().item<bool>())
+      bad_tensor(module,
+                 "has values whose product with the scale exceeds float32; the training that wrote it diverged");
+  }
+  check_selection(modules);
+  if (layers_.empty()) bad_tensor("*", "are missing: the adapter holds none for the language model");
+}
+
+void LoraAdapter::check_selection(const LinearModules& modules) const {
+  // How the class that PEFT adapted calls its decoder: "model." or "model.language_model.".
+  std::string prefix = "model.";
+  bool is_first = true;
+  for (const auto& [module, layer] : layers_) {
+    const std::string inner = within_decoder(module);
+    const std::string own = layer.key.substr(0, layer.key.size() - inner.size());
+    if (!is_first && own != prefix) bad_tensor(module, "is named as in another class of model than the tensors before");
+    prefix = own;
+    is_first = false;
+    if (config_.selects(layer.key) == LoraConfig::Selection::No)
+      bad_tensor(module, concat("is of a module that ", kAdapterConfigName,
+                                " does not select (target_modules, exclude_modules, layers_to_transform)"));
   }
   for (const auto& [module, shape] : modules)
-    if (targets(module) && find(module) == nullptr)
-      bad_tensor(module, "is missing, though adapter_config.json targets it");
-  if (layers_.empty()) bad_tensor("*", "are missing: the adapter holds none for the language model");
+    if (find(module) == nullptr && config_.selects(prefix + within_decoder(module)) == LoraConfig::Selection::Yes)
+      bad_tensor(module, concat("is missing, though ", kAdapterConfigName, " targets it"));
 }
 
 std::int64_t LoraAdapter::num_parameters() const {
@@ -191,6 +170,7 @@ void write_adapter_weights(const std::string& file, const std::vector<nn::LoraBr
     for (const auto& [suffix, tensor] :
          {std::pair(".lora_A.weight", branch->lora_A), {".lora_B.weight", branch->lora_B}}) {
       held.push_back(tensor.to(at::kCPU, at::kFloat).contiguous());
+      require_finite(held.back(), module + suffix, kWeightsName);
       records.push_back({module + suffix, io::DType::F32, held.back().sizes().vec(), held.back().const_data_ptr()});
     }
   }

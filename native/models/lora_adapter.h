@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "models/lora_config.h"
 #include "nn/linear.h"
 
 namespace brain3d::models {
@@ -14,6 +15,7 @@ struct LoraWeights {
   at::Tensor lora_A;  // (R, in) float32
   at::Tensor lora_B;  // (out, R) float32
   double scaling = 1.0;
+  std::string key = {};  // of the module in the class that PEFT adapted: "model.layers.0.self_attn.q_proj"
 
   /// scaling * B A, (out, in) float32.
   at::Tensor delta() const;
@@ -32,31 +34,34 @@ struct LoraSpec {
 
 class LoraAdapter {
  public:
+  LoraAdapter() = default;
   /// A as PEFT draws it, uniform within 1 / sqrt(in); B zero, so that the adapted model starts as its base. A function
   /// of the seed alone. Throws Usage for a target that no module has.
   static LoraAdapter initialise(const LoraSpec& spec, const LinearModules& modules);
   /// Reads adapter_config.json and adapter_model.safetensors. Adapters of the vision tower, which PEFT makes when its
   /// suffix list meets the whole multimodal class, are dropped with a warning: Brain3D never runs that tower.
-  /// Throws Unsupported by the field's name for variants that change the mathematics, Weights for an A without its B,
-  /// a rank other than configured, or tensors that are no LoRA.
+  /// Throws as LoraConfig::read; Weights for an A without its B, two names for one tensor, a rank other than
+  /// configured, or tensors that are no LoRA.
   static LoraAdapter read(const std::string& dir);
 
   bool empty() const { return layers_.empty(); }
+  const LoraConfig& config() const { return config_; }
   /// By module: "text.layers.0.self_attn.q_proj".
   const std::map<std::string, LoraWeights>& layers() const { return layers_; }
   const LoraWeights* find(const std::string& module) const;
-  /// Throws Weights unless every layer is one of `modules` (module -> (out, in)) with fitting shapes, and every module
-  /// the configuration targets has its layer.
+  /// Throws Weights unless every layer is one of `modules` (module -> (out, in)) with fitting shapes and a finite
+  /// delta, every layer is one that the configuration selects, and every module that it selects has its layer.
   void check_against(const LinearModules& modules) const;
 
   std::int64_t num_parameters() const;
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
-  bool targets(const std::string& module) const;
+  explicit LoraAdapter(LoraConfig config) : config_(std::move(config)) {}
+  void check_selection(const LinearModules& modules) const;
 
+  LoraConfig config_{1, 1, {}};
   std::map<std::string, LoraWeights> layers_;
-  std::vector<std::string> target_suffixes_;  // empty where the config holds a regular expression
   std::vector<std::string> warnings_;
 };
 

@@ -53,8 +53,12 @@ Napi::Value import_projector(const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&] {
     const Options spec(call[0]);
     const NewCheckpoint target = to_new_checkpoint(spec);
-    const std::string file = spec.text("file");
-    return write_checkpoint(call, target, [target, file](const auto& vision, const auto& sizes) {
+    const std::string file = spec.text("file"), adapter_dir = spec.text("adapterDir");
+    return write_checkpoint(call, target, [target, file, adapter_dir](const auto& vision, const auto& sizes) {
+      // An adapter that no model could be loaded with is refused before anything is written.
+      if (!adapter_dir.empty())
+        models::LoraAdapter::read(adapter_dir)
+            .check_against(models::Gemma3::linear_modules(models::Gemma3Config::read(target.language_dir)));
       return models::CheckpointWeights::import_peer(file, target.vision_dir, vision, sizes, target.recipe);
     });
   });

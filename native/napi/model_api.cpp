@@ -101,6 +101,8 @@ Napi::Value encode(const std::shared_ptr<ModelHandle>& handle, const Napi::Callb
           models::Encoding encoding = model->encode(generate::volume_batch(*model, voxels), cancel.get());
           for (at::Tensor* tensor : {&encoding.patch_tokens, &encoding.pooled_tokens, &encoding.visual_tokens})
             *tensor = tensor->to(at::kCPU, at::kFloat);
+          models::check_computed(encoding.patch_tokens, "tokens");
+          models::check_computed(encoding.visual_tokens, "tokens");
           return EncodeResult{std::move(encoding), watch.elapsed_ms()};
         },
         [model](Napi::Env env, EncodeResult& result) {

@@ -3,8 +3,10 @@
 #include <ATen/ops/_fused_adamw.h>
 
 #include <charconv>
+#include <cmath>
 
 #include "core/error.h"
+#include "io/file.h"
 #include "io/safetensors.h"
 #include "models/weight_source.h"
 
@@ -17,8 +19,10 @@ constexpr const char* kFormat = "brain3d-trainer-state-1";
 std::int64_t read_steps(const io::SafetensorsFile& file) {
   const auto format = file.metadata().find("format"), steps = file.metadata().find("steps");
   std::int64_t value = -1;
-  if (format != file.metadata().end() && format->second == kFormat && steps != file.metadata().end())
-    std::from_chars(steps->second.data(), steps->second.data() + steps->second.size(), value);
+  if (format != file.metadata().end() && format->second == kFormat && steps != file.metadata().end()) {
+    const char* end = steps->second.data() + steps->second.size();
+    if (std::from_chars(steps->second.data(), end, value).ptr != end) value = -1;
+  }
   if (value < 0)
     throw Error(ErrorCode::Format,
                 concat("expected a trainer's state (", kFormat, "), but ", file.name(), " holds something else"),
@@ -37,6 +41,13 @@ AdamW::AdamW(std::vector<Parameter> parameters, const AdamWOptions& options)
 
 void AdamW::step(const LearningRates& learning_rates) {
   const at::NoGradGuard no_grad;
+  // All that can be wrong is found before anything changes.
+  for (const Parameter& parameter : parameters_) {
+    const auto rate = learning_rates.find(parameter.group);
+    B3D_CHECK(rate != learning_rates.end() && std::isfinite(rate->second), Usage, "expected a learning rate for ",
+              group_name(parameter.group));
+    B3D_CHECK(parameter.value.grad().defined(), Usage, "expected a gradient of ", parameter.name);
+  }
   ++num_steps_;
   // One fused call for each learning rate and decay.
   struct Call {
@@ -53,11 +64,10 @@ void AdamW::step(const LearningRates& learning_rates) {
     call.steps.push_back(at::full({}, static_cast<double>(num_steps_), parameter.value.options()));
   }
   for (auto& [key, call] : calls) {
-    const auto rate = learning_rates.find(key.first);
-    B3D_CHECK(rate != learning_rates.end(), Usage, "expected a learning rate for ", group_name(key.first));
     at::_fused_adamw_(call.values, call.gradients, call.exp_avgs, call.exp_avg_sqs, /*max_exp_avg_sqs=*/{}, call.steps,
-                      rate->second, options_.beta1, options_.beta2, key.second ? options_.weight_decay : 0.0,
-                      options_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
+                      learning_rates.at(key.first), options_.beta1, options_.beta2,
+                      key.second ? options_.weight_decay : 0.0, options_.epsilon, /*amsgrad=*/false,
+                      /*maximize=*/false);
   }
 }
 
@@ -91,7 +101,14 @@ void AdamW::load(const std::string& file) {
   const auto same = [](const std::string& name) { return name; };
   models::WeightSource source(
       io::SafetensorsSet::open_file(file), "trainer's state", expected, [](const std::string&) { return false; }, same);
-  for (const auto& [name, tensor] : state()) source.read_into(name, tensor);
+  // Read as a whole before anything is replaced: a tensor further on may be of a type that is none of a state's.
+  std::vector<at::Tensor> values;
+  for (const auto& [name, tensor] : state()) {
+    values.push_back(source.read(name, tensor.options()));
+    models::require_finite(values.back(), name, io::base_name(file));
+  }
+  std::size_t next = 0;
+  for (const auto& [name, tensor] : state()) tensor.copy_(values[next++]);
   num_steps_ = steps;
 }
 

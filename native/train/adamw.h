@@ -23,7 +23,8 @@ class AdamW {
  public:
   AdamW(std::vector<Parameter> parameters, const AdamWOptions& options);
 
-  /// Updates every parameter from its gradient. Throws Usage if a group that trains has no learning rate.
+  /// Updates every parameter from its gradient. Throws Usage if a group that trains has no finite learning rate, or a
+  /// parameter no gradient; nothing is changed then.
   void step(const LearningRates& learning_rates);
   std::int64_t num_steps() const { return num_steps_; }
 

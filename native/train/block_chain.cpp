@@ -9,6 +9,7 @@ at::Tensor BlockChain::forward(const at::Tensor& x) {
     return hidden;
   }
   entry_ = x;
+  inputs_.clear();  // of a pass that ended in an error
   hidden = x.detach();
   {
     const at::NoGradGuard no_grad;

@@ -1,5 +1,6 @@
 #include "train/contrastive.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "core/error.h"
@@ -11,6 +12,13 @@ ContrastiveLoss contrastive_loss(const at::Tensor& visual, const at::Tensor& tex
   const auto count = visual.size(0);
   B3D_CHECK(count >= 2, Usage, "expected at least 2 samples in a contrastive batch, got ", count,
             "; the loss of a single one is identically 0");
+  B3D_CHECK(std::any_of(text_ids.begin(), text_ids.end(), [&](std::int64_t id) { return id != text_ids.front(); }),
+            Usage, "expected at least 2 different reports in a contrastive batch of ", count,
+            ", got one; with nothing to be told apart from, its loss is identically 0");
+  B3D_CHECK(text_ids.size() == static_cast<std::size_t>(count), Usage, "expected a text id for each of ", count,
+            " samples, got ", text_ids.size());
+  B3D_CHECK(temperature >= kMinTemperature && temperature <= kMaxTemperature, Usage, "expected a temperature from ",
+            kMinTemperature, " to ", kMaxTemperature, ", got ", temperature);
   const at::NoGradGuard no_grad;
   const at::Tensor ids = at::tensor(text_ids, at::kLong).to(visual.device());
   const at::Tensor own = at::eye(count, visual.options());  // (B, B)

@@ -48,6 +48,13 @@ Packed pack(const std::vector<const ReportSample*>& samples, std::int64_t num_vi
           at::tensor(labels, at::kLong).to(device), at::tensor(weights, at::kFloat).to(device)};
 }
 
+/// A sample's masks belong to its place in the step, not to the micro-batch that it is computed in.
+std::vector<std::uint64_t> sample_seeds(std::uint64_t step_seed, const std::vector<std::size_t>& part) {
+  std::vector<std::uint64_t> seeds;
+  for (const std::size_t index : part) seeds.push_back(SplitMix64(step_seed ^ SplitMix64(index).next()).next());
+  return seeds;
+}
+
 void check(const TrainableModel& model, const std::vector<ReportSample>& samples, const ReportOptions& options) {
   B3D_CHECK(!samples.empty(), Usage, "expected at least one sample, got none");
   std::vector<int> uses(samples.size(), 0);
@@ -96,7 +103,7 @@ Objective report_objective(const TrainableModel& model, const std::vector<Report
     const at::Tensor inputs = at::cat({visual, language.embed(packed.ids)}, 1);  // (B, K + T, M)   (paper eq. 1)
     out.num_tokens += inputs.size(0) * inputs.size(1);
     const models::DecoderStep step = language.sequence_step(inputs.size(1));
-    const nn::Dropout masks(dropout.probability, SplitMix64(dropout.seed + nlls.size()).next(), model.device());
+    const nn::Dropout masks(dropout.probability, sample_seeds(dropout.seed, part), model.device());
     const nn::Dropout* active = pass == Pass::Gradients && dropout.probability > 0 ? &masks : nullptr;
     BlockChain chain(
         language.num_layers(),

@@ -25,6 +25,7 @@ struct ReportOptions {
   bool recompute = false;
 };
 
+/// `seed` is the step's; with its place in the step it gives each sample its masks, whatever the micro-batches.
 struct LoraDropout {
   double probability = 0;
   std::uint64_t seed = 0;

@@ -43,6 +43,21 @@ std::vector<at::Tensor> gradients(const std::vector<Parameter>& parameters) {
   return out;
 }
 
+/// No step leaves a gradient behind, or finds one, however it ends.
+class GradientsOfStep {
+ public:
+  explicit GradientsOfStep(const std::vector<Parameter>& parameters) : parameters_(parameters) { clear(); }
+  ~GradientsOfStep() { clear(); }
+  GradientsOfStep(const GradientsOfStep&) = delete;
+
+ private:
+  void clear() const {
+    for (const Parameter& parameter : parameters_) parameter.value.mutable_grad().reset();
+  }
+
+  const std::vector<Parameter>& parameters_;
+};
+
 }  // namespace
 
 Trainer::Trainer(TrainableModel model, const AdamWOptions& options, double lora_dropout)
@@ -51,7 +66,7 @@ Trainer::Trainer(TrainableModel model, const AdamWOptions& options, double lora_
 template <typename ComputeObjective>
 StepResult Trainer::step(const Update& update, ComputeObjective compute) {
   reset_peak_bytes(model_.device());
-  for (const Parameter& parameter : model_.parameters()) parameter.value.mutable_grad().reset();
+  const GradientsOfStep gradients_of_step(model_.parameters());
   StepResult result;
   result.objective = compute();
   result.non_finite = non_finite_loss(result.objective);
@@ -67,7 +82,6 @@ StepResult Trainer::step(const Update& update, ComputeObjective compute) {
       optimizer_.step(update.learning_rates);
     }
   }
-  for (const Parameter& parameter : model_.parameters()) parameter.value.mutable_grad().reset();
   result.vis_scale = model_.vis_scale();
   result.peak_device_bytes = peak_bytes(model_.device());
   return result;

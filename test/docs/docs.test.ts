@@ -8,6 +8,7 @@ import { toSnake } from '../../dist/spelling';
 import { PHASE_DEFINITIONS } from '../../dist/training/phases';
 import { type Ending, parsed, ROOT, runNode, runScript, SAMPLE } from '../support/child';
 import { writeDatasetFolders } from '../support/dataset';
+import { writeGoldenTokenizer } from '../support/tokenizer';
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const namesIn = (directory: string) => readdirSync(join(ROOT, directory)).sort();
@@ -80,7 +81,7 @@ describe('commands in the documents', () => {
     put(golden('models/vision'), 'medsiglip');
     for (const name of ['gemma-3-4b', 'medgemma-4b']) {
       put(golden('models/gemma_text'), name);
-      put(tiny('language/tokenizer.json'), `${name}/tokenizer.json`);
+      writeGoldenTokenizer(join(directory, name));
     }
     put(golden('peer/phase2b'), 'phase2b');
     for (const name of readdirSync(data())) {

@@ -1,10 +1,11 @@
 /** Bad input at every entrance of a model: each case spoils one thing of a good model and names what must be said. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Brain3D, importCheckpoint, initCheckpoint, writeTensors } from 'brain3d';
 import { fingerprint } from '../../dist/backbone';
 import { type Loose, MODEL, ROOT } from '../support/child';
+import { writeGoldenTokenizer } from '../support/tokenizer';
 
 const GOLDEN = join(ROOT, 'test/golden');
 const golden = { vision: join(GOLDEN, 'models/vision'), language: join(GOLDEN, 'models/gemma_text') };
@@ -178,7 +179,7 @@ describe('a model without one of its parts writes nothing:', () => {
 
   test('the adapter of an import', async () => {
     cpSync(golden.language, path('gemma'), { recursive: true });
-    cpSync(path('language/tokenizer.json'), path('gemma/tokenizer.json'));
+    writeGoldenTokenizer(path('gemma'));
     const from = join(GOLDEN, 'peer/phase2b');
     await importCheckpoint({ from, vision: golden.vision, language: path('gemma'), out: path('imported') });
     rmSync(path('imported/adapter'), { recursive: true });
@@ -304,6 +305,38 @@ describe('backbones', () => {
       code: 'BRAIN3D_CONFIG',
       message: expect.stringContaining("2421 tokens, but the language model's embedding has 1921 rows"),
     });
+    const made = { vision: path('vision'), language: path('language'), out: path('made') };
+    await expect(initCheckpoint(made)).rejects.toMatchObject({
+      code: 'BRAIN3D_CONFIG',
+      message: expect.stringContaining("2421 tokens, but the language model's embedding has 1921 rows"),
+    });
+  });
+
+  /** The last `count` tokens of the vocabulary become added ones, and `more` come behind them. */
+  const addTokens = (count: number, more: number): void => {
+    editJson('language/tokenizer.json', (json) => {
+      const { vocab, merges } = json.model;
+      const moved = Object.entries(vocab as Record<string, number>).filter(([, id]) => id >= 1921 - count);
+      for (const [token] of moved) delete vocab[token];
+      const isKnown = (merge: [string, string]): boolean =>
+        [...merge, merge.join('')].every((token) => Object.hasOwn(vocab, token));
+      json.model.merges = (merges as [string, string][]).filter(isKnown);
+      const added = [...moved, ...Array.from({ length: more }, (_, at): [string, number] => [`<new${at}>`, 1921 + at])];
+      const kind = { special: false, single_word: false, lstrip: false, rstrip: false, normalized: false };
+      json.added_tokens.push(...added.map(([content, id]) => ({ id, content, ...kind })));
+    });
+  };
+
+  test.each([
+    ['as many as there are rows', 200, 0],
+    ['some of them beyond the rows', 200, 300],
+    ['all beyond the rows', 0, 300],
+  ])('a tokenizer with added tokens, %s, belongs to its model', async (_title, count, more) => {
+    addTokens(count, more);
+    await sealBackbones();
+    await (await load()).dispose();
+    const made = { vision: path('vision'), language: path('language'), out: path('made') };
+    await expect(initCheckpoint(made)).resolves.toMatchObject({ phase: 'initialised' });
   });
 
   const truncate = (name: string, bytes: number): void => {
@@ -329,6 +362,10 @@ describe('adapter', () => {
     ['bias', 'all'],
     ['rank_pattern', { q_proj: 8 }],
     ['peft_type', 'IA3'],
+    ['init_lora_weights', 'pissa'],
+    ['init_lora_weights', 'olora'],
+    ['kasa_config', {}],
+    ['a_field_of_tomorrow', 1],
   ])('of a kind that is not supported: %s', async (field, value) => {
     useAdapter('paper_text');
     editJson('checkpoint/adapter/adapter_config.json', (json) => {
@@ -371,7 +408,7 @@ describe('init and import', () => {
 
   test('import reads the authors projector and leaves out a folder that holds no adapter', async () => {
     cpSync(golden.language, path('gemma'), { recursive: true });
-    cpSync(path('language/tokenizer.json'), path('gemma/tokenizer.json'));
+    writeGoldenTokenizer(path('gemma'));
     const from = join(GOLDEN, 'peer/phase2a');
     const made = await importCheckpoint({
       from,
@@ -392,6 +429,21 @@ describe('init and import', () => {
       out: path('adapted'),
     });
     expect(adapted.hasAdapter).toBe(true);
+  });
+
+  test('import refuses an adapter that loading would refuse, before it writes anything', async () => {
+    cpSync(golden.language, path('gemma'), { recursive: true });
+    writeGoldenTokenizer(path('gemma'));
+    cpSync(join(GOLDEN, 'peer/phase2b'), path('phase2b'), { recursive: true });
+    editJson('phase2b/lora_adapters/adapter_config.json', (json) => {
+      json.init_lora_weights = 'pissa';
+    });
+    const options = { from: path('phase2b'), vision: golden.vision, language: path('gemma'), out: path('imported') };
+    await expect(importCheckpoint(options)).rejects.toMatchObject({
+      code: 'BRAIN3D_UNSUPPORTED',
+      field: 'init_lora_weights',
+    });
+    expect(readdirSync(path('imported'))).toEqual([]);
   });
 
   test('import refuses a file that holds code', async () => {

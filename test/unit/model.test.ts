@@ -253,6 +253,9 @@ describe('rejects', () => {
     [{ topK: '5' }, TypeError, "for topK, got '5'"],
     [{ temperature: 0 }, RangeError, 'expected a number > 0 for temperature, got 0'],
     [{ temperature: Number.NaN }, TypeError, 'temperature'],
+    [{ temperature: 1e-39 }, RangeError, 'expected a number from 1.18e-38 to 3.4e+38 for temperature, got 1e-39'],
+    [{ repetitionPenalty: 1e-39 }, RangeError, 'for repetitionPenalty, got 1e-39'],
+    [{ repetitionPenalty: 1e39 }, RangeError, 'for repetitionPenalty, got 1e+39'],
     [{ maxNewTokens: 0 }, RangeError, 'maxNewTokens'],
     [{ minNewTokens: 300 }, RangeError, 'expected minNewTokens <= maxNewTokens (256), got 300'],
     [{ seed: -1 }, RangeError, 'seed'],
@@ -264,6 +267,12 @@ describe('rejects', () => {
     const failure = await model.generate(input, options as never).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(kind);
     expect((failure as Error).message).toContain(message);
+  });
+
+  test('not a temperature that is small but sound: it is greedy', async () => {
+    const settings = { repetitionPenalty: 1, noRepeatNgramSize: 0, maxNewTokens: 24 };
+    const cold = await model.generate(input, { ...settings, temperature: 1e-30 });
+    expect(cold.text).toBe((await model.generate(input, { ...settings, greedy: true })).text);
   });
 
   test('a prompt and length beyond the model', async () => {

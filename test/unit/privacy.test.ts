@@ -28,6 +28,7 @@ import {
   plantInHeader,
 } from '../support/canaries';
 import { brain3d, type CliOptions, type CliResult, ROOT, SAMPLE, TINY_MODEL } from '../support/cli';
+import { writeGoldenTokenizer } from '../support/tokenizer';
 
 // Many processes each: a busy machine takes its time.
 jest.setTimeout(300_000);
@@ -157,7 +158,7 @@ describe('what commands print', () => {
   test('of models and of the machine', async () => {
     const language = join(dir, 'gemma');
     cpSync(join(ROOT, 'test/golden/models/gemma_text'), language, { recursive: true });
-    cpSync(join(LANGUAGE, 'tokenizer.json'), join(language, 'tokenizer.json'));
+    writeGoldenTokenizer(language);
     const backbones = ['--vision', join(ROOT, 'test/golden/models/vision'), '--language', language];
     const from = join(ROOT, 'test/golden/peer/phase2b');
     await succeeds(['import', '--from', from, ...backbones, '--out', output('imported')], []);

@@ -10,6 +10,14 @@ import { adapterOf, comparable, failure, readLog, train, trainingWorkbench, weig
 const bench = trainingWorkbench();
 const { fresh, options } = bench;
 
+/** The fixture's manifest with each entry edited. */
+const edited = (edit: (entry: Loose) => Loose): string => {
+  const path = `${fresh()}.jsonl`;
+  const lines = readFileSync(bench.fixture.data, 'utf8').trim().split('\n');
+  writeFileSync(path, `${lines.map((line) => JSON.stringify(edit(JSON.parse(line)))).join('\n')}\n`);
+  return path;
+};
+
 describe('a run that is interrupted', () => {
   const interrupted = { epochs: 2, batchSize: 2, warmupSteps: 1 } as const;
 
@@ -213,13 +221,6 @@ describe('refused', () => {
     expect((await train({ ...given, resume: true })).phases[0]).toMatchObject({ epochs: 2 });
   });
 
-  const edited = (edit: (entry: Loose) => Loose): string => {
-    const path = `${fresh()}.jsonl`;
-    const lines = readFileSync(bench.fixture.data, 'utf8').trim().split('\n');
-    writeFileSync(path, `${lines.map((line) => JSON.stringify(edit(JSON.parse(line)))).join('\n')}\n`);
-    return path;
-  };
-
   test.each([
     ['no scans to validate', (entry: Loose) => ({ ...entry, split: 'train' }), "of split 'val', got none"],
     ['no scans to train on', (entry: Loose) => ({ ...entry, split: 'val' }), "of split 'train', got none"],
@@ -283,6 +284,61 @@ describe('refused', () => {
     }
     const cut = { maxTextTokens: 16, maxReportTokens: 16, epochs: 1 };
     await train(options({ data, cache, ...cut }));
+  });
+});
+
+describe('grounding without reports that differ', () => {
+  const SAME = 'There is no lesion, and no abnormal signal is seen.';
+  const own = (id: number): string => `Scan ${id} shows a lesion in one hemisphere.`;
+  const withReports = async (
+    reports: (id: number) => string,
+    changes: Partial<TrainerOptions> = {},
+  ): Promise<Loose> => {
+    const data = edited((entry) => ({ ...entry, report: reports(Number(/\d+/.exec(entry.id)?.[0])) }));
+    const cache = fresh();
+    cpSync(bench.fixture.cache as string, cache, { recursive: true });
+    const given = options({ phase: 'grounding', epochs: 1, data, cache, ...changes });
+    const ended = await failure(train(given).then(() => Promise.reject({ code: 'trained' })));
+    expect(existsSync(join(given.out, 'grounding'))).toBe(ended.code === 'trained');
+    return ended;
+  };
+  const refused = { code: 'BRAIN3D_CONFIG', message: expect.stringContaining('at least 2 different reports') };
+
+  // Of the fixture's scans 0 to 5 train and 6 to 8 validate.
+  test('in either split is refused before the first step', async () => {
+    expect(await withReports(() => SAME)).toMatchObject({ ...refused, field: 'report' });
+    expect(await withReports((id) => (id < 6 ? SAME : own(id)))).toMatchObject({
+      message: expect.stringContaining("split 'train', got one for all 6"),
+    });
+    expect(await withReports((id) => (id < 6 ? own(id) : SAME))).toMatchObject({
+      message: expect.stringContaining("split 'val', got one for all 3"),
+    });
+  });
+
+  test('as far as they are embedded is refused as well', async () => {
+    expect(await withReports((id) => `${SAME} Scan ${id}.`, { maxTextTokens: 3 })).toMatchObject(refused);
+    expect(await withReports((id) => `${SAME} Scan ${id}.`)).toMatchObject({ code: 'trained' });
+  });
+
+  test('in some batch of an epoch is refused, with the batch that it needs', async () => {
+    const one = (id: number): string => (id === 0 || id >= 6 ? own(id) : SAME);
+    expect(await withReports(one, { batchSize: 2 })).toMatchObject({
+      code: 'BRAIN3D_CONFIG',
+      field: 'batch_size',
+      message: expect.stringMatching(
+        /5 of the 6 scans of split 'train'.*too few for 3 batches; raise batch_size \(2\)/,
+      ),
+    });
+    expect(await withReports(one, { batchSize: 6 })).toMatchObject({ code: 'trained' });
+  });
+
+  test('exchanges scans between batches where that is enough: no step has loss 0', async () => {
+    const out = fresh();
+    const half = (id: number): string => (id % 2 === 0 ? SAME : own(id));
+    expect(await withReports(half, { batchSize: 2, epochs: 6, out })).toMatchObject({ code: 'trained' });
+    const steps = readLog(out, 'grounding').filter(({ event }) => event === 'step');
+    expect(steps).toHaveLength(18);
+    for (const { loss, grad_norm } of steps) expect(Math.min(loss, grad_norm)).toBeGreaterThan(0);
   });
 });
 

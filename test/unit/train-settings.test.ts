@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TRAINING_PHASES, Trainer } from 'brain3d';
-import { epochOrder, microBatches, stepSeed, windowsOf } from '../../dist/training/batches';
+import * as fc from 'fast-check';
+import { epochOrder, microBatches, mixKinds, stepSeed, windowsOf } from '../../dist/training/batches';
 import { readConfigFile } from '../../dist/training/config-file';
 import { drawCurves, panelsOf } from '../../dist/training/curves';
 import { judge, type Stopping } from '../../dist/training/early-stopping';
@@ -60,6 +61,32 @@ describe('the order', () => {
     ]);
     expect(windowsOf([0, 1, 2], 128, 2)).toEqual([[0, 1, 2]]);
     expect(windowsOf([0], 128, 2)).toEqual([[0]]);
+  });
+
+  // Over random items: each window has two kinds wherever that is possible, nothing is lost, and what is mixed already
+  // stays as it is.
+  test('is exchanged where a window would hold one kind alone, and only there', async () => {
+    await fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 2, maxLength: 24 }),
+        fc.integer({ min: 2, max: 7 }),
+        (kinds, size) => {
+          const windows = windowsOf([...kinds.keys()], size, 2);
+          const kindOf = (index: number): number => kinds[index] as number;
+          const isMixed = (window: number[]): boolean => new Set(window.map(kindOf)).size >= 2;
+          const mixed = mixKinds(windows, kindOf);
+          const most = Math.max(...kinds.map((kind) => kinds.filter((other) => other === kind).length));
+          expect(mixed !== null).toBe(kinds.length - most >= windows.length);
+          if (mixed === null) return;
+          expect(mixed.every(isMixed)).toBe(true);
+          expect(mixed.map(({ length }) => length)).toEqual(windows.map(({ length }) => length));
+          expect(mixed.flat().sort((a, b) => a - b)).toEqual([...kinds.keys()]);
+          if (windows.every(isMixed)) expect(mixed).toEqual(windows);
+        },
+      ),
+      { numRuns: 500 },
+    );
+    expect(mixKinds([[0, 0]], (kind) => kind)).toBeNull();
   });
 
   test('puts samples of similar length together', () => {
@@ -146,6 +173,13 @@ describe('settings', () => {
       "expected a number > 0 for 'phases.lora-sft.learning_rates.lora'",
     ],
     [{ lora: { target_modules: ['.*'] } }, 'expected names such as q_proj'],
+    // What float32 arithmetic cannot use, and what would train nothing without a word.
+    [{ temperature: 1e-39 }, "expected a number from 0.0001 to 10000 for 'temperature'"],
+    [{ temperature: 1e39 }, "expected a number from 0.0001 to 10000 for 'temperature'"],
+    [{ lora: { alpha: 1e39 } }, "for 'lora.alpha', got 1e+39"],
+    [{ adam_epsilon: 1e-50 }, "for 'adam_epsilon', got 1e-50"],
+    [{ adam_beta1: 1 }, "expected a number from 0 to 0.9999999 for 'adam_beta1'"],
+    [{ phases: { grounding: { learning_rates: { projector: 1e39 } } } }, 'learning_rates.projector'],
     [[], 'expected a JSON object'],
   ])('in a file are refused: %j', async (json, message) => {
     await expect(readConfigFile(config(json))).rejects.toMatchObject({

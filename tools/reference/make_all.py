@@ -7,8 +7,10 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 warnings.filterwarnings("ignore")
 
+import adapter_configs
 import brain3d_outputs
 import checkpoints
+import gemma_configs
 import metrics
 import models
 import multimodal
@@ -27,8 +29,8 @@ TOKENIZER = GOLDEN.parents[1] / "models" / "tiny" / "language" / "tokenizer.json
 
 
 def main(out):
-    for module in (models, checkpoints, brain3d_outputs, slices, sampling, multimodal, preprocess, nifti, peer,
-                   roberta, metrics, training):
+    for module in (models, checkpoints, adapter_configs, gemma_configs, brain3d_outputs, slices, sampling, multimodal, preprocess,
+                   nifti, peer, roberta, metrics, training):
         print(module.__name__, flush=True)
         module.main(out)
     if TOKENIZER.exists():

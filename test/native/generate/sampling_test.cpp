@@ -243,6 +243,85 @@ TEST_CASE("rejects options outside their range") {
   CHECK_NOTHROW(with([](auto&) {}));
 }
 
+TEST_CASE("factors that float32 does not hold are refused") {
+  const auto with = [](auto change) {
+    SamplingOptions options;
+    change(options);
+    Sampler(options, 1, 8, test_device());
+  };
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  for (const double factor : {1e-39, 1e-45, 1e-300, 0.0, -1.0, 1e39, 1e300, static_cast<double>(kInf), kNan}) {
+    CAPTURE(factor);
+    CHECK_THROWS_WITH_AS(with([&](auto& o) { o.temperature = factor; }), doctest::Contains("temperature"), Error);
+    for (const bool greedy : {false, true})
+      CHECK_THROWS_WITH_AS(with([&](auto& o) {
+                             o.greedy = greedy;
+                             o.repetition_penalty = factor;
+                           }),
+                           doctest::Contains("repetition_penalty"), Error);
+    CHECK_NOTHROW(with([&](auto& o) {
+      o.greedy = true;  // without a temperature
+      o.temperature = factor;
+    }));
+  }
+  for (const double factor : {1.2e-38, 1e-30, 1e30, 3.4e38})
+    CHECK_NOTHROW(with([&](auto& o) { o.temperature = o.repetition_penalty = factor; }));
+}
+
+// Over random logits and options: a step either says that it had no choice, or chose a token that was the largest of
+// what the processors left, or one of their support.
+TEST_CASE("no token is chosen among scores that are not finite, whatever the options") {
+  const at::Tensor logits = spec_gen(3, {2, 50}, 20).to(test_device());
+  int num_failed = 0, num_chosen = 0;
+  for (const double temperature : {1.2e-38, 1e-37, 1e-30, 1e-5, 1.0, 1e30, 3.4e38})
+    for (const double penalty : {1.2e-38, 1e-20, 0.5, 1.0, 1.2, 1e20, 3.4e38})
+      for (const double p : {0.0, 1e-30, 0.9, 1.0})
+        for (const bool greedy : {false, true}) {
+          SamplingOptions options;
+          options.greedy = greedy;
+          options.temperature = temperature;
+          options.repetition_penalty = penalty;
+          options.top_p = p;
+          options.max_new_tokens = 4;
+          options.eos_token_ids = {49};
+          Sampler sampler(options, 2, 50, test_device());
+          for (int step = 0; step < 4 && sampler.finite().item<bool>(); ++step) {
+            const at::Tensor largest = sampler.process(logits).amax(-1);
+            const at::Tensor was_finished = sampler.finished().clone();
+            sampler.step(logits);
+            CHECK(sampler.finite_logits().item<bool>());
+            const bool has_choice = largest.isfinite().logical_or(was_finished).all().item<bool>();
+            CHECK(sampler.finite().item<bool>() == has_choice);
+            ++(has_choice ? num_chosen : num_failed);
+          }
+        }
+  CHECK(num_failed > 20);
+  CHECK(num_chosen > 500);
+}
+
+TEST_CASE("a row whose every token is banned is noticed, and one that has finished does not matter") {
+  SamplingOptions options;
+  options.greedy = true;
+  options.repetition_penalty = 1;
+  options.no_repeat_ngram_size = 1;
+  options.max_new_tokens = 4;
+  options.eos_token_ids = {0};
+  Sampler sampler(options, 1, 3, test_device());
+  sampler.step(row({1, 2, 3}));
+  sampler.step(row({1, 2, 3}));
+  CHECK(sampler.finite().item<bool>());
+  sampler.step(row({1, 2, 3}));  // the end of text, the last that is left
+  sampler.step(row({1, 2, 3}));
+  CHECK(sampler.finite().item<bool>());
+  options.eos_token_ids = {};
+  Sampler endless(options, 1, 3, test_device());
+  for (int step = 0; step < 3; ++step) endless.step(row({1, 2, 3}));
+  CHECK(endless.finite().item<bool>());
+  endless.step(row({1, 2, 3}));
+  CHECK_FALSE(endless.finite().item<bool>());
+  CHECK(endless.finite_logits().item<bool>());
+}
+
 TEST_CASE("logits that are not finite are noticed") {
   SamplingOptions options;
   options.max_new_tokens = 2;
@@ -251,4 +330,5 @@ TEST_CASE("logits that are not finite are noticed") {
   CHECK(sampler.finite().item<bool>());
   sampler.step(row({1, NAN, 3, 4}));
   CHECK_FALSE(sampler.finite().item<bool>());
+  CHECK_FALSE(sampler.finite_logits().item<bool>());
 }

@@ -117,6 +117,33 @@ TEST_CASE("encoder, projector, logits and greedy tokens equal transformers, both
   }
 }
 
+// The options are ones that float32 holds; that the scores are not, is known only when they are there.
+TEST_CASE("decoding stops with an error where the scores overflow, however the steps are issued") {
+  const c10::InferenceMode inference;
+  const Case& item = kCases[0];
+  const models::Brain3DModel model = load(item, "", true);
+  const at::Tensor inputs = model.soft_prompt(expected(item, "visual_tokens"), input_ids("prompt_ids"));
+  const CancelFlag never;
+  const auto decode_with = [&](double temperature, double penalty, bool greedy) {
+    generate::SamplingOptions options;
+    options.greedy = greedy;
+    options.temperature = temperature;
+    options.repetition_penalty = penalty;
+    options.no_repeat_ngram_size = 0;
+    options.max_new_tokens = 8;
+    options.eos_token_ids = {};
+    for (const bool capture : {false, true}) {
+      const auto plan = generate::StepPlan::for_device(model.device(), capture);
+      generate::generate(model.language(), inputs, options, plan, never, {});
+    }
+  };
+  for (const auto& [temperature, penalty, greedy] :
+       {std::tuple(1.2e-38, 1.0, false), {1.0, 1.2e-38, false}, {1.0, 1.2e-38, true}, {1e-25, 1e-25, false}})
+    CHECK_THROWS_WITH_AS(decode_with(temperature, penalty, greedy), doctest::Contains("scores that overflow float32"),
+                         Error);
+  CHECK_NOTHROW(decode_with(1e-30, 1.0, false));
+}
+
 TEST_CASE("grid compression keeps the patch grid's order") {
   const c10::InferenceMode inference;
   models::Recipe recipe = small_recipe(false);

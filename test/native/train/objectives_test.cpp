@@ -1,6 +1,8 @@
 // The hand-written losses: the specification's numbers, the reference's, and finite differences.
 #include <c10/core/CPUAllocator.h>
 
+#include <limits>
+
 #include "train/contrastive.h"
 #include "train/linear_cross_entropy.h"
 #include "train/training_fixture.h"
@@ -105,6 +107,23 @@ TEST_CASE("equal reports are not each other's negatives") {
 TEST_CASE("a contrastive batch of one is refused") {
   const at::Tensor row = unit_rows(spec_gen(1, {1, 4}));
   CHECK_THROWS_WITH_AS(train::contrastive_loss(row, row, {0}, 0.07), doctest::Contains("at least 2 samples"), Error);
+}
+
+TEST_CASE("a contrastive batch whose rows have one report is refused, and a temperature that no loss survives") {
+  const at::Tensor rows = unit_rows(spec_gen(1, {3, 4}));
+  CHECK_THROWS_WITH_AS(train::contrastive_loss(rows, rows, {7, 7, 7}, 0.07), doctest::Contains("2 different reports"),
+                       Error);
+  CHECK_THROWS_WITH_AS(train::contrastive_loss(rows, rows, {0, 1}, 0.07), doctest::Contains("a text id for each"),
+                       Error);
+  const double inf = std::numeric_limits<double>::infinity();
+  for (const double temperature : {0.0, -1.0, 1e-300, 1e-39, 1e-5, 1e5, 1e39, 1e300, inf, inf - inf})
+    CHECK_THROWS_WITH_AS(train::contrastive_loss(rows, rows, {0, 1, 2}, temperature), doctest::Contains("temperature"),
+                         Error);
+  for (const double temperature : {train::kMinTemperature, 0.07, train::kMaxTemperature}) {
+    const auto result = train::contrastive_loss(rows, rows, {0, 1, 1}, temperature);
+    CHECK(result.loss.isfinite().item<bool>());
+    CHECK(result.gradient.isfinite().all().item<bool>());
+  }
 }
 
 TEST_CASE("linear cross-entropy has the reference's losses and gradients in chunks of any size") {
