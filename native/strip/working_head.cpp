@@ -18,13 +18,13 @@ struct Range {
   double low, high;
 };
 
-/// Where nearly all voxels lie, and as much again on either side: fat and vessels are within it.
+/// Where nearly all voxels lie. What is brighter, fat and vessels, is brighter than the surface asks for even so.
 Range plausible_range(const image::Image<float>& head) {
   LargeVector<float> sample;
   const std::size_t step = head.voxels.size() / kMaxSamples + 1;
   for (std::size_t i = 0; i < head.voxels.size(); i += step) sample.push_back(head.voxels[i]);
   const double low = image::quantile(sample, kLowShare), high = image::quantile(sample, kHighShare);
-  return {low - (high - low), high + (high - low)};
+  return {low, high};
 }
 
 }  // namespace

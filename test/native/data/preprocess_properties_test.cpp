@@ -99,6 +99,26 @@ TEST_CASE("properties: one voxel outside of the brain, however dark or bright, c
   }
 }
 
+TEST_CASE("properties: voxels that are wrong, anywhere outside of the brain, hardly move its surface") {
+  Uniform uniform(8);
+  for (int round = 0; round < 4; ++round) {
+    CAPTURE(round);
+    const Head head = random_head(uniform, static_cast<std::uint64_t>(30 + round));
+    const at::Tensor expected = brain_mask(head.volume, StripMethod::Auto, {}).mask.voxels;
+    Volume other = head.volume;
+    other.voxels = head.volume.voxels.clone();
+    const at::Tensor outside = head.mask->voxels.eq(0).nonzero();
+    for (int count = 0; count < 20; ++count) {
+      const auto place = static_cast<std::int64_t>(uniform() * static_cast<double>(outside.size(0)));
+      const at::Tensor at = outside[place];
+      other.voxels[at[0].item<std::int64_t>()][at[1].item<std::int64_t>()][at[2].item<std::int64_t>()] =
+          (count % 2 == 0 ? -1 : 1) * 32768.0F;
+    }
+    const at::Tensor found = brain_mask(other, StripMethod::Auto, {}).mask.voxels;
+    CHECK(found.ne(expected).sum().item<double>() < 0.02 * expected.sum().item<double>());
+  }
+}
+
 TEST_CASE("properties: an affine scaling of intensities changes nothing, with a mask and without, square or not") {
   Uniform uniform(3);
   for (int round = 0; round < kRounds; ++round) {
