@@ -55,10 +55,10 @@ def make_raw(name, shape, index):
 
 
 def background_level(voxels, mask=None):
-    """What stands for everything that is no image: a sixteenth of the brain's range below its darkest percentile, or
+    """What stands for everything that is no image: a fifth of the brain's range below its darkest percentile, or
     the darkest percentile of a volume without a mask."""
     low, high = np.percentile(voxels if mask is None else voxels[mask], [1, 99])
-    return np.float32(low if mask is None else low - (high - low) / 16)
+    return np.float32(low if mask is None else low - 0.2 * (high - low))
 
 
 def pad_square(x, value):
