@@ -1,8 +1,8 @@
 /** Hugging Face model directories: which files they have, and digests that tell one from another. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { digestFile } from './dataset/digest';
 import { Brain3DError } from './errors';
 import { jsonFault, parseJson } from './unquoted';
 
@@ -36,9 +36,7 @@ export async function listModelFiles(dir: string): Promise<string[]> {
 export async function digestFiles(dir: string, signal?: AbortSignal): Promise<BackboneFile[]> {
   const files: BackboneFile[] = [];
   for (const name of await listModelFiles(dir)) {
-    const hash = createHash('sha256');
-    for await (const chunk of createReadStream(join(dir, name), { signal, highWaterMark: 1 << 18 })) hash.update(chunk);
-    files.push({ name, bytes: (await stat(join(dir, name))).size, sha256: hash.digest('hex') });
+    files.push({ name, bytes: (await stat(join(dir, name))).size, sha256: await digestFile(join(dir, name), signal) });
   }
   return files;
 }

@@ -139,19 +139,32 @@ export async function writeCheckpoint(checkpoint: Omit<Checkpoint, 'hasAdapter'>
   await writeFileAtomic(join(checkpoint.dir, CHECKPOINT_FILE), `${JSON.stringify(stored, null, 2)}\n`);
 }
 
+/** Digest over the checkpoint's own files; `brain3d.json` has those of the backbones in it. */
+export async function digestCheckpoint(dir: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  for (const name of [CHECKPOINT_FILE, ...(await tensorFiles(dir))])
+    hash.update(`${name}\0${await digestFile(join(dir, name), signal)}\n`);
+  return hash.digest('hex');
+}
+
 /**
  * Digest of all that decides what a model answers: recipe, prompt, digests of the backbones, weights, adapter. The same for a
  * copy, wherever it and its backbones lie, and whatever it notes about its making.
  */
-export async function digestCheckpoint(dir: string, signal?: AbortSignal): Promise<string> {
+export async function digestAnswers(dir: string, signal?: AbortSignal): Promise<string> {
   const { recipe, prompt, eosTokenIds, vision, language } = await readCheckpoint(dir);
   const backbones = [vision, language].map(({ fingerprint: print, files }) => [print, files]);
   const hash = createHash('sha256').update(JSON.stringify([toStoredRecipe(recipe), prompt, eosTokenIds, backbones]));
+  for (const name of await tensorFiles(dir))
+    hash.update(`${name}\0${await digestFile(join(dir, name), signal)}\n`);
+  return hash.digest('hex');
+}
+
+/** The weights and the adapter's files, by their names in the checkpoint. */
+async function tensorFiles(dir: string): Promise<string[]> {
   const adapter = join(dir, ADAPTER_DIR);
   const inAdapter = existsSync(adapter) ? (await readdir(adapter)).sort() : [];
-  const names = [WEIGHTS_FILE, ...inAdapter.map((name) => `${ADAPTER_DIR}/${name}`)];
-  for (const name of names) hash.update(`${name}\0${await digestFile(join(dir, name), signal)}\n`);
-  return hash.digest('hex');
+  return [WEIGHTS_FILE, ...inAdapter.map((name) => `${ADAPTER_DIR}/${name}`)];
 }
 
 /** Digests of a backbone directory for a new checkpoint. */

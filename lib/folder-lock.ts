@@ -9,6 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import { link, readFile, realpath, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { threadId } from 'node:worker_threads';
 import * as v from 'valibot';
 import { Brain3DError } from './errors';
 import { ownIdentity, type ProcessIdentity, stateOf } from './process-identity';
@@ -23,9 +24,14 @@ const OwnerSchema = v.object({
   started: v.optional(v.nullable(v.string()), null),
   boot: v.optional(v.nullable(v.string()), null),
   space: v.optional(v.nullable(v.string()), null),
+  /** The thread of the process; none of its numbers is given twice. */
+  thread: v.optional(v.nullable(v.number()), null),
   /** Tells two locks of one process apart. */
   token: v.optional(v.string(), ''),
 });
+
+/** Texts of the locks that this thread holds: another of its own was left by a release that the system let fail. */
+const held = new Set<string>();
 
 export interface LockOptions {
   /** Called once if the lock is gone or another's while it is held. */
@@ -48,7 +54,13 @@ export interface FolderLock {
 export async function lockFolder(dir: string, options: LockOptions = {}): Promise<FolderLock> {
   const path = join(await realpath(dir), LOCK_FILE);
   const text = ownText();
-  await acquire(path, text, basename(dir));
+  held.add(text);
+  try {
+    await acquire(path, text, basename(dir));
+  } catch (error) {
+    held.delete(text);
+    throw error;
+  }
   return new HeldLock(path, text, basename(dir), options);
 }
 
@@ -96,6 +108,7 @@ class HeldLock implements FolderLock {
     clearInterval(this.#timer);
     if (this.#isReleased) return;
     this.#isReleased = true;
+    held.delete(this.#text);
     if ((await textOf(this.#path)) === this.#text) await rm(this.#path, { force: true });
   }
 
@@ -117,10 +130,10 @@ class HeldLock implements FolderLock {
 async function acquire(path: string, text: string, folder: string): Promise<void> {
   for (;;) {
     if (await create(path, text)) return;
-    const held = await textOf(path);
-    if (held === null) continue; // given back in between
-    await refuseLiving(path, held, folder);
-    if (await takeOver(path, held, text, folder)) return;
+    const found = await textOf(path);
+    if (found === null) continue; // given back in between
+    await refuseLiving(path, found, folder);
+    if (await takeOver(path, found, text, folder)) return;
   }
 }
 
@@ -128,14 +141,16 @@ async function acquire(path: string, text: string, folder: string): Promise<void
 async function takeOver(path: string, stale: string, text: string, folder: string): Promise<boolean> {
   const guard = `${path}.takeover`;
   const guardText = ownText();
-  await acquire(guard, guardText, folder);
+  held.add(guardText);
   try {
+    await acquire(guard, guardText, folder);
     if ((await textOf(path)) !== stale) return false;
     const temporary = temporaryOf(path);
     await writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
     await rename(temporary, path);
     return true;
   } finally {
+    held.delete(guardText);
     if ((await textOf(guard)) === guardText) await rm(guard, { force: true });
   }
 }
@@ -160,7 +175,7 @@ function temporaryOf(path: string): string {
 }
 
 function ownText(): string {
-  return JSON.stringify({ ...ownIdentity(), token: randomUUID() });
+  return JSON.stringify({ ...ownIdentity(), thread: threadId, token: randomUUID() });
 }
 
 async function textOf(path: string): Promise<string | null> {
@@ -171,12 +186,13 @@ async function textOf(path: string): Promise<string | null> {
 }
 
 /** A text that is no lock's has no process: locks are made whole. @throws {Brain3DError} BRAIN3D_USAGE */
-async function refuseLiving(path: string, held: string, folder: string): Promise<void> {
-  const owner = v.safeParse(v.pipe(v.string(), v.parseJson(), OwnerSchema), held);
+async function refuseLiving(path: string, text: string, folder: string): Promise<void> {
+  const owner = v.safeParse(v.pipe(v.string(), v.parseJson(), OwnerSchema), text);
   if (!owner.success) return;
   const state = stateOf(owner.output satisfies ProcessIdentity);
+  const { pid, thread } = owner.output;
   if (state === 'gone') return;
-  const { pid } = owner.output;
+  if (state === 'running' && pid === process.pid && thread === threadId && !held.has(text)) return;
   const who =
     state === 'running'
       ? `is in use by process ${pid}; wait for it, or remove '${LOCK_FILE}' in that folder if it does not work there`

@@ -1,7 +1,7 @@
 /** A model as evaluation sees it: who it is is known before it is loaded, and it is loaded only if there is work. */
 import { basename } from 'node:path';
 import { loadAddon } from '../binding';
-import { digestCheckpoint, readCheckpoint } from '../checkpoint';
+import { digestAnswers, readCheckpoint } from '../checkpoint';
 import { openCachedVolume } from '../dataset/cache-entry';
 import { chooseDevice, chooseDtype } from '../device';
 import { type GenerationSettings, readGenerationDefaults, resolveSettings } from '../generation';
@@ -56,7 +56,7 @@ export const openTextModel: OpenModel = async (dir, options) => {
   const dtype = chooseDtype(device, options.dtype ?? 'auto');
   return {
     phase: checkpoint.phase,
-    checkpoint: await digestCheckpoint(dir, options.signal),
+    checkpoint: await digestAnswers(dir, options.signal),
     trainedOn: await readTrainedOn(checkpoint),
     recipe: checkpoint.recipe,
     prompt: options.prompt ?? checkpoint.prompt,

@@ -51,14 +51,14 @@ test(
       `
     const model = await Brain3D.load({ model: MODEL });
     const first = await preprocess(await loadVolume(SAMPLE));
-    const [depth, height, width] = first.info.shape;
-    // Half dark, on either side, and half inverted: other images, so other texts.
+    const width = first.info.shape[2];
+    // Half dark, on either side, and mirrored: other images, so other texts.
     const changed = (at) => preprocess(Volume.fromArray(first.data().map(at), first.info.shape, first.info.affine), { skullStrip: 'none' });
     const volumes = [
       first,
       await changed((x, i) => (i % width < width / 2 ? x / 3 : x)),
       await changed((x, i) => (i % width < width / 2 ? x : x / 3)),
-      await changed((x, i) => (Math.floor(i / width) % height < height / 2 ? x : 1 - x)),
+      await changed((x, i, all) => all[i - (i % width) + width - 1 - (i % width)]),
     ];
     const options = { greedy: true, maxNewTokens: 24 };
     const alone = [];

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { Volume } from 'brain3d';
 
 const SIDE = 16;
-const LPS = [-1, 0, 0, 15, 0, -1, 0, 15, 0, 0, 1, 0, 0, 0, 0, 1];
-const RAS = [1, 0, 0, -7, 0, 1, 0, -7, 0, 0, 1, -7, 0, 0, 0, 1];
+const LPS = [-1.25, 0, 0, 11.3, 0, -1.25, 0, 17.9, 0, 0, 1.25, -6.2, 0, 0, 0, 1];
+const RAS = [1.25, 0, 0, -9.4, 0, 1.25, 0, -5.7, 0, 0, 1.25, -8.3, 0, 0, 0, 1];
 
 export const REPORTS = {
   left: 'The lesion is located in the left temporal lobe with surrounding edema. The left ventricle is compressed.',

@@ -3,7 +3,7 @@ import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { Brain3DError, type EvaluateOptions, evaluate } from 'brain3d';
-import { digestCheckpoint } from '../../dist/checkpoint';
+import { digestAnswers } from '../../dist/checkpoint';
 import { selectCases } from '../../dist/evaluate/cases';
 import { runEvaluation } from '../../dist/evaluate/evaluate';
 import { generateModels } from '../../dist/evaluate/generate-models';
@@ -283,19 +283,19 @@ describe('one model by two names', () => {
     };
     const digests: string[] = [];
     for (const [name, change] of Object.entries(changes))
-      digests.push(await digestCheckpoint(await copy(name, change)));
+      digests.push(await digestAnswers(await copy(name, change)));
     const adapted = await copy('adapted');
     const config = join(adapted, 'adapter/adapter_config.json');
     writeFileSync(config, readFileSync(config, 'utf8').replace(/"lora_alpha": [\d.]+/, '"lora_alpha": 1'));
-    digests.push(await digestCheckpoint(adapted));
+    digests.push(await digestAnswers(adapted));
     expect(new Set(digests).size).toBe(6);
   });
 });
 
 test('a checkpoint is known by its own files', async () => {
-  const digest = await digestCheckpoint(TINY_MODEL);
+  const digest = await digestAnswers(TINY_MODEL);
   expect(digest).toMatch(/^[0-9a-f]{64}$/);
-  expect(await digestCheckpoint(TINY_MODEL)).toBe(digest);
+  expect(await digestAnswers(TINY_MODEL)).toBe(digest);
 });
 
 describe('lesions', () => {
