@@ -155,8 +155,7 @@ export async function digestAnswers(dir: string, signal?: AbortSignal): Promise<
   const { recipe, prompt, eosTokenIds, vision, language } = await readCheckpoint(dir);
   const backbones = [vision, language].map(({ fingerprint: print, files }) => [print, files]);
   const hash = createHash('sha256').update(JSON.stringify([toStoredRecipe(recipe), prompt, eosTokenIds, backbones]));
-  for (const name of await tensorFiles(dir))
-    hash.update(`${name}\0${await digestFile(join(dir, name), signal)}\n`);
+  for (const name of await tensorFiles(dir)) hash.update(`${name}\0${await digestFile(join(dir, name), signal)}\n`);
   return hash.digest('hex');
 }
 

@@ -282,8 +282,7 @@ describe('one model by two names', () => {
       based: (json) => Object.assign(json.backbones.language.files[0], { sha256: '0'.repeat(64) }),
     };
     const digests: string[] = [];
-    for (const [name, change] of Object.entries(changes))
-      digests.push(await digestAnswers(await copy(name, change)));
+    for (const [name, change] of Object.entries(changes)) digests.push(await digestAnswers(await copy(name, change)));
     const adapted = await copy('adapted');
     const config = join(adapted, 'adapter/adapter_config.json');
     writeFileSync(config, readFileSync(config, 'utf8').replace(/"lora_alpha": [\d.]+/, '"lora_alpha": 1'));

@@ -14,6 +14,7 @@ import {
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { threadId } from 'node:worker_threads';
 import { buildDataset, initCheckpoint, preprocessDataset, readCheckpoint, readManifest, simulateCohort } from 'brain3d';
 import { lockFolder, withFolderLock } from '../../dist/folder-lock';
 import { ownIdentity } from '../../dist/process-identity';
@@ -174,6 +175,14 @@ describe('a lock that is held', () => {
       while (statSync(join(folder, 'lock')).mtimeMs === 1000) await new Promise((resolve) => setTimeout(resolve, 1));
     }
     await lock.release();
+  });
+
+  it('that this thread left, because the system let its release fail, is taken over; one of another thread is not', async () => {
+    const left = fresh({ ...ownIdentity(), thread: threadId });
+    await (await lockFolder(left)).release();
+    expect(existsSync(join(left, 'lock'))).toBe(false);
+    for (const thread of [threadId + 1, null])
+      await expect(lockFolder(fresh({ ...ownIdentity(), thread }))).rejects.toMatchObject({ code: 'BRAIN3D_USAGE' });
   });
 
   it('is free again after the work, whatever came of it', async () => {
