@@ -1,4 +1,4 @@
-/** What a DICOM header or a sidecar says of how an image was made, and whether a FLAIR image can be made so. */
+/** Reads from a DICOM header or a sidecar how an image was made, and decides whether a FLAIR image can be made so. */
 
 /** Codes and numbers only; descriptions and names of protocols are free text and are not believed. */
 export interface Acquisition {
@@ -41,7 +41,7 @@ const PLAIN_TYPES = new Set(
     'REFORMATTED AVERAGE COMPOSED'
   ).split(' '),
 );
-/** Of one of these an image is something else than a weighted magnitude, whoever made it. */
+/** An image of one of these types is something else than a weighted magnitude, whoever made it. */
 const OTHER_TYPES =
   /^(?:[PRI]|[PRI]_.*|PHASE.*|REAL|IMAGINARY|LOCALIZER|SCOUT|E?ADC.*|DIFFUSION.*|DWI|TRACEW?.*|FA|TENSOR.*|PERFUSION.*|R?CB[FV].*|MTT|TTP|TMAX|.*MAP|FMRI|T_MAP|SUB.*|MIP|MN?IP.*|M(?:IN|AX)[ _]?IP.*|PROJECTION.*|FLOW.*|VELOCITY.*|WATER|FAT|(?:IN|OUT|OPP)_?PHASE.*|SWI|MOSAIC|SEGMENTATION.*)$/;
 const CONTRASTS = new Set(['FLUID_ATTENUATED', 'T2', 'UNKNOWN']);
@@ -86,7 +86,7 @@ export function notFlair(made: Acquisition): string | null {
   return null;
 }
 
-/** What is odd in an image that is not refused: an inversion that is not said although the sequence is, unknown types. */
+/** Warnings for an image that is not refused: its header names the sequence but no inversion, or types that are not known. */
 export function acquisitionWarnings(made: Acquisition): string[] {
   const warnings: string[] = [];
   const isDescribed = made.scanningSequence.length > 0 || made.repetitionTimeMs !== null || made.echoTimeMs !== null;

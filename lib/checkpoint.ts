@@ -58,7 +58,7 @@ const CheckpointSchema = v.object({
   eos_token_ids: v.pipe(v.array(v.pipe(v.number(), v.integer(), v.minValue(0))), v.minLength(1)),
   backbones: v.object({ vision: Backbone, language: Backbone }),
   provenance: v.record(v.string(), v.union([v.string(), v.number()])),
-  /** Of the list of images that it was trained on; checkpoints that never trained, and older ones, have none. */
+  /** SHA-256 of the list of images that it was trained on; checkpoints that never trained, and older ones, have none. */
   trained_on_sha256: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
 });
 

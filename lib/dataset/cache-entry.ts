@@ -33,7 +33,7 @@ export interface CacheRecipe {
   skullStripCommand: string | null;
 }
 
-/** What computes the volumes. */
+/** The versions and the tool that compute the volumes. */
 export interface CacheMaker extends Versions {
   /** SHA-256 of the files that a skull-strip command names; null for other methods. */
   stripTool: string | null;
@@ -85,7 +85,7 @@ const SidecarSchema = v.object({
   brain3d: v.string(),
   source: v.object({ sha256: v.string(), orientation: v.nullable(v.string()) }),
   recipe: StoredRecipeSchema,
-  /** Of what the image shows, however it is saved. */
+  /** Key of what the image shows, however it is saved (image-key.ts). */
   image_key: v.nullable(v.string()),
   /** Of KEY.safetensors. */
   volume_sha256: v.string(),

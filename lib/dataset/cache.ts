@@ -60,7 +60,7 @@ export interface CacheProblem {
 /** Which entry of the cache each scan of the manifest has. */
 export interface CacheIndex {
   recipe: CacheRecipe;
-  /** What computed the entries. */
+  /** The versions and the tool that computed the entries. */
   maker: CacheMaker;
   /** Manifest's base name and SHA-256, to notice that it changed. */
   manifest: { name: string; sha256: string };

@@ -1,5 +1,5 @@
 /**
- * What an image shows, as a key: equal for the same scan however it was saved. It is taken from voxels along canonical axes,
+ * Makes a key of what an image shows: it is equal for the same scan however that was saved. It is taken from voxels along canonical axes,
  * not from the file's bytes, and from their order, not from their values. So it does not change with the name, the compression
  * or the rest of the header, with the order or direction of the stored axes, with the datatype, or with `a x + b`, a > 0.
  *

@@ -26,7 +26,7 @@ export async function refusePointer(path: string, expected: 'an image' | 'a repo
     throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected ${expected}, but ${file} is ${pointer}`, { file });
 }
 
-/** What a file is if it is a pointer, for a message; null for any other file. */
+/** Describes a file that is a pointer, for a message; null for any other file. */
 async function pointerKind(path: string): Promise<string | null> {
   const file = await open(path, 'r');
   try {

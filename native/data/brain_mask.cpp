@@ -139,9 +139,7 @@ BrainMask brain_mask(const Volume& volume, StripMethod method, const CancelFlag&
 }
 
 BrainMask mask_from_tool(const Volume& volume, const Volume& output) {
-  const auto num_bad = output.voxels.numel() - at::isfinite(output.voxels).sum().item<std::int64_t>();
-  B3D_CHECK(num_bad == 0, Volume, "expected finite voxels from the skull-strip command, got ", num_bad, " of ",
-            output.voxels.numel(), " that are NaN or infinite; look at what the command writes");
+  check_finite(output.voxels, " from the skull-strip command", "look at what the command writes");
   const Volume canonical = canonicalise(output);
   check_same_grid(canonicalise(volume), canonical);
   BrainMask out;

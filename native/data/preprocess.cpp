@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/large_memory.h"
 #include "image/background.h"
+#include "image/quantile.h"
 
 namespace brain3d::data {
 
@@ -63,10 +64,10 @@ ArrayAxes array_axes(const AxisMap& map) {
 
 }  // namespace
 
-void check_finite(const at::Tensor& voxels) {
+void check_finite(const at::Tensor& voxels, const char* source, const char* advice) {
   const auto num_bad = voxels.numel() - at::isfinite(voxels).sum().item<std::int64_t>();
-  B3D_CHECK(num_bad == 0, Volume, "expected finite voxels, got ", num_bad, " of ", voxels.numel(),
-            " that are NaN or infinite; repair the volume before use");
+  B3D_CHECK(num_bad == 0, Volume, "expected finite voxels", source, ", got ", num_bad, " of ", voxels.numel(),
+            " that are NaN or infinite; ", advice);
 }
 
 Volume canonicalise(const Volume& volume) {
@@ -94,8 +95,9 @@ float background_level(const Volume& volume, const Volume* mask, double lower_pe
   LargeVector<float> kept = kept_voxels(volume, mask);
   B3D_CHECK(!kept.empty(), Volume, "expected a brain, got a mask without a voxel in it");
   const double low = image::percentile(kept, lower_percentile);
-  check_range(low, image::percentile(kept, upper_percentile), lower_percentile, upper_percentile);
-  return mask == nullptr ? static_cast<float>(low) : image::background_level(kept, lower_percentile, upper_percentile);
+  const double high = image::percentile(kept, upper_percentile);
+  check_range(low, high, lower_percentile, upper_percentile);
+  return mask == nullptr ? static_cast<float>(low) : image::background_level(low, high);
 }
 
 Volume apply_mask(const Volume& volume, const Volume& mask, float background) {

@@ -17,8 +17,9 @@ struct PreprocessOptions {
   std::shared_ptr<const Volume> mask = nullptr;
 };
 
-/// Throws Volume if a voxel is NaN or infinite.
-void check_finite(const at::Tensor& voxels);
+/// Throws Volume if a voxel is NaN or infinite. `source` follows "expected finite voxels" in the message.
+void check_finite(const at::Tensor& voxels, const char* source = "",
+                  const char* advice = "repair the volume before use");
 
 /// Flips and permutes axes so that (D, H, W) run to Superior, Anterior, Right. No resampling; the affine follows.
 Volume canonicalise(const Volume& volume);

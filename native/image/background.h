@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "image/quantile.h"
-
 namespace brain3d::image {
 
 /// How far the background lies below the darkest percentile of a brain, as a share of the brain's range, so that fluid
@@ -13,13 +11,10 @@ namespace brain3d::image {
 /// 0.065); in the simulated ones that models/tiny has learned from, 0.12 to 0.48 (median 0.23).
 inline constexpr double kBackgroundMargin = 0.2;
 
-/// The intensity that stands for everything outside of a brain whose voxels are `inside` (at least one; reordered).
+/// The intensity that stands for everything outside of a brain, from the lower and upper percentile of its voxels.
 /// Nothing outside has a say in it: a voxel of air, a resampling tool's undershoot or a fill value would otherwise move
 /// the percentiles by which the brain is scaled. It follows an affine scaling of the intensities, and is finite.
-template <typename Floats>
-float background_level(Floats& inside, double lower_percentile, double upper_percentile) {
-  const double low = percentile(inside, lower_percentile);
-  const double high = percentile(inside, upper_percentile);
+inline float background_level(double low, double high) {
   const double level = low - kBackgroundMargin * (high - low);
   return static_cast<float>(std::max(level, static_cast<double>(std::numeric_limits<float>::lowest())));
 }

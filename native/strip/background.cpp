@@ -113,7 +113,7 @@ bool is_scanners(const Background& background, const image::Image<float>& volume
 
 float dark_level(const image::Image<float>& volume, const image::Mask& foreground) {
   LargeVector<float> inside = voxels_in(volume, foreground);
-  return image::background_level(inside, 1, 99);
+  return image::background_level(image::percentile(inside, 1), image::percentile(inside, 99));
 }
 
 void darken(image::Image<float>& volume, const image::Mask& foreground, float level) {
