@@ -1,4 +1,4 @@
-/** The native core's seeded generator (`native/core/rng.h`) and a stable hash: the same numbers on every machine. */
+/** The native core's seeded generator (`native/base/rng.h`) and a stable hash: the same numbers on every machine. */
 
 const MASK = (1n << 64n) - 1n;
 

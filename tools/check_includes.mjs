@@ -7,30 +7,51 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Directory of native/ -> directories it may include, besides itself. */
+/** Directory of native/ -> directories it may include, besides itself. The deepest one named here that holds a file is
+ * its layer: `io` has all of `io/nifti`, while the folders of `models` are layers of their own. */
 const LAYERS = {
-  core: [],
-  ops: ['core'],
-  nn: ['core', 'ops'],
-  io: ['core'],
-  image: ['core'],
-  strip: ['core', 'image'],
-  simulate: ['core', 'image', 'io'],
-  data: ['core', 'image', 'io', 'ops', 'strip'],
-  models: ['core', 'io', 'nn', 'ops'],
-  generate: ['core', 'models', 'nn', 'ops'],
-  train: ['core', 'data', 'io', 'models', 'nn', 'ops'],
-  napi: ['core', 'data', 'generate', 'image', 'io', 'models', 'nn', 'ops', 'simulate', 'strip', 'train'],
+  base: [],
+  device: ['base'],
+  ops: ['base', 'device'],
+  nn: ['base', 'device', 'ops'],
+  io: ['base'],
+  image: ['base'],
+  strip: ['base', 'image'],
+  simulate: ['base', 'image', 'io'],
+  volume: ['base', 'device', 'image', 'io', 'ops', 'strip'],
+  weights: ['base', 'device', 'io', 'nn'],
+  'models/language': ['base', 'device', 'nn', 'ops', 'weights'],
+  'models/vision': ['base', 'device', 'nn', 'ops', 'weights'],
+  'models/text': ['base', 'device', 'nn', 'ops', 'weights'],
+  'models/brain3d': ['base', 'device', 'io', 'models/language', 'models/vision', 'nn', 'ops', 'weights'],
+  'models/baselines': ['base', 'device', 'io', 'models/language', 'models/vision', 'nn', 'ops', 'weights'],
+  generate: ['base', 'device', 'models/brain3d', 'models/language', 'nn', 'ops'],
+  train: ['base', 'device', 'io', 'models/brain3d', 'models/language', 'models/vision', 'nn', 'ops', 'volume', 'weights'],
+  napi: [
+    ...['base', 'device', 'generate', 'image', 'io', 'models/brain3d', 'models/language', 'models/text', 'models/vision'],
+    ...['nn', 'ops', 'simulate', 'strip', 'train', 'volume', 'weights'],
+  ],
   loader: [],
 };
 const KNOWS_NODE = ['napi', 'loader'];
 const TABLE_AT = 'tools/check_includes.mjs and docs/architecture.md';
 const SOURCE = new Set(['.h', '.cpp', '.cu', '.cuh']);
 
+/** The layer of a folder of native/ ("io/nifti"), or null. */
+function layerOf(folder) {
+  const parts = folder.split('/');
+  for (let count = parts.length; count > 0; count--) {
+    const name = parts.slice(0, count).join('/');
+    if (name in LAYERS) return name;
+  }
+  return null;
+}
+
 /** Problems of one file, given its text. */
 export function includeProblems(path, text) {
-  const layer = path.split('/')[1];
-  if (!(layer in LAYERS)) return [`${path}: native/${layer} is not a layer; add it to ${TABLE_AT}`];
+  const folder = dirname(path).split('/').slice(1).join('/');
+  const layer = layerOf(folder);
+  if (layer === null) return [`${path}: native/${folder} is not a layer; add it to ${TABLE_AT}`];
   const problems = [];
   for (const [index, line] of text.split('\n').entries()) {
     const include = /^\s*#\s*include\s*([<"])([^>"]+)[>"]/.exec(line);
@@ -49,8 +70,8 @@ function includeProblem(path, layer, isSystem, target) {
     return `<${target}>: .cu files take raw pointers and sizes, no torch header`;
   }
   if (isSystem) return null;
-  const [directory, ...rest] = target.split('/');
-  if (rest.length === 0 || target.includes('..') || !(directory in LAYERS)) {
+  const directory = layerOf(dirname(target));
+  if (target.includes('..') || directory === null) {
     return `"${target}": quotes are for files named from native/ ("${layer}/x.h"), <> for all others`;
   }
   if (directory === layer || LAYERS[layer].includes(directory)) return null;
@@ -62,8 +83,8 @@ export function tableProblems(markdown) {
   const block = /<!-- layers -->([\s\S]*?)<!-- \/layers -->/.exec(markdown)?.[1];
   if (block === undefined) return ['docs/architecture.md: no table between <!-- layers --> and <!-- /layers -->'];
   const drawn = new Map();
-  for (const [, layer, allowed] of block.matchAll(/^\s*(\w+)\s*->\s*(.*)$/gm)) {
-    drawn.set(layer, (allowed.match(/\w+/g) ?? []).sort().join(', '));
+  for (const [, layer, allowed] of block.matchAll(/^\s*([\w/]+)\s*->\s*(.*)$/gm)) {
+    drawn.set(layer, (allowed.match(/[\w/]+/g) ?? []).sort().join(', '));
   }
   const problems = [];
   for (const [layer, allowed] of Object.entries(LAYERS)) {

@@ -50,7 +50,7 @@ export function newAdapterConfig(languageDir: string, lora: LoraSettings): Recor
   };
 }
 
-/** What `native/models/lora_config` reads of an adapter that it accepts; the rest has no effect on what it computes. */
+/** What `native/weights/lora_config` reads of an adapter that it accepts; the rest has no effect on what it computes. */
 interface ReadAdapterConfig {
   r: number;
   lora_alpha: number;

@@ -1,8 +1,8 @@
 #include "generate/reports.h"
 
-#include "core/device.h"
-#include "core/error.h"
-#include "core/stopwatch.h"
+#include "base/error.h"
+#include "base/stopwatch.h"
+#include "device/device.h"
 
 namespace brain3d::generate {
 

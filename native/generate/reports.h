@@ -1,7 +1,7 @@
 // Volumes and a prompt to reports: encode each, decode all together.
 #pragma once
 
-#include "generate/decoder.h"
+#include "generate/decode_loop.h"
 
 namespace brain3d::generate {
 

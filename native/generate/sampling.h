@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/torch.h"
+#include "device/torch.h"
 
 namespace brain3d::generate {
 

@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/large_memory.h"
+#include "base/large_memory.h"
 
 namespace brain3d::image {
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/cancel.h"
-#include "core/large_memory.h"
+#include "base/cancel.h"
+#include "base/large_memory.h"
 #include "io/file.h"
 
 namespace brain3d::io {

@@ -1,8 +1,8 @@
 // The addon's entry: per-environment data, then the exports.
 #include <napi.h>
 
-#include "core/cpu_allocator.h"
-#include "core/device.h"
+#include "device/cpu_allocator.h"
+#include "device/device.h"
 #include "napi/addon_data.h"
 #include "napi/exports.h"
 

@@ -8,7 +8,7 @@
 #include <memory>
 #include <unordered_set>
 
-#include "core/cancel.h"
+#include "base/cancel.h"
 #include "napi/executor.h"
 
 namespace brain3d::napi {

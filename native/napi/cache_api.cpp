@@ -1,29 +1,29 @@
 // Preprocessed volumes in a cache: writing and opening them.
 #include <variant>
 
-#include "data/cached_volume.h"
 #include "napi/convert.h"
 #include "napi/exports.h"
 #include "napi/promise_task.h"
+#include "volume/cached_volume.h"
 
 namespace brain3d::napi {
 
 namespace {
 
 Napi::Value write_cached_volume(const Napi::CallbackInfo& call) {
-  const auto volume = get_handle<data::Volume>(call[0]);
+  const auto volume = get_handle<volume::Volume>(call[0]);
   const std::string path = to_text(call[1], "path");
   return run_async<std::monostate>(
       call.Env(), AddonData::of(call.Env()).files(), get_handle<CancelFlag>(call[2]), std::make_shared<Held>(),
       [volume, path] {
-        data::write_cached_volume(*volume, path);
+        volume::write_cached_volume(*volume, path);
         return std::monostate{};
       },
       [](Napi::Env env, std::monostate&) { return env.Undefined(); });
 }
 
-data::Volume to_geometry(const Options& options) {
-  data::Volume volume;
+volume::Volume to_geometry(const Options& options) {
+  volume::Volume volume;
   const auto affine = to_numbers(options.value("affine"), "affine");
   if (affine.size() != volume.affine.size())
     throw Napi::TypeError::New(options.value("affine").Env(), "expected sixteen numbers for affine");
@@ -37,16 +37,16 @@ data::Volume to_geometry(const Options& options) {
 Napi::Value open_cached_volume(const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&]() -> Napi::Value {
     const std::string path = to_text(call[0], "path");
-    const data::Volume geometry = to_geometry(Options(call[1]));
-    data::nearest_axes(geometry.affine);  // refuses an unusable affine now, not at the first use
-    return run_async<data::Volume>(
+    const volume::Volume geometry = to_geometry(Options(call[1]));
+    volume::nearest_axes(geometry.affine);  // refuses an unusable affine now, not at the first use
+    return run_async<volume::Volume>(
         call.Env(), AddonData::of(call.Env()).files(), get_handle<CancelFlag>(call[2]), std::make_shared<Held>(),
         [path, geometry] {
-          data::Volume volume = geometry;
-          volume.voxels = data::read_cached_voxels(path);
+          volume::Volume volume = geometry;
+          volume.voxels = volume::read_cached_voxels(path);
           return volume;
         },
-        [](Napi::Env env, data::Volume& volume) { return volume_handle(env, std::move(volume)); });
+        [](Napi::Env env, volume::Volume& volume) { return volume_handle(env, std::move(volume)); });
   });
 }
 

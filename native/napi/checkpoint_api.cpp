@@ -1,8 +1,8 @@
 // Making checkpoints, and looking into backbones.
 #include <variant>
 
-#include "models/brain3d_model.h"
-#include "models/checkpoint_weights.h"
+#include "models/brain3d/brain3d_model.h"
+#include "models/brain3d/checkpoint_weights.h"
 #include "napi/convert.h"
 #include "napi/exports.h"
 #include "napi/promise_task.h"
@@ -57,7 +57,7 @@ Napi::Value import_projector(const Napi::CallbackInfo& call) {
     return write_checkpoint(call, target, [target, file, adapter_dir](const auto& vision, const auto& sizes) {
       // An adapter that no model could be loaded with is refused before anything is written.
       if (!adapter_dir.empty())
-        models::LoraAdapter::read(adapter_dir)
+        weights::LoraAdapter::read(adapter_dir)
             .check_against(models::Gemma3::linear_modules(models::Gemma3Config::read(target.language_dir)));
       return models::CheckpointWeights::import_peer(file, target.vision_dir, vision, sizes, target.recipe);
     });
@@ -74,7 +74,7 @@ struct BackboneInfo {
 BackboneInfo inspect(const std::string& dir) {
   const io::Json json = io::read_json(dir + "/config.json");
   BackboneInfo out;
-  out.model_type = models::JsonFields(json, "config.json").text("model_type");
+  out.model_type = weights::JsonFields(json, "config.json").text("model_type");
   const auto number = [&out](const char* key, auto value) { out.config.emplace_back(key, static_cast<double>(value)); };
   if (out.model_type == "gemma3" || out.model_type == "gemma3_text") {
     const auto config = models::Gemma3Config::read(dir);

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "core/torch.h"
-#include "models/checkpoint_weights.h"
-#include "models/recipe.h"
+#include "device/torch.h"
+#include "models/brain3d/checkpoint_weights.h"
+#include "models/brain3d/recipe.h"
 
 namespace brain3d::napi {
 

@@ -3,7 +3,7 @@
 #include <new>
 #include <string>
 
-#include "core/error.h"
+#include "base/error.h"
 
 namespace brain3d::napi {
 

@@ -5,7 +5,7 @@
 
 #include <exception>
 
-#include "core/device.h"
+#include "device/device.h"
 
 namespace brain3d::napi {
 

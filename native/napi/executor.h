@@ -7,7 +7,7 @@
 #include <mutex>
 #include <thread>
 
-#include "core/cancel.h"
+#include "base/cancel.h"
 
 namespace brain3d::napi {
 

@@ -5,9 +5,9 @@
 
 #include <memory>
 
-#include "core/cancel.h"
-#include "data/volume.h"
+#include "base/cancel.h"
 #include "napi/handle.h"
+#include "volume/volume.h"
 
 namespace brain3d::napi {
 
@@ -18,13 +18,13 @@ struct HandleTraits<CancelFlag> {
 };
 
 template <>
-struct HandleTraits<data::Volume> {
+struct HandleTraits<volume::Volume> {
   static constexpr const char* name = "Volume";
   static constexpr napi_type_tag tag{0x4f2a97d1c06b48e3, 0xb1d85f3a62e7904c};
 };
 
 /// A volume as JavaScript holds it.
-Napi::Object volume_handle(Napi::Env env, data::Volume volume);
+Napi::Object volume_handle(Napi::Env env, volume::Volume volume);
 
 void export_cancel_token(Napi::Env env, Napi::Object exports);
 void export_volume(Napi::Env env, Napi::Object exports);

@@ -8,9 +8,9 @@
 #include <string>
 #include <utility>
 
-#include "core/device.h"
-#include "core/error.h"
-#include "core/large_memory.h"
+#include "base/error.h"
+#include "base/large_memory.h"
+#include "device/device.h"
 #include "napi/addon_data.h"
 
 namespace brain3d::napi {

@@ -1,7 +1,7 @@
 // A loaded model: encode, generate, score.
-#include "core/device.h"
-#include "core/dtype.h"
-#include "core/stopwatch.h"
+#include "base/stopwatch.h"
+#include "device/device.h"
+#include "device/dtype.h"
 #include "generate/reports.h"
 #include "napi/convert.h"
 #include "napi/exports.h"
@@ -79,7 +79,7 @@ generate::SamplingOptions to_sampling_options(const Napi::Value& value) {
 std::vector<at::Tensor> to_voxels(const Napi::Value& value) {
   const Napi::Array array = to_list(value, "volumes");
   std::vector<at::Tensor> voxels;
-  for (std::uint32_t i = 0; i < array.Length(); ++i) voxels.push_back(get_handle<data::Volume>(array.Get(i))->voxels);
+  for (std::uint32_t i = 0; i < array.Length(); ++i) voxels.push_back(get_handle<volume::Volume>(array.Get(i))->voxels);
   return voxels;
 }
 
@@ -91,7 +91,7 @@ struct EncodeResult {
 Napi::Value encode(const std::shared_ptr<ModelHandle>& handle, const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&]() -> Napi::Value {
     const ModelPtr model = handle->get();
-    const at::Tensor voxels = get_handle<data::Volume>(call[0])->voxels;
+    const at::Tensor voxels = get_handle<volume::Volume>(call[0])->voxels;
     const auto cancel = get_handle<CancelFlag>(call[1]);
     return run_async<EncodeResult>(
         call.Env(), AddonData::of(call.Env()).compute(), cancel, std::make_shared<Held>(),
@@ -169,7 +169,7 @@ struct ScoreResult {
 Napi::Value score(const std::shared_ptr<ModelHandle>& handle, const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&]() -> Napi::Value {
     const ModelPtr model = handle->get();
-    const at::Tensor voxels = get_handle<data::Volume>(call[0])->voxels;
+    const at::Tensor voxels = get_handle<volume::Volume>(call[0])->voxels;
     const auto prompt_ids = to_integers(call[1], "promptIds");
     const auto report_ids = to_integers(call[2], "reportIds");
     const auto cancel = get_handle<CancelFlag>(call[3]);

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/cancel.h"
-#include "core/device.h"
+#include "base/cancel.h"
+#include "device/device.h"
 #include "napi/addon_data.h"
 #include "napi/errors.h"
 

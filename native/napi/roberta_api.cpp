@@ -1,6 +1,6 @@
 // A text encoder, and BERTScore with it.
-#include "core/device.h"
-#include "models/bertscore.h"
+#include "device/device.h"
+#include "models/text/bertscore.h"
 #include "napi/convert.h"
 #include "napi/exports.h"
 #include "napi/promise_task.h"
@@ -107,7 +107,7 @@ Napi::Value load_text_encoder(const Napi::CallbackInfo& call) {
         [dir, device, layer, cancel] {
           const c10::InferenceMode inference;
           const auto config = models::RobertaConfig::read(dir);
-          models::WeightSource source = models::RobertaEncoder::open(dir, config);
+          weights::WeightSource source = models::RobertaEncoder::open(dir, config);
           source.set_cancel(cancel);
           return std::make_shared<const models::RobertaEncoder>(
               models::RobertaEncoder::load(config, layer, source, at::TensorOptions().device(parse_device(device))));

@@ -1,10 +1,10 @@
 // The simulator: an anatomy to draw from, one subject a call.
 #include "simulate/subject.h"
 
-#include "data/reorient.h"
 #include "napi/convert.h"
 #include "napi/exports.h"
 #include "napi/promise_task.h"
+#include "volume/reorient.h"
 
 namespace brain3d::napi {
 
@@ -94,8 +94,8 @@ SubjectSpec to_subject_spec(const Napi::Value& value) {
 
 /// A canonical image as a volume stored towards `codes`.
 template <typename T>
-data::Volume to_volume(const image::Image<T>& image, const simulate::Point& origin_mm, const std::string& codes) {
-  data::Volume volume;
+volume::Volume to_volume(const image::Image<T>& image, const simulate::Point& origin_mm, const std::string& codes) {
+  volume::Volume volume;
   volume.voxels = at::empty({image.size[0], image.size[1], image.size[2]}, at::kFloat);
   std::copy(image.voxels.begin(), image.voxels.end(), volume.voxels.mutable_data_ptr<float>());
   for (std::size_t axis = 0; axis < 3; ++axis) {
@@ -105,7 +105,7 @@ data::Volume to_volume(const image::Image<T>& image, const simulate::Point& orig
   volume.affine[15] = 1;
   volume.affine_source = "array";
   volume.datatype = "float32";
-  return data::reorient(volume, codes);
+  return volume::reorient(volume, codes);
 }
 
 Napi::Object truth_object(Napi::Env env, const simulate::Truth& truth) {
@@ -134,7 +134,7 @@ Napi::Object truth_object(Napi::Env env, const simulate::Truth& truth) {
 }
 
 struct SubjectVolumes {
-  data::Volume flair, segmentation, brain;
+  volume::Volume flair, segmentation, brain;
   simulate::Truth truth;
 };
 

@@ -1,14 +1,14 @@
 // Brain masks: found here, or taken from what a tool of the user's wrote.
-#include "data/brain_mask.h"
 #include "napi/convert.h"
 #include "napi/exports.h"
 #include "napi/promise_task.h"
+#include "volume/brain_mask.h"
 
 namespace brain3d::napi {
 
 namespace {
 
-Napi::Value to_js(Napi::Env env, data::BrainMask& found) {
+Napi::Value to_js(Napi::Env env, volume::BrainMask& found) {
   Napi::Object out = Napi::Object::New(env);
   out.Set("mask", found.mask.voxels.defined() ? volume_handle(env, std::move(found.mask)) : env.Null());
   out.Set("method", found.method);
@@ -18,29 +18,29 @@ Napi::Value to_js(Napi::Env env, data::BrainMask& found) {
   return out;
 }
 
-data::StripMethod to_method(const Napi::Value& value) {
+volume::StripMethod to_method(const Napi::Value& value) {
   const std::string name = to_text(value, "method");
-  if (name == "none") return data::StripMethod::None;
-  if (name == "auto") return data::StripMethod::Auto;
-  if (name == "bet") return data::StripMethod::Bet;
+  if (name == "none") return volume::StripMethod::None;
+  if (name == "auto") return volume::StripMethod::Auto;
+  if (name == "bet") return volume::StripMethod::Bet;
   throw Napi::RangeError::New(value.Env(), "expected none, auto or bet for method");
 }
 
 Napi::Value brain_mask(const Napi::CallbackInfo& call) {
-  const auto volume = get_handle<data::Volume>(call[0]);
+  const auto volume = get_handle<volume::Volume>(call[0]);
   const auto method = to_method(call[1]);
   const auto cancel = get_handle<CancelFlag>(call[2]);
-  return run_async<data::BrainMask>(
+  return run_async<volume::BrainMask>(
       call.Env(), AddonData::of(call.Env()).compute(), cancel, std::make_shared<Held>(),
-      [volume, method, cancel] { return data::brain_mask(*volume, method, *cancel); }, to_js);
+      [volume, method, cancel] { return volume::brain_mask(*volume, method, *cancel); }, to_js);
 }
 
 Napi::Value mask_from_tool(const Napi::CallbackInfo& call) {
-  const auto volume = get_handle<data::Volume>(call[0]);
-  const auto output = get_handle<data::Volume>(call[1]);
-  return run_async<data::BrainMask>(
+  const auto volume = get_handle<volume::Volume>(call[0]);
+  const auto output = get_handle<volume::Volume>(call[1]);
+  return run_async<volume::BrainMask>(
       call.Env(), AddonData::of(call.Env()).compute(), get_handle<CancelFlag>(call[2]), std::make_shared<Held>(),
-      [volume, output] { return data::mask_from_tool(*volume, *output); }, to_js);
+      [volume, output] { return volume::mask_from_tool(*volume, *output); }, to_js);
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 
 #include <fstream>
 
-#include "core/device.h"
-#include "core/large_memory.h"
+#include "base/large_memory.h"
+#include "device/device.h"
 #include "napi/errors.h"
 #include "napi/exports.h"
 

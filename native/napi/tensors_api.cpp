@@ -1,12 +1,12 @@
 // Named float32 tensors in files.
 #include <variant>
 
-#include "core/error.h"
-#include "io/safetensors.h"
-#include "models/weight_source.h"
+#include "base/error.h"
+#include "io/safetensors/safetensors.h"
 #include "napi/convert.h"
 #include "napi/exports.h"
 #include "napi/promise_task.h"
+#include "weights/weight_source.h"
 
 namespace brain3d::napi {
 
@@ -58,7 +58,7 @@ std::vector<std::pair<std::string, at::Tensor>> read_all(const std::string& path
                   concat("expected float32 tensors in ", file.name(), ", got ", io::dtype_name(entry.dtype), " for '",
                          name, "'"),
                   {file.name(), name, static_cast<std::int64_t>(entry.begin)});
-    tensors.emplace_back(name, models::view_of(file, name, entry).clone());
+    tensors.emplace_back(name, weights::view_of(file, name, entry).clone());
   }
   return tensors;
 }

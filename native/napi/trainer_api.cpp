@@ -1,7 +1,7 @@
 // A model that is being trained: one step per call.
 #include <variant>
 
-#include "core/dtype.h"
+#include "device/dtype.h"
 #include "napi/convert.h"
 #include "napi/exports.h"
 #include "napi/js_callback.h"

@@ -1,6 +1,6 @@
 #include "napi/trainer_convert.h"
 
-#include "core/error.h"
+#include "base/error.h"
 #include "napi/convert.h"
 
 namespace brain3d::napi {
@@ -129,10 +129,10 @@ Napi::Value step_object(Napi::Env env, train::StepResult& result) {
   return out;
 }
 
-std::optional<models::LoraSpec> to_lora_spec(const Napi::Value& value) {
+std::optional<weights::LoraSpec> to_lora_spec(const Napi::Value& value) {
   if (value.IsNull()) return {};
   const Options options(value);
-  models::LoraSpec out;
+  weights::LoraSpec out;
   out.rank = options.integer("rank");
   out.alpha = options.number("alpha");
   out.target_modules = to_texts(options.value("targetModules"), "targetModules");

@@ -19,7 +19,7 @@ train::ReportOptions to_report_options(const Napi::Value& value);
 
 train::Update to_update(const Napi::Value& value);
 /// None for null.
-std::optional<models::LoraSpec> to_lora_spec(const Napi::Value& value);
+std::optional<weights::LoraSpec> to_lora_spec(const Napi::Value& value);
 
 Napi::Object objective_object(Napi::Env env, const train::Objective& objective);
 Napi::Value step_object(Napi::Env env, train::StepResult& result);

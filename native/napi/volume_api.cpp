@@ -2,23 +2,23 @@
 #include <algorithm>
 #include <variant>
 
-#include "data/preprocess.h"
-#include "io/safetensors.h"
+#include "io/safetensors/safetensors.h"
 #include "napi/convert.h"
 #include "napi/exports.h"
 #include "napi/promise_task.h"
+#include "volume/preprocess.h"
 
 namespace brain3d::napi {
 
 namespace {
 
-Napi::Object volume_info(Napi::Env env, const data::Volume& volume) {
+Napi::Object volume_info(Napi::Env env, const volume::Volume& volume) {
   Napi::Object info = Napi::Object::New(env);
-  const data::AxisMap axes = data::nearest_axes(volume.affine);
+  const volume::AxisMap axes = volume::nearest_axes(volume.affine);
   info.Set("shape", to_array(env, volume.voxels.sizes()));
   info.Set("affine", to_array(env, volume.affine));
-  info.Set("spacingMm", to_array(env, data::voxel_sizes(volume.affine)));
-  info.Set("orientation", data::axis_codes(axes));
+  info.Set("spacingMm", to_array(env, volume::voxel_sizes(volume.affine)));
+  info.Set("orientation", volume::axis_codes(axes));
   info.Set("obliqueDegrees", axes.oblique_degrees);
   info.Set("affineSource", volume.affine_source);
   info.Set("datatype", volume.datatype);
@@ -26,16 +26,16 @@ Napi::Object volume_info(Napi::Env env, const data::Volume& volume) {
   return info;
 }
 
-Napi::Value info(const std::shared_ptr<data::Volume>& volume, const Napi::CallbackInfo& call) {
+Napi::Value info(const std::shared_ptr<volume::Volume>& volume, const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&] { return volume_info(call.Env(), *volume); });
 }
 
-Napi::Value data(const std::shared_ptr<data::Volume>& volume, const Napi::CallbackInfo& call) {
+Napi::Value data(const std::shared_ptr<volume::Volume>& volume, const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&] { return to_float32_array(call.Env(), volume->voxels); });
 }
 
 /// Quick enough for the JavaScript thread: a copy of the voxels there would not be.
-Napi::Value count_non_zero(const std::shared_ptr<data::Volume>& volume, const Napi::CallbackInfo& call) {
+Napi::Value count_non_zero(const std::shared_ptr<volume::Volume>& volume, const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&] {
     const at::Tensor voxels = volume->voxels.contiguous();
     const float* begin = voxels.const_data_ptr<float>();
@@ -46,18 +46,18 @@ Napi::Value count_non_zero(const std::shared_ptr<data::Volume>& volume, const Na
 
 }  // namespace
 
-Napi::Object volume_handle(Napi::Env env, data::Volume volume) {
+Napi::Object volume_handle(Napi::Env env, volume::Volume volume) {
   const auto bytes = static_cast<std::int64_t>(volume.voxels.nbytes());
-  Napi::Object object = make_handle(env, std::make_shared<data::Volume>(std::move(volume)), bytes);
-  add_method<data::Volume>(object, "info", info);
-  add_method<data::Volume>(object, "data", data);
-  add_method<data::Volume>(object, "countNonZero", count_non_zero);
+  Napi::Object object = make_handle(env, std::make_shared<volume::Volume>(std::move(volume)), bytes);
+  add_method<volume::Volume>(object, "info", info);
+  add_method<volume::Volume>(object, "data", data);
+  add_method<volume::Volume>(object, "countNonZero", count_non_zero);
   return object;
 }
 
 namespace {
 
-data::ReadOptions to_read_options(const Napi::Value& value) {
+volume::ReadOptions to_read_options(const Napi::Value& value) {
   const Options options(value);
   return {options.integer("volumeIndex"), options.text("orientation"), options.text("preferAffine"),
           options.boolean("overrideOrientation")};
@@ -74,22 +74,22 @@ Napi::Value nothing(Napi::Env env, std::monostate&) { return env.Undefined(); }
 
 Napi::Value read_volume(const Napi::CallbackInfo& call) {
   const std::string path = to_text(call[0], "path");
-  data::ReadOptions options = to_read_options(call[1]);
+  volume::ReadOptions options = to_read_options(call[1]);
   const auto cancel = get_handle<CancelFlag>(call[2]);
   options.cancel = cancel.get();
-  return run_on_files<data::Volume>(
+  return run_on_files<volume::Volume>(
       call.Env(), cancel, std::make_shared<Held>(),
-      [path, options, cancel] { return data::read_volume(path, options); },
-      [](Napi::Env env, data::Volume& volume) { return volume_handle(env, std::move(volume)); });
+      [path, options, cancel] { return volume::read_volume(path, options); },
+      [](Napi::Env env, volume::Volume& volume) { return volume_handle(env, std::move(volume)); });
 }
 
 Napi::Value read_volume_info(const Napi::CallbackInfo& call) {
   const std::string path = to_text(call[0], "path");
-  const data::ReadOptions options = to_read_options(call[1]);
-  return run_on_files<data::Volume>(
+  const volume::ReadOptions options = to_read_options(call[1]);
+  return run_on_files<volume::Volume>(
       call.Env(), get_handle<CancelFlag>(call[2]), std::make_shared<Held>(),
-      [path, options] { return data::read_volume_header(path, options); },
-      [](Napi::Env env, data::Volume& volume) { return volume_info(env, volume); });
+      [path, options] { return volume::read_volume_header(path, options); },
+      [](Napi::Env env, volume::Volume& volume) { return volume_info(env, volume); });
 }
 
 Napi::Value volume_from_array(const Napi::CallbackInfo& call) {
@@ -109,27 +109,27 @@ Napi::Value volume_from_array(const Napi::CallbackInfo& call) {
     }
     B3D_CHECK(static_cast<std::int64_t>(voxels.ElementLength()) == num_voxels, Usage, "expected ", num_voxels,
               " voxels for data, got ", voxels.ElementLength());
-    data::Affine matrix{};
+    volume::Affine matrix{};
     std::copy(affine.begin(), affine.end(), matrix.begin());
-    return volume_handle(call.Env(), data::volume_from_array(voxels.Data(), {shape[0], shape[1], shape[2]}, matrix));
+    return volume_handle(call.Env(), volume::volume_from_array(voxels.Data(), {shape[0], shape[1], shape[2]}, matrix));
   });
 }
 
 Napi::Value preprocess(const Napi::CallbackInfo& call) {
-  const auto volume = get_handle<data::Volume>(call[0]);
+  const auto volume = get_handle<volume::Volume>(call[0]);
   const Options options(call[1]);
   const auto size = options.integers("size");
   if (size.size() != 3) throw Napi::TypeError::New(call.Env(), "expected three integers for size");
   const Napi::Value mask = options.value("mask");
-  const data::PreprocessOptions settings{{size[0], size[1], size[2]},
-                                         options.number("lowerPercentile"),
-                                         options.number("upperPercentile"),
-                                         mask.IsNull() ? nullptr : get_handle<data::Volume>(mask)};
+  const volume::PreprocessOptions settings{{size[0], size[1], size[2]},
+                                           options.number("lowerPercentile"),
+                                           options.number("upperPercentile"),
+                                           mask.IsNull() ? nullptr : get_handle<volume::Volume>(mask)};
   const auto cancel = get_handle<CancelFlag>(call[2]);
-  return run_async<data::Volume>(
+  return run_async<volume::Volume>(
       call.Env(), AddonData::of(call.Env()).compute(), cancel, std::make_shared<Held>(),
-      [volume, settings, cancel] { return data::preprocess(*volume, settings, *cancel); },
-      [](Napi::Env env, data::Volume& out) { return volume_handle(env, std::move(out)); });
+      [volume, settings, cancel] { return volume::preprocess(*volume, settings, *cancel); },
+      [](Napi::Env env, volume::Volume& out) { return volume_handle(env, std::move(out)); });
 }
 
 io::StoredAs to_stored_as(const Napi::Value& value) {
@@ -141,14 +141,14 @@ io::StoredAs to_stored_as(const Napi::Value& value) {
 }
 
 Napi::Value write_volume(const Napi::CallbackInfo& call) {
-  const auto volume = get_handle<data::Volume>(call[0]);
+  const auto volume = get_handle<volume::Volume>(call[0]);
   const std::string path = to_text(call[1], "path");
   const io::StoredAs stored_as = to_stored_as(call[2]);
   const auto cancel = get_handle<CancelFlag>(call[3]);
   return run_on_files<std::monostate>(
       call.Env(), cancel, std::make_shared<Held>(),
       [volume, path, stored_as, cancel] {
-        data::write_volume(*volume, path, stored_as, cancel.get());
+        volume::write_volume(*volume, path, stored_as, cancel.get());
         return std::monostate{};
       },
       nothing);

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <utility>
 
-#include "core/error.h"
-#include "core/rng.h"
+#include "base/error.h"
+#include "base/rng.h"
 
 namespace brain3d::nn {
 

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "core/torch.h"
+#include "device/torch.h"
 
 namespace brain3d::nn {
 

@@ -1,7 +1,7 @@
 // Layer normalisation with scale and shift.
 #pragma once
 
-#include "core/torch.h"
+#include "device/torch.h"
 
 namespace brain3d::nn {
 

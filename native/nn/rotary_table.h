@@ -1,7 +1,7 @@
 // Cosines and sines of the rotary embedding for a range of positions.
 #pragma once
 
-#include "core/torch.h"
+#include "device/torch.h"
 
 namespace brain3d::nn {
 

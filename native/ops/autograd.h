@@ -1,7 +1,7 @@
 // Backward passes written by hand, for operations that autograd would take apart into many small ones.
 #pragma once
 
-#include "core/torch.h"
+#include "device/torch.h"
 
 namespace brain3d::ops {
 

@@ -3,7 +3,7 @@
 
 #include <cstdlib>
 
-#include "core/torch.h"
+#include "device/torch.h"
 #include "ops/ops.h"
 
 namespace brain3d::ops {

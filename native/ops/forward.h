@@ -1,7 +1,7 @@
 // The operations themselves, without their history: what ops.h and autograd.h share.
 #pragma once
 
-#include "core/torch.h"
+#include "device/torch.h"
 
 namespace brain3d::ops {
 

@@ -5,7 +5,7 @@
 
 #include <optional>
 
-#include "core/torch.h"
+#include "device/torch.h"
 
 namespace brain3d::ops {
 

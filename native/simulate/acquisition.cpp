@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "image/filter.h"
 
 namespace brain3d::simulate {

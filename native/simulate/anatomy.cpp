@@ -2,9 +2,9 @@
 
 #include <cmath>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "image/filter.h"
-#include "io/nifti.h"
+#include "io/nifti/nifti.h"
 
 namespace brain3d::simulate {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "image/components.h"
 #include "simulate/contrast.h"
 #include "simulate/displacement.h"

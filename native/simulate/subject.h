@@ -1,7 +1,7 @@
 // One simulated subject: anatomy, shape, lesion and acquisition in, volumes and the truth about them out.
 #pragma once
 
-#include "core/cancel.h"
+#include "base/cancel.h"
 #include "simulate/acquisition.h"
 #include "simulate/shape.h"
 #include "simulate/tumour.h"

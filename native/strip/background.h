@@ -1,7 +1,7 @@
 // What fills a volume outside of what was imaged or kept.
 #pragma once
 
-#include "core/large_memory.h"
+#include "base/large_memory.h"
 #include "image/image.h"
 
 namespace brain3d::strip {

@@ -3,7 +3,7 @@
 // Positions are mm along (D, H, W) from the centre of voxel (0, 0, 0).
 #pragma once
 
-#include "core/cancel.h"
+#include "base/cancel.h"
 #include "image/image.h"
 #include "strip/icosphere.h"
 

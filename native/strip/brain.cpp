@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "strip/bet.h"
 #include "strip/localise.h"
 #include "strip/surface_mask.h"

@@ -1,7 +1,7 @@
 // Brain extraction: from a head to the mask of its brain. T1 and FLAIR contrast: tissue bright, fluid and bone dark.
 #pragma once
 
-#include "core/cancel.h"
+#include "base/cancel.h"
 #include "image/image.h"
 
 namespace brain3d::strip {

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <numbers>
 
-#include "core/error.h"
-#include "core/large_memory.h"
+#include "base/error.h"
+#include "base/large_memory.h"
 #include "image/components.h"
 #include "image/filter.h"
 #include "image/quantile.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "core/large_memory.h"
+#include "base/large_memory.h"
 #include "image/box.h"
 #include "image/components.h"
 #include "image/distance.h"

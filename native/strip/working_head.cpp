@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/large_memory.h"
+#include "base/large_memory.h"
 #include "image/quantile.h"
 #include "image/shrink.h"
 

@@ -5,10 +5,10 @@
 #include <charconv>
 #include <cmath>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "io/file.h"
-#include "io/safetensors.h"
-#include "models/weight_source.h"
+#include "io/safetensors/safetensors.h"
+#include "weights/weight_source.h"
 
 namespace brain3d::train {
 
@@ -96,16 +96,16 @@ void AdamW::save(const std::string& file) const {
 void AdamW::load(const std::string& file) {
   const at::NoGradGuard no_grad;
   const std::int64_t steps = read_steps(io::SafetensorsFile(file));
-  models::ExpectedTensors expected;
+  weights::ExpectedTensors expected;
   for (const auto& [name, tensor] : state()) expected[name] = tensor.sizes().vec();
   const auto same = [](const std::string& name) { return name; };
-  models::WeightSource source(
+  weights::WeightSource source(
       io::SafetensorsSet::open_file(file), "trainer's state", expected, [](const std::string&) { return false; }, same);
   // Read as a whole before anything is replaced: a tensor further on may be of a type that is none of a state's.
   std::vector<at::Tensor> values;
   for (const auto& [name, tensor] : state()) {
     values.push_back(source.read(name, tensor.options()));
-    models::require_finite(values.back(), name, io::base_name(file));
+    weights::require_finite(values.back(), name, io::base_name(file));
   }
   std::size_t next = 0;
   for (const auto& [name, tensor] : state()) tensor.copy_(values[next++]);

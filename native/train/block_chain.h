@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include "core/torch.h"
+#include "device/torch.h"
 
 namespace brain3d::train {
 

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "core/error.h"
-#include "data/cached_volume.h"
+#include "base/error.h"
 #include "train/block_chain.h"
 #include "train/contrastive.h"
+#include "volume/cached_volume.h"
 
 namespace brain3d::train {
 
@@ -19,7 +19,7 @@ at::Tensor normalise(const at::Tensor& embeddings) {
 
 at::Tensor read_volume(const TrainableModel& model, const GroundingBatch& batch, std::size_t index) {
   try {
-    const at::Tensor voxels = data::read_cached_voxels(batch.volumes[index]);
+    const at::Tensor voxels = volume::read_cached_voxels(batch.volumes[index]);
     const auto& size = model.recipe().volume_size;
     B3D_CHECK(voxels.sizes() == at::IntArrayRef(size.data(), 3), Shape, "expected a cached volume of ", size[0], " x ",
               size[1], " x ", size[2], " as the model's recipe says, got ", voxels.sizes());

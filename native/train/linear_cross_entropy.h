@@ -1,7 +1,7 @@
 // The language model's loss without its logits.
 #pragma once
 
-#include "core/torch.h"
+#include "device/torch.h"
 
 namespace brain3d::train {
 

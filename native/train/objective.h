@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/cancel.h"
+#include "base/cancel.h"
 
 namespace brain3d::train {
 

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
-#include "core/error.h"
-#include "models/token_compression.h"
+#include "base/error.h"
+#include "models/brain3d/token_compression.h"
 
 namespace brain3d::train {
 
 TrainableModel TrainableModel::load(const TrainableFiles& files, const ParameterGroups& trains,
-                                    const models::LoraSpec* fresh_adapter, at::Device device, at::ScalarType dtype,
+                                    const weights::LoraSpec* fresh_adapter, at::Device device, at::ScalarType dtype,
                                     const CancelHandle& cancel, const models::StageProgress& progress) {
   // Not inference mode: its tensors cannot take part in autograd.
   const at::NoGradGuard no_grad;
@@ -16,12 +16,12 @@ TrainableModel TrainableModel::load(const TrainableFiles& files, const Parameter
   const auto float32 = options.dtype(at::kFloat);
   models::Backbones backbones = models::Backbones::open(files.vision_dir, files.language_dir);
   auto weights = models::CheckpointWeights::read(files.weights_file, backbones.checkpoint_sizes(files.recipe), float32);
-  models::LoraAdapter adapter;
+  weights::LoraAdapter adapter;
   if (!files.adapter_dir.empty())
-    adapter = models::LoraAdapter::read(files.adapter_dir);
+    adapter = weights::LoraAdapter::read(files.adapter_dir);
   else if (fresh_adapter != nullptr)
     adapter =
-        models::LoraAdapter::initialise(*fresh_adapter, models::Gemma3::linear_modules(backbones.language_config));
+        weights::LoraAdapter::initialise(*fresh_adapter, models::Gemma3::linear_modules(backbones.language_config));
   backbones.watch(cancel, progress);
 
   auto encoder = models::SiglipEncoder::load(backbones.vision_config, backbones.vision, options);
@@ -93,7 +93,7 @@ void TrainableModel::write_weights(const std::string& file) const {
 
 void TrainableModel::write_adapter(const std::string& file) const {
   const at::NoGradGuard no_grad;
-  models::write_adapter_weights(file, lora_branches_, language_.config().is_multimodal);
+  weights::write_adapter_weights(file, lora_branches_, language_.config().is_multimodal);
 }
 
 }  // namespace brain3d::train

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "models/brain3d_model.h"
+#include "models/brain3d/brain3d_model.h"
 #include "train/parameters.h"
 
 namespace brain3d::train {
@@ -23,7 +23,7 @@ class TrainableModel {
   /// `trains` become leaves, the rest stays frozen. `fresh_adapter` (null: none) is drawn where there is no
   /// `adapter_dir`. Strict, as Brain3DModel::load. Throws Usage if `trains` names a group the model does not have.
   static TrainableModel load(const TrainableFiles& files, const ParameterGroups& trains,
-                             const models::LoraSpec* fresh_adapter, at::Device device, at::ScalarType dtype,
+                             const weights::LoraSpec* fresh_adapter, at::Device device, at::ScalarType dtype,
                              const CancelHandle& cancel, const models::StageProgress& progress);
 
   /// (B, 1, D, H, W) -> the sequences of the encoder's blocks, (B, N, E) or one a plane.   (paper eq. 2)

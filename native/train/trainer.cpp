@@ -3,9 +3,9 @@
 #include <cmath>
 #include <numeric>
 
-#include "core/device.h"
-#include "core/error.h"
-#include "data/cached_volume.h"
+#include "base/error.h"
+#include "device/device.h"
+#include "volume/cached_volume.h"
 
 namespace brain3d::train {
 
@@ -110,7 +110,7 @@ Objective Trainer::report_loss(const std::vector<ReportSample>& samples, const R
 
 at::Tensor Trainer::encode_pooled(const std::string& volume_file, const CancelFlag& cancel) const {
   const at::NoGradGuard no_grad;
-  const at::Tensor voxels = data::read_cached_voxels(volume_file);
+  const at::Tensor voxels = volume::read_cached_voxels(volume_file);
   const at::Tensor volume = voxels.unsqueeze(0).unsqueeze(0).to(model_.device());
   const at::Tensor tokens = model_.gather(model_.encoder().forward(model_.embed_patches(volume), &cancel));
   return model_.compress(tokens)[0].to(at::kCPU, at::kFloat).contiguous();

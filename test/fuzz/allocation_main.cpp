@@ -11,13 +11,13 @@
 #include <string>
 
 #include "allocation_fault.h"
-#include "core/error.h"
-#include "io/nifti.h"
-#include "io/safetensors.h"
-#include "io/torch_checkpoint.h"
-#include "models/gemma3_config.h"
-#include "models/roberta_config.h"
-#include "models/siglip_config.h"
+#include "base/error.h"
+#include "io/nifti/nifti.h"
+#include "io/safetensors/safetensors.h"
+#include "io/torch_zip/torch_checkpoint.h"
+#include "models/language/gemma3_config.h"
+#include "models/text/roberta_config.h"
+#include "models/vision/siglip_config.h"
 
 namespace {
 

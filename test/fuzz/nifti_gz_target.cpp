@@ -2,7 +2,7 @@
 #include <vector>
 
 #include "io/gzip.h"
-#include "io/nifti.h"
+#include "io/nifti/nifti.h"
 #include "memory_file.h"
 
 namespace brain3d::fuzz {

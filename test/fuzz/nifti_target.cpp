@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "io/nifti.h"
+#include "io/nifti/nifti.h"
 #include "memory_file.h"
 
 namespace brain3d::fuzz {

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <span>
 
-#include "core/error.h"
+#include "base/error.h"
 
 namespace brain3d::fuzz {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "io/torch_file_builder.h"
-#include "io/zip.h"
+#include "io/torch_zip/torch_file_builder.h"
+#include "io/torch_zip/zip.h"
 #include "memory_file.h"
 
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);

@@ -1,9 +1,9 @@
-#include "io/torch_checkpoint.h"
+#include "io/torch_zip/torch_checkpoint.h"
 
 #include <vector>
 
-#include "io/pickle.h"
-#include "io/zip.h"
+#include "io/torch_zip/pickle.h"
+#include "io/torch_zip/zip.h"
 #include "memory_file.h"
 
 namespace brain3d::fuzz {

@@ -2,7 +2,7 @@
 #include <ATen/Parallel.h>
 #include <doctest/doctest.h>
 
-#include "core/cpu_allocator.h"
+#include "device/cpu_allocator.h"
 
 int main(int argc, char** argv) {
   // The models here are far too small to share among cores: threads would only wait for each other.

@@ -124,7 +124,7 @@ test('leaks are found', () => {
 });
 
 describe('random numbers', () => {
-  it('are those of native/core/rng.h', () => {
+  it('are those of native/base/rng.h', () => {
     // Seed 1234567: the first three outputs of the published splitmix64.
     const random = new SplitMix64(1234567);
     expect([random.next(), random.next(), random.next()]).toEqual([

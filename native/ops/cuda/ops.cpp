@@ -3,7 +3,7 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "ops/cuda/kernels.h"
 #include "ops/dispatch.h"
 

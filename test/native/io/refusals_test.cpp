@@ -10,12 +10,12 @@
 #include "io/file.h"
 #include "io/gzip.h"
 #include "io/json.h"
-#include "io/pickle.h"
-#include "io/safetensors.h"
+#include "io/safetensors/safetensors.h"
 #include "io/text.h"
-#include "io/torch_checkpoint.h"
-#include "io/torch_file_builder.h"
-#include "io/zip.h"
+#include "io/torch_zip/pickle.h"
+#include "io/torch_zip/torch_checkpoint.h"
+#include "io/torch_zip/torch_file_builder.h"
+#include "io/torch_zip/zip.h"
 
 namespace brain3d::io {
 namespace {

@@ -1,8 +1,8 @@
 // Every CUDA kernel against the ATen implementation of the same function on the CPU, and a captured step.
 #include <cstdio>
 
-#include "core/device.h"
-#include "core/step_graph.h"
+#include "device/device.h"
+#include "device/step_graph.h"
 #include "ops/ops.h"
 #include "support/golden.h"
 

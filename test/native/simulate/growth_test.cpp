@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "simulate/growth.h"
 #include "simulate/shared_anatomy.h"
 #include "simulate/tumour.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "strip/analytic_head.h"
 #include "strip/brain.h"
 #include "strip/detect.h"

@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "core/device.h"
-#include "models/weight_source.h"
+#include "device/device.h"
+#include "weights/weight_source.h"
 
 namespace brain3d::test {
 
@@ -27,7 +27,7 @@ at::Tensor golden_tensor(const std::string& file, const std::string& name) {
     auto* bytes = const_cast<std::byte*>(stored.data(entry));
     return at::from_blob(bytes, entry.shape, at::TensorOptions().dtype(at::kLong)).clone();
   }
-  return models::view_of(stored, name, entry).clone();
+  return weights::view_of(stored, name, entry).clone();
 }
 
 double spec_u(std::uint32_t t, std::uint32_t i) {

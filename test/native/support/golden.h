@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "core/torch.h"
-#include "io/safetensors.h"
+#include "device/torch.h"
+#include "io/safetensors/safetensors.h"
 
 namespace brain3d::test {
 

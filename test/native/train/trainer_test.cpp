@@ -3,8 +3,8 @@
 #include <fstream>
 #include <limits>
 
-#include "core/rng.h"
-#include "io/safetensors.h"
+#include "base/rng.h"
+#include "io/safetensors/safetensors.h"
 #include "train/training_fixture.h"
 
 using namespace brain3d;
@@ -45,7 +45,7 @@ std::map<std::string, at::Tensor> written(const train::Trainer& trainer, bool wi
   std::map<std::string, at::Tensor> out;
   const auto add = [&](const std::string& path) {
     const io::SafetensorsFile file(path);
-    for (const auto& [name, entry] : file.tensors()) out[name] = models::view_of(file, name, entry).clone();
+    for (const auto& [name, entry] : file.tensors()) out[name] = weights::view_of(file, name, entry).clone();
   };
   trainer.model().write_weights(directory.path() + "/weights.safetensors");
   add(directory.path() + "/weights.safetensors");
@@ -286,7 +286,7 @@ TEST_CASE("a state of which one tensor cannot be read changes nothing") {
     std::vector<at::Tensor> held;
     std::vector<io::TensorToWrite> records;
     for (const auto& [name, entry] : file.tensors()) {
-      held.push_back(models::view_of(file, name, entry).clone());
+      held.push_back(weights::view_of(file, name, entry).clone());
       if (name == last && !with_type) held.back().fill_(std::numeric_limits<float>::quiet_NaN());
       const io::DType type = name == last && with_type ? io::DType::I32 : io::DType::F32;
       records.push_back({name, type, held.back().sizes().vec(), held.back().const_data_ptr()});
@@ -306,7 +306,7 @@ TEST_CASE("a state of which one tensor cannot be read changes nothing") {
 TEST_CASE("a new adapter changes nothing until it is trained, and is drawn as PEFT draws") {
   const train::TrainableFiles files{golden_path("models/vision"), golden_path("models/gemma_text"),
                                     golden_path("checkpoints/paper_text/brain3d.safetensors"), "", training_recipe()};
-  const models::LoraSpec spec{4, 8, {"q_proj", "down_proj"}, 1};
+  const weights::LoraSpec spec{4, 8, {"q_proj", "down_proj"}, 1};
   const train::ParameterGroups groups = {ParameterGroup::Lora};
   train::Trainer adapted(train::TrainableModel::load(files, groups, &spec, test_device(), at::kFloat, nullptr, {}), {},
                          0);
@@ -320,7 +320,7 @@ TEST_CASE("a new adapter changes nothing until it is trained, and is drawn as PE
     CHECK(parameter.value.abs().max().item<double>() <= bound);
     CHECK(parameter.value.abs().max().item<double>() > 0.9 * bound);
   }
-  const models::LoraSpec unknown{4, 8, {"query"}, 1};
+  const weights::LoraSpec unknown{4, 8, {"query"}, 1};
   CHECK_THROWS_WITH_AS(train::TrainableModel::load(files, groups, &unknown, test_device(), at::kFloat, nullptr, {}),
                        doctest::Contains("'query'"), Error);
 }
@@ -335,7 +335,7 @@ TEST_CASE("an adapter is written as it was read") {
   for (const auto& [name, entry] : peft.tensors()) {
     CAPTURE(name);
     REQUIRE(ours.tensors().count(name) == 1);
-    CHECK(at::equal(models::view_of(ours, name, ours.tensors().at(name)), models::view_of(peft, name, entry)));
+    CHECK(at::equal(weights::view_of(ours, name, ours.tensors().at(name)), weights::view_of(peft, name, entry)));
   }
 }
 

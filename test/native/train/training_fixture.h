@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "data/cached_volume.h"
 #include "support/golden.h"
 #include "train/trainer.h"
+#include "volume/cached_volume.h"
 
 namespace brain3d::test {
 
@@ -35,13 +35,13 @@ class CachedVolumes {
  public:
   CachedVolumes() {
     for (std::int64_t row = 0; row < kNumSamples; ++row) {
-      data::Volume volume;
+      volume::Volume volume;
       volume.voxels = at::empty({8, 42, 56}, at::kFloat);
       auto* voxels = volume.voxels.mutable_data_ptr<float>();
       for (std::int64_t n = 0; n < volume.voxels.numel(); ++n)
         voxels[n] = static_cast<float>(spec_u(static_cast<std::uint32_t>(950 + row), static_cast<std::uint32_t>(n)));
       paths.push_back(directory_.path() + "/" + std::to_string(row) + ".safetensors");
-      data::write_cached_volume(volume, paths.back());
+      volume::write_cached_volume(volume, paths.back());
     }
   }
   std::vector<std::string> paths;

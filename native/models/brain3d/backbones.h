@@ -1,0 +1,32 @@
+// The two backbones a Brain3D stands on, opened but not read yet.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "models/brain3d/checkpoint_weights.h"
+#include "models/language/gemma3.h"
+#include "models/vision/siglip.h"
+
+namespace brain3d::models {
+
+/// Stage ("vision", "language"), bytes done, bytes in all.
+using StageProgress = std::function<void(const std::string&, std::int64_t, std::int64_t)>;
+
+struct Backbones {
+  SiglipConfig vision_config;
+  Gemma3Config language_config;
+  weights::WeightSource vision;
+  weights::WeightSource language;
+
+  /// Opens every file and compares it with its configuration: what does not fit is known before a gigabyte is copied.
+  static Backbones open(const std::string& vision_dir, const std::string& language_dir);
+
+  /// Of a checkpoint over them.
+  CheckpointSizes checkpoint_sizes(const Recipe& recipe) const;
+
+  /// Who cancels the reading, and who hears of it; either may be empty.
+  void watch(const CancelHandle& cancel, const StageProgress& progress);
+};
+
+}  // namespace brain3d::models
