@@ -5,7 +5,7 @@ import { Brain3D, loadVolume, preprocess } from 'brain3d';
 
 const [checkpoint, volumePath, options] = [process.argv[2], process.argv[3], JSON.parse(process.argv[4])];
 
-const addon = createRequire(import.meta.url)('../dist/binding.js').loadAddon();
+const addon = createRequire(import.meta.url)('../dist/native/binding.js').loadAddon();
 const [gpu = null] = options.device.startsWith('cuda') ? addon.systemInfo().cudaDevices : [];
 
 /** Peak resident memory of this process in bytes; on CUDA what LibTorch took of the device. */

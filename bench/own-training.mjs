@@ -8,8 +8,8 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
 const require = createRequire(import.meta.url);
-const { loadAddon } = require('../dist/binding.js');
-const { callNative } = require('../dist/native-call.js');
+const { loadAddon } = require('../dist/native/binding.js');
+const { callNative } = require('../dist/native/call.js');
 
 const [dir, argument] = process.argv.slice(2);
 const LORA = { rank: 16, alpha: 32, targetModules: ['q_proj', 'k_proj', 'v_proj', 'o_proj'], seed: 0 };

@@ -42,7 +42,7 @@ function runJson(command, args) {
 }
 
 async function promptIds(language) {
-  const { Tokenizer } = await import(join(ROOT, 'dist/tokenizer.js'));
+  const { Tokenizer } = await import(join(ROOT, 'dist/tokenizer/tokenizer.js'));
   const tokenizer = await Tokenizer.load(language);
   const ids = await tokenizer.encode(PROMPT_IDS_OF, true);
   await tokenizer.dispose();

@@ -26,7 +26,7 @@ function checks() {
     },
     { name: 'types of lib', args: [tsc, '-p', 'tsconfig.json', '--noEmit'] },
     { name: 'types of test', args: [tsc, '-p', 'tsconfig.test.json'] },
-    { name: 'include rules', args: ['tools/check_includes.mjs'] },
+    { name: 'layers', args: ['tools/check_layers.mjs'] },
     { name: 'file sizes', args: ['tools/check_sizes.mjs'], showOutput: true },
     { name: 'publint', args: ['node_modules/publint/src/cli.js', '--strict'] },
   ];

@@ -10,7 +10,7 @@ const ADDON = 'brain3d.node';
 const BUILD_INFO = 'brain3d.build.json';
 const LOADER = 'brain3d_loader.node';
 
-/** Puts what CMake made in `buildDir` where `lib/binding.ts` looks: the addon and its description into `addonDir`
+/** Puts what CMake made in `buildDir` where `lib/native/binding.ts` looks: the addon and its description into `addonDir`
  * (or the description alone), the loader into `loaderDir`. */
 export function placeAddon(buildDir, { addonDir, loaderDir, withAddon = true }) {
   copyInto(addonDir, join(buildDir, 'Release', BUILD_INFO));

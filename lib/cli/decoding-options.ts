@@ -1,6 +1,6 @@
 /** How tokens are chosen: options of every command that generates. */
 import { type Command, Option } from 'commander';
-import type { GenerateOptions } from '../generation';
+import type { GenerateOptions } from '../model/decoding';
 import { decimal, integer } from './options';
 
 export const DECODING_FLAGS = [

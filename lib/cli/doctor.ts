@@ -1,7 +1,7 @@
 /** `brain3d doctor`: what this installation has and lacks. */
 import type { Command } from 'commander';
-import { type Diagnosis, diagnose } from '../doctor';
-import { describeCandidate } from '../libtorch';
+import { type Diagnosis, diagnose } from '../inspect/doctor';
+import { describeCandidate } from '../native/libtorch';
 import { gibibytes, print, printJson, printTable, styled } from './output';
 
 export function addDoctor(program: Command): void {

@@ -1,8 +1,8 @@
 /** `brain3d encode`: what the model makes of a volume, stage by stage. */
 import type { Command } from 'commander';
-import type { LimitOptions } from '../input-limits';
-import { checkStripOptions } from '../skull-strip';
-import { writeTensors } from '../write-tensors';
+import { writeTensors } from '../native/write-tensors';
+import type { LimitOptions } from '../volume/input-limits';
+import { checkStripOptions } from '../volume/skull-strip';
 import {
   addLimitOptions,
   addModelOptions,

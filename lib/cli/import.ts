@@ -1,6 +1,6 @@
 /** `brain3d import`: a checkpoint from the files of the paper's authors. */
 import type { Command } from 'commander';
-import { importCheckpoint } from '../create-checkpoint';
+import { importCheckpoint } from '../checkpoint/create';
 import { note } from './output';
 
 const DESCRIPTION =

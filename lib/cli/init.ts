@@ -1,6 +1,6 @@
 /** `brain3d init`: a new checkpoint over two backbones. */
 import { type Command, Option } from 'commander';
-import { initCheckpoint } from '../create-checkpoint';
+import { initCheckpoint } from '../checkpoint/create';
 import {
   COMPRESSIONS,
   type CompressionName,
@@ -8,7 +8,7 @@ import {
   type PatchEmbedding,
   RECIPES,
   type RecipeName,
-} from '../recipe';
+} from '../checkpoint/recipe';
 import { addSeed, integer, triple } from './options';
 import { note } from './output';
 

@@ -1,9 +1,9 @@
 /** `brain3d inspect`: what a path holds. */
 import type { Command } from 'commander';
-import type { Checkpoint } from '../checkpoint';
-import { type Inspection, inspect } from '../inspect';
-import type { NativeBackboneInfo } from '../native';
-import type { VolumeInfo } from '../volume';
+import type { Checkpoint } from '../checkpoint/checkpoint';
+import { type Inspection, inspect } from '../inspect/inspect';
+import type { NativeBackboneInfo } from '../native/surface';
+import type { VolumeInfo } from '../volume/volume';
 import { addVolumeOptions, type VolumeFlags, volumeOptions } from './options';
 import { printJson, printTable, styled } from './output';
 

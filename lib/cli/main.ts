@@ -1,8 +1,8 @@
 /** The command line: parses, runs one command, turns its outcome into an exit status. Loads no native code itself. */
 import { Command, CommanderError } from 'commander';
-import { packageVersion } from '../doctor';
-import { Brain3DError, fromSystem } from '../errors';
-import { DISCLAIMER } from '../report';
+import { DISCLAIMER } from '../base/disclaimer';
+import { Brain3DError, fromSystem } from '../base/errors';
+import { packageVersion } from '../base/version';
 import { addDataset } from './dataset';
 import { addDoctor } from './doctor';
 import { addEncode } from './encode';

@@ -3,9 +3,9 @@ import { type Command, Option } from 'commander';
 import type { Metric } from '../metrics/bootstrap';
 import { TEXT_METRICS } from '../metrics/case-scores';
 import type { MetricScores, TextScores } from '../metrics/evaluate-texts';
-import { CATEGORY_NAMES, DEFINITIONS } from '../metrics/findings';
 import { scoreTexts } from '../metrics/score';
 import { readTexts } from '../metrics/texts';
+import { CATEGORY_NAMES, DEFINITIONS } from '../reading/findings';
 import { device, integer } from './options';
 import { note, print, printJson, printTable } from './output';
 

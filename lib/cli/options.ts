@@ -1,9 +1,9 @@
 /** Options that several commands share, and strict parsing of their values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { LimitOptions } from '../input-limits';
-import type { LoadOptions } from '../model';
-import type { StripOptions } from '../skull-strip';
-import type { LoadVolumeOptions } from '../volume';
+import type { LoadOptions } from '../model/model';
+import type { LimitOptions } from '../volume/input-limits';
+import type { StripOptions } from '../volume/skull-strip';
+import type { LoadVolumeOptions } from '../volume/volume';
 
 export interface VolumeFlags {
   orientation?: string;

@@ -2,7 +2,7 @@
 import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { Brain3DError } from '../errors';
+import { Brain3DError } from '../base/errors';
 import { nameOf } from './sources';
 
 export function addForceOption(command: Command): Command {

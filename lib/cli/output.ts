@@ -1,6 +1,6 @@
 /** What goes where: results to stdout, everything else to stderr. */
 import { styleText } from 'node:util';
-import { snakeCase } from '../spelling';
+import { snakeCase } from '../base/key-case';
 import { writeErr, writeOut } from './streams';
 
 type Style = Parameters<typeof styleText>[0];

@@ -1,6 +1,6 @@
 /** `brain3d preprocess --manifest`: a whole dataset into a cache. */
 import { preprocessDataset } from '../dataset/cache';
-import { checkStripOptions } from '../skull-strip';
+import { checkStripOptions } from '../volume/skull-strip';
 import { type StripFlags, stripOptions } from './options';
 import { note } from './output';
 import { withProgress } from './progress';

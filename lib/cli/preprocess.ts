@@ -1,8 +1,8 @@
 /** `brain3d preprocess`: volumes as the model sees them. */
 import { type Command, Option } from 'commander';
-import { Brain3DError } from '../errors';
-import { checkStripOptions } from '../skull-strip';
-import { stripAndPreprocess } from '../volume';
+import { Brain3DError } from '../base/errors';
+import { checkStripOptions } from '../volume/skull-strip';
+import { stripAndPreprocess } from '../volume/volume';
 import {
   addStripOptions,
   addVolumeOptions,

@@ -1,12 +1,12 @@
 /** A report as JSON, and the files that `--out` writes. */
 import { join } from 'node:path';
-import { writeFileAtomic } from '../checkpoint';
-import { makeFolders } from '../folders';
-import type { GenerateOptions } from '../generation';
-import type { Brain3D } from '../model';
-import { montage } from '../montage';
-import { type Report, reportText } from '../report';
-import { snakeCase } from '../spelling';
+import { snakeCase } from '../base/key-case';
+import { writeFileAtomic } from '../files/atomic-file';
+import { makeFolders } from '../files/folders';
+import type { GenerateOptions } from '../model/decoding';
+import type { Brain3D } from '../model/model';
+import { type Report, reportText } from '../model/report';
+import { montage } from '../volume/montage';
 import { requireNew } from './output-paths';
 import { type Finished, preprocessFor } from './report-runs';
 

@@ -1,9 +1,11 @@
 /** The two ways to get reports for many volumes: decoded in batches, or one after the other as text that streams. */
-import type { GenerateOptions } from '../generation';
-import type { Brain3D } from '../model';
-import { DISCLAIMER, type Report } from '../report';
-import type { ReportStream } from '../stream';
-import { type LoadVolumeOptions, preprocess, type Volume } from '../volume';
+
+import { DISCLAIMER } from '../base/disclaimer';
+import type { GenerateOptions } from '../model/decoding';
+import type { Brain3D } from '../model/model';
+import type { Report } from '../model/report';
+import type { ReportStream } from '../model/stream';
+import { type LoadVolumeOptions, preprocess, type Volume } from '../volume/volume';
 import { print, styled } from './output';
 import type { Progress } from './progress';
 import { about, nameOf, readVolume } from './sources';

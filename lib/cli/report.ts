@@ -2,10 +2,11 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { type GenerateOptions, parseGenerateOptions } from '../generation';
-import { type LimitOptions, requireGeometry, requireModality } from '../input-limits';
-import { DISCLAIMER, flagLines } from '../report';
-import { inspectVolume, type LoadVolumeOptions } from '../volume';
+import { DISCLAIMER } from '../base/disclaimer';
+import { type GenerateOptions, parseGenerateOptions } from '../model/decoding';
+import { flagLines } from '../model/report';
+import { type LimitOptions, requireGeometry, requireModality } from '../volume/input-limits';
+import { inspectVolume, type LoadVolumeOptions } from '../volume/volume';
 import { addDecodingOptions, DECODING_FLAGS } from './decoding-options';
 import {
   addLimitOptions,

@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import { Brain3DError } from '../errors';
-import type { LimitOptions } from '../input-limits';
-import { DISCLAIMER } from '../report';
-import { checkStripOptions } from '../skull-strip';
+import { DISCLAIMER } from '../base/disclaimer';
+import { Brain3DError } from '../base/errors';
+import type { LimitOptions } from '../volume/input-limits';
+import { checkStripOptions } from '../volume/skull-strip';
 import {
   addLimitOptions,
   addModelOptions,

@@ -1,9 +1,9 @@
 /** What commands work on: volumes and a model, with errors that say which file they are about. */
 import { basename, resolve } from 'node:path';
-import { Brain3DError } from '../errors';
-import { type LimitOptions, requireGeometry, requireModality } from '../input-limits';
-import { Brain3D } from '../model';
-import { type LoadVolumeOptions, loadVolume, type Volume } from '../volume';
+import { Brain3DError } from '../base/errors';
+import { Brain3D } from '../model/model';
+import { type LimitOptions, requireGeometry, requireModality } from '../volume/input-limits';
+import { type LoadVolumeOptions, loadVolume, type Volume } from '../volume/volume';
 import type { ModelFlags } from './options';
 import { note } from './output';
 import { Progress } from './progress';

@@ -1,7 +1,7 @@
 /** `brain3d train`: one phase of training, or all of them. */
 import { type Command, Option } from 'commander';
-import type { LoadOptions } from '../model';
-import { DISCLAIMER } from '../report';
+import { DISCLAIMER } from '../base/disclaimer';
+import type { LoadOptions } from '../model/model';
 import type { TrainingResult } from '../training/events';
 import { ON_SAVE_ERROR, type OnSaveError } from '../training/keeper';
 import { PHASE_DEFINITIONS, TRAINING_PHASES, type TrainingPhase } from '../training/phases';

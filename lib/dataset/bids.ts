@@ -4,7 +4,7 @@
  * name of one and cannot be one is a problem, never left out in silence.
  */
 import { basename, join, resolve } from 'node:path';
-import { Brain3DError } from '../errors';
+import { Brain3DError } from '../base/errors';
 import { niftiStem, parseBidsName } from './bids-name';
 import {
   type DatasetProblem,

@@ -3,7 +3,7 @@
  * reports `ID/ID_flair_text.txt`. What a scan is comes from the option that named the folder, never from the path.
  */
 import { basename, join, resolve } from 'node:path';
-import { Brain3DError } from '../errors';
+import { Brain3DError } from '../base/errors';
 import { niftiStem } from './bids-name';
 import {
   type DatasetProblem,

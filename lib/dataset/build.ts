@@ -2,16 +2,16 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import * as v from 'valibot';
-import { Brain3DError, withCallerStack } from '../errors';
-import { byText } from '../rng';
-import { is, parseOptions } from '../validate';
-import { inspectVolume } from '../volume';
+import { Brain3DError, withCallerStack } from '../base/errors';
+import { byText } from '../base/sort';
+import { is, parseOptions } from '../base/validate';
+import { extractLaterality, type Laterality, peerLaterality } from '../reading/laterality';
+import { inspectVolume } from '../volume/volume';
 import { findBids } from './bids';
 import { findBrats } from './brats';
 import { type Composition, composition } from './composition';
 import { healthyReport } from './healthy-reports';
 import { type ImageKeyResult, readImageKeys } from './image-keys';
-import { extractLaterality, type Laterality, peerLaterality } from './laterality';
 import { sameImages } from './leaks';
 import {
   entryFault,

@@ -6,17 +6,17 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
-import { loadAddon } from '../binding';
-import { writeFileAtomic } from '../checkpoint';
-import { packageVersion } from '../doctor';
-import { Brain3DError, withCallerStack } from '../errors';
-import { callNative } from '../native-call';
-import type { SkullStrip, StripOptions } from '../skull-strip';
-import { digestStripTool } from '../strip-command';
-import { is, parseOptions } from '../validate';
-import { currentVersions, type Versions } from '../versions';
-import { Volume, type VolumeInfo } from '../volume';
-import { digestFile } from './digest';
+import { Brain3DError, withCallerStack } from '../base/errors';
+import { is, parseOptions } from '../base/validate';
+import { packageVersion } from '../base/version';
+import { writeFileAtomic } from '../files/atomic-file';
+import { digestFile } from '../files/digest';
+import { loadAddon } from '../native/binding';
+import { callNative } from '../native/call';
+import { currentVersions, type Versions } from '../native/versions';
+import type { SkullStrip, StripOptions } from '../volume/skull-strip';
+import { digestStripTool } from '../volume/strip-command';
+import { Volume, type VolumeInfo } from '../volume/volume';
 import { imageKey } from './image-key';
 
 /** Part of every key: counts up when the files' format changes, so that no old entry is taken. */

@@ -1,9 +1,10 @@
 /** Preprocesses the scans of a dataset, one at a time, in a thread of its own. */
-import { loadVolume, preprocess } from '../volume';
-import { serveJobs } from '../worker-pool';
+
+import { serveJobs } from '../base/worker-pool';
+import { digestFile } from '../files/digest';
+import { loadVolume, preprocess } from '../volume/volume';
 import type { CacheJob, CacheResult, CacheWorkerData } from './cache';
 import { type CacheSource, cacheKey, isCacheEntryIntact, readCacheSource, writeCacheEntry } from './cache-entry';
-import { digestFile } from './digest';
 import { refusePointer } from './pointer';
 import { isScanFault } from './scans';
 

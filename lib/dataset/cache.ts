@@ -3,14 +3,15 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
-import { writeFileAtomic } from '../checkpoint';
-import { Brain3DError, type ErrorCode, withCallerStack } from '../errors';
-import { withFolderLock } from '../folder-lock';
-import { makeFolders } from '../folders';
-import { makeRecipe } from '../recipe';
-import { checkStripOptions, stripEntries } from '../skull-strip';
-import { is, parseOptions } from '../validate';
-import { runInWorkers } from '../worker-pool';
+import { Brain3DError, type ErrorCode, withCallerStack } from '../base/errors';
+import { is, parseOptions } from '../base/validate';
+import { runInWorkers } from '../base/worker-pool';
+import { makeRecipe } from '../checkpoint/recipe';
+import { writeFileAtomic } from '../files/atomic-file';
+import { digestFile } from '../files/digest';
+import { withFolderLock } from '../files/folder-lock';
+import { makeFolders } from '../files/folders';
+import { checkStripOptions, stripEntries } from '../volume/skull-strip';
 import {
   type CacheMaker,
   type CacheRecipe,
@@ -20,7 +21,6 @@ import {
   toStoredRecipe,
   volumeFile,
 } from './cache-entry';
-import { digestFile } from './digest';
 import { type ManifestEntry, readManifest } from './manifest';
 
 export const CACHE_INDEX = 'index.json';

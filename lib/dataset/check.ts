@@ -2,13 +2,13 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
-import { withCallerStack } from '../errors';
-import { is, parseOptions } from '../validate';
-import { inspectVolume } from '../volume';
+import { withCallerStack } from '../base/errors';
+import { is, parseOptions } from '../base/validate';
+import { readWhole } from '../files/digest';
+import { extractLaterality, peerLaterality } from '../reading/laterality';
+import { inspectVolume } from '../volume/volume';
 import { type Composition, composition } from './composition';
-import { readWhole } from './digest';
 import { type ImageKeyResult, readImageKeys } from './image-keys';
-import { extractLaterality, peerLaterality } from './laterality';
 import { sameImages } from './leaks';
 import { type ManifestEntry, readManifest, type SkippedEntry } from './manifest';
 import { refusePointer } from './pointer';

@@ -1,5 +1,5 @@
 /** How many scans and subjects of which kind a dataset has, by split. */
-import { SIDES } from './laterality';
+import { SIDES } from '../reading/laterality';
 import { CLASSES, type ManifestEntry } from './manifest';
 import { SPLITS, type Split } from './split';
 

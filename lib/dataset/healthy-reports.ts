@@ -1,5 +1,5 @@
 /** What is said of a healthy subject: one of a few neutral sentences, always the same one for the same subject. */
-import { fnv1a64 } from '../rng';
+import { fnv1a64 } from '../base/rng';
 
 /** The order is part of every dataset's content: add at the end only, and never change one. */
 export const HEALTHY_REPORTS = [

@@ -1,9 +1,9 @@
 /** Computes keys of images, one at a time, in a thread of its own. */
-import { Brain3DError } from '../errors';
-import { loadVolume } from '../volume';
-import { serveJobs } from '../worker-pool';
+import { Brain3DError } from '../base/errors';
+import { serveJobs } from '../base/worker-pool';
+import { digestFile } from '../files/digest';
+import { loadVolume } from '../volume/volume';
 import { type CacheSource, cacheKey, readCacheSource } from './cache-entry';
-import { digestFile } from './digest';
 import { imageKey } from './image-key';
 import {
   type ImageKeyJob,

@@ -1,5 +1,5 @@
 /** Whether what trains, validates and tests is apart: no person and no image on two sides. */
-import { Brain3DError } from '../errors';
+import { Brain3DError } from '../base/errors';
 import type { ManifestEntry } from './manifest';
 import { findLeaks } from './split';
 

@@ -2,11 +2,12 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import * as v from 'valibot';
-import { portablePath, writeFileAtomic, writeNewFileAtomic } from '../checkpoint';
-import { Brain3DError, withCallerStack } from '../errors';
-import { describeUnquoted, jsonFault } from '../unquoted';
-import { suggestion } from '../validate';
-import { SIDES } from './laterality';
+import { Brain3DError, withCallerStack } from '../base/errors';
+import { suggestion } from '../base/validate';
+import { writeFileAtomic, writeNewFileAtomic } from '../files/atomic-file';
+import { describeUnquoted, jsonFault } from '../files/describe';
+import { portablePath } from '../files/portable-path';
+import { SIDES } from '../reading/laterality';
 import { SPLITS } from './split';
 
 export const CLASSES = ['glioma', 'healthy'] as const;

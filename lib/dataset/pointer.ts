@@ -1,7 +1,7 @@
 /** Files that stand for others: what git-annex and Git LFS leave where contents were not fetched. */
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { Brain3DError } from '../errors';
+import { Brain3DError } from '../base/errors';
 
 /** A pointer has some hundred bytes. */
 const MAX_BYTES = 1024;

@@ -1,7 +1,7 @@
 /** Reports as they are stored: cleaned once, the same for training and for reference texts. */
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { Brain3DError } from '../errors';
+import { Brain3DError } from '../base/errors';
 import { MIN_REPORT_CHARACTERS } from './manifest';
 import { refusePointer } from './pointer';
 

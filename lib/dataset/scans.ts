@@ -1,8 +1,8 @@
 /** What the folders of a dataset hold: scans that can be used, and problems, each with its subject. */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { Brain3DError, type ErrorCode } from '../errors';
-import { byText } from '../rng';
+import { Brain3DError, type ErrorCode } from '../base/errors';
+import { byText } from '../base/sort';
 import type { ManifestEntry } from './manifest';
 
 export interface FoundScan extends Pick<ManifestEntry, 'id' | 'subject' | 'session' | 'source' | 'class' | 'modality'> {

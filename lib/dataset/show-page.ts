@@ -1,8 +1,9 @@
 /** The page of `showDataset`: no script, style or picture from elsewhere, and every text escaped. */
-import { escapeHtml, htmlPage } from '../html';
-import { DISCLAIMER } from '../report';
+
+import { DISCLAIMER } from '../base/disclaimer';
+import { escapeHtml, htmlPage } from '../base/html';
+import { SIDES } from '../reading/laterality';
 import { type Composition, compositionTable } from './composition';
-import { SIDES } from './laterality';
 import { CLASSES, type ManifestEntry, type SkippedEntry } from './manifest';
 import { SPLITS } from './split';
 

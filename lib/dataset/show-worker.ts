@@ -1,7 +1,8 @@
 /** Draws the pictures of a dataset's scans. */
-import { montage } from '../montage';
-import { loadVolume, preprocess } from '../volume';
-import { serveJobs } from '../worker-pool';
+
+import { serveJobs } from '../base/worker-pool';
+import { montage } from '../volume/montage';
+import { loadVolume, preprocess } from '../volume/volume';
 import { isScanFault } from './scans';
 import type { ShowJob, ShowResult } from './show';
 

@@ -2,13 +2,13 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { writeFileAtomic } from '../checkpoint';
-import { Brain3DError, type ErrorCode, withCallerStack } from '../errors';
-import { makeFolders } from '../folders';
-import { is, parseOptions } from '../validate';
-import { runInWorkers } from '../worker-pool';
+import { Brain3DError, type ErrorCode, withCallerStack } from '../base/errors';
+import { is, parseOptions } from '../base/validate';
+import { runInWorkers } from '../base/worker-pool';
+import { writeFileAtomic } from '../files/atomic-file';
+import { makeFolders } from '../files/folders';
+import { extractLaterality } from '../reading/laterality';
 import { composition } from './composition';
-import { extractLaterality } from './laterality';
 import { type ManifestEntry, readManifest } from './manifest';
 import { datasetPage, type PageScan } from './show-page';
 

@@ -1,7 +1,8 @@
 /** Which subjects train, validate and test. A subject is never divided, and the same subjects always fall the same way. */
 
-import { byText, fnv1a64, SplitMix64, shuffled } from '../rng';
-import type { Laterality } from './laterality';
+import { fnv1a64, SplitMix64, shuffled } from '../base/rng';
+import { byText } from '../base/sort';
+import type { Laterality } from '../reading/laterality';
 import { subjectIdentity } from './subject-identity';
 
 export const SPLITS = ['train', 'val', 'test'] as const;

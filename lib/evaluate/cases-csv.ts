@@ -1,10 +1,10 @@
 /** `cases.csv`: a line for each row of the table, case and seed. */
 
-import { extractLaterality } from '../dataset/laterality';
+import { resultKey } from '../base/key-case';
 import type { ManifestEntry } from '../dataset/manifest';
 import { type ByMetric, type Column, eachMetric, TEXT_METRICS } from '../metrics/case-scores';
-import { CATEGORY_NAMES, DEFINITIONS } from '../metrics/findings';
-import { resultKey } from '../spelling';
+import { CATEGORY_NAMES, DEFINITIONS } from '../reading/findings';
+import { extractLaterality } from '../reading/laterality';
 import type { CaseText } from './generate-cases';
 import { flagsOf, type Row } from './results';
 import type { CaseTraits } from './subgroups';

@@ -1,10 +1,10 @@
 /** What is evaluated: the scans of a split, and the reports of the training split for a control. */
 import { basename } from 'node:path';
-import { digestFile } from '../dataset/digest';
+import { Brain3DError } from '../base/errors';
 import { requireNoLeak } from '../dataset/leaks';
 import { type ManifestEntry, readManifest } from '../dataset/manifest';
 import type { Split } from '../dataset/split';
-import { Brain3DError } from '../errors';
+import { digestFile } from '../files/digest';
 
 export interface Cases {
   /** In the manifest's order. */

@@ -1,11 +1,11 @@
 /** Whether what is evaluated was kept from the models: within the manifest, and by what the models say they have seen. */
 import { basename } from 'node:path';
+import { Brain3DError } from '../base/errors';
+import type { TrainedOn } from '../checkpoint/trained-on';
 import { type KnownImages, readImageKeys } from '../dataset/image-keys';
 import { requireNoSharedImage } from '../dataset/leaks';
 import type { ManifestEntry } from '../dataset/manifest';
 import type { Split } from '../dataset/split';
-import { Brain3DError } from '../errors';
-import type { TrainedOn } from '../trained-on';
 import type { EvaluateOptions } from './options';
 
 /** How many of the cases a model has seen; null where it does not say all that it has seen. */

@@ -1,6 +1,7 @@
 /** Rows that have seen no image: what a score means shows only beside them. */
+
+import { fnv1a64, SplitMix64 } from '../base/rng';
 import type { ManifestEntry } from '../dataset/manifest';
-import { fnv1a64, SplitMix64 } from '../rng';
 
 /** Names what every report of TextBraTS names, and no place or side. */
 export const CONSTANT_REPORT =

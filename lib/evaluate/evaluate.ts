@@ -1,14 +1,14 @@
 /** Evaluation: models generate for a split, their texts are scored beside controls, and tables and a page are written. */
 import { join } from 'node:path';
-import { readJsonFile } from '../backbone';
-import { writeFileAtomic } from '../checkpoint';
-import { withCallerStack } from '../errors';
-import { type FolderLock, withFolderLock } from '../folder-lock';
-import { makeFolders } from '../folders';
+import { withCallerStack } from '../base/errors';
+import { snakeCase } from '../base/key-case';
+import { readJsonFile } from '../checkpoint/backbone';
+import { writeFileAtomic } from '../files/atomic-file';
+import { type FolderLock, withFolderLock } from '../files/folder-lock';
+import { makeFolders } from '../files/folders';
 import { defaultLayer } from '../metrics/bertscore';
 import type { Pair } from '../metrics/pairs';
 import { scoreByEncoder } from '../metrics/score';
-import { snakeCase } from '../spelling';
 import { type Cases, selectCases } from './cases';
 import { casesCsv } from './cases-csv';
 import { makeControls } from './controls';

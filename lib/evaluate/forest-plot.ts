@@ -1,5 +1,5 @@
 /** Means with intervals, group by group and row by row, as SVG. */
-import { escapeHtml } from '../html';
+import { escapeHtml } from '../base/html';
 import type { Metric } from '../metrics/bootstrap';
 
 export interface PlotPanel {

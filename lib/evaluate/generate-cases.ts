@@ -1,8 +1,8 @@
 /** From cases to texts, batch by batch, each batch on disk before the next begins. */
 import { basename } from 'node:path';
+import { Brain3DError, type ErrorCode } from '../base/errors';
 import { isScanFault } from '../dataset/scans';
-import { Brain3DError, type ErrorCode } from '../errors';
-import type { FolderLock } from '../folder-lock';
+import type { FolderLock } from '../files/folder-lock';
 import type { GenerationFailure, GenerationFile, GenerationLine } from './generations';
 import type { CaseVolume, GeneratedText, TextGenerator } from './text-model';
 

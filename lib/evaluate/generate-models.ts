@@ -1,9 +1,9 @@
 /** Every model's texts for every case and seed, on disk in `generations/`. */
 import { join } from 'node:path';
+import { toSnake } from '../base/key-case';
 import { type CacheMaker, type CacheRecipe, currentMaker } from '../dataset/cache-entry';
-import type { FolderLock } from '../folder-lock';
-import { makeFolders } from '../folders';
-import { toSnake } from '../spelling';
+import type { FolderLock } from '../files/folder-lock';
+import { makeFolders } from '../files/folders';
 import type { Cases } from './cases';
 import { requireApart, requireUnseen, rowName, type SeenCases } from './contamination';
 import { collectTexts, generateCases, pendingCases, requireSomeText } from './generate-cases';

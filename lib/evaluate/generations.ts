@@ -5,7 +5,7 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import * as v from 'valibot';
-import { Brain3DError, ERROR_CODES } from '../errors';
+import { Brain3DError, ERROR_CODES } from '../base/errors';
 
 /** Everything that a text depends on besides its volume. */
 export type GenerationKey = Record<string, string | number | boolean | null>;

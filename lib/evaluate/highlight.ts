@@ -1,7 +1,8 @@
 /** A text as HTML with its entities marked: sides, places and findings, and what of them does not fit the other text. */
-import { extractLaterality } from '../dataset/laterality';
-import { escapeHtml } from '../html';
+
+import { escapeHtml } from '../base/html';
 import { extractStrict, findMentions } from '../metrics/clinical-strict';
+import { extractLaterality } from '../reading/laterality';
 
 interface Span {
   start: number;

@@ -1,7 +1,8 @@
 /** Reads and measures segmentations, in a thread of its own. */
+
+import { serveJobs } from '../base/worker-pool';
 import { isScanFault } from '../dataset/scans';
-import { loadVolume } from '../volume';
-import { serveJobs } from '../worker-pool';
+import { loadVolume } from '../volume/volume';
 import { type LesionJob, type LesionResult, lesionsOf } from './lesions';
 
 const MM3_PER_ML = 1000;

@@ -1,8 +1,8 @@
 /** How large a segmentation's lesion is, and how many lesions it has. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { runInWorkers } from '../base/worker-pool';
 import type { ManifestEntry } from '../dataset/manifest';
-import { runInWorkers } from '../worker-pool';
 import type { EvaluateOptions } from './options';
 
 export interface Lesions {

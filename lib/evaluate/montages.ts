@@ -1,7 +1,7 @@
 /** Small pictures of the cases' volumes, drawn in parallel. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { runInWorkers } from '../worker-pool';
+import { runInWorkers } from '../base/worker-pool';
 import type { EvaluateOptions } from './options';
 import type { CaseVolume } from './text-model';
 

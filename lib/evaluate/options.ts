@@ -1,9 +1,9 @@
 /** What `evaluate` takes. */
 import * as v from 'valibot';
+import { is, parseOptions } from '../base/validate';
 import { SPLITS } from '../dataset/split';
-import { deviceEntry } from '../device';
-import { generateEntries, parseGenerateOptions } from '../generation';
-import { is, parseOptions } from '../validate';
+import { generateEntries, parseGenerateOptions } from '../model/decoding';
+import { deviceEntry } from '../native/device';
 
 export type OnProgress = (progress: { stage: string; done: number; total: number }) => void;
 

@@ -1,10 +1,11 @@
 /** `report.html`: tables, confusion, plots, and every case, worst first. Nothing on it comes from elsewhere. */
+
+import { DISCLAIMER } from '../base/disclaimer';
+import { escapeHtml, htmlPage } from '../base/html';
+import { byText } from '../base/sort';
 import type { ManifestEntry } from '../dataset/manifest';
-import { escapeHtml, htmlPage } from '../html';
 import type { CaseErrors } from '../metrics/case-errors';
 import type { ByMetric, Column, Pick } from '../metrics/case-scores';
-import { DISCLAIMER } from '../report';
-import { byText } from '../rng';
 import { forestPlot } from './forest-plot';
 import { highlighted, sideFault } from './highlight';
 import { type EvaluationResults, flagsOf, type Row } from './results';

@@ -1,10 +1,11 @@
 /** The document that evaluation gives: `results.json`, in camel case in memory. Fields: docs/evaluation.md. */
-import { packageVersion } from '../doctor';
+
+import { DISCLAIMER } from '../base/disclaimer';
+import { packageVersion } from '../base/version';
 import type { Unavailable } from '../metrics/bootstrap';
 import type { ByMetric } from '../metrics/case-scores';
 import type { TextScores } from '../metrics/evaluate-texts';
 import { isDegenerate } from '../metrics/statistics';
-import { DISCLAIMER } from '../report';
 import type { SeenCases } from './contamination';
 import type { CaseText } from './generate-cases';
 import type { Comparison, GroupScores, ScoredRow, Spread } from './score-rows';

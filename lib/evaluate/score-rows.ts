@@ -1,5 +1,6 @@
 /** Scores of all rows of the table, their groups, and tests between them; pure computing, for a thread of its own. */
 import { join } from 'node:path';
+import { runInWorkers } from '../base/worker-pool';
 import { type Difference, pairedBootstrap, type Unavailable } from '../metrics/bootstrap';
 import { type CaseClass, type CaseErrors, caseErrors } from '../metrics/case-errors';
 import { type ByMetric, byDefinition, type Column, eachMetric, summarise } from '../metrics/case-scores';
@@ -10,9 +11,8 @@ import {
   type MetricScores,
   type TextScores,
 } from '../metrics/evaluate-texts';
-import { DEFINITIONS, type Definition } from '../metrics/findings';
 import type { Pair } from '../metrics/pairs';
-import { runInWorkers } from '../worker-pool';
+import { DEFINITIONS, type Definition } from '../reading/findings';
 import type { Subgroup } from './subgroups';
 
 export interface RowTexts {

@@ -1,7 +1,8 @@
 /** Groups of cases that results are shown for: by size, side and number of lesions, and by where scans come from. */
+
+import { byText } from '../base/sort';
 import type { ManifestEntry } from '../dataset/manifest';
 import { percentile } from '../metrics/bootstrap';
-import { byText } from '../rng';
 import { namesSeveralLesions } from './focality';
 import type { LesionResult } from './lesions';
 

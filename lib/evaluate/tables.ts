@@ -3,7 +3,7 @@ import type { Difference, Metric, Unavailable } from '../metrics/bootstrap';
 import type { EntityErrors } from '../metrics/case-errors';
 import type { Pick } from '../metrics/case-scores';
 import type { MetricScores } from '../metrics/evaluate-texts';
-import { CATEGORIES, CATEGORY_NAMES, DEFINITIONS } from '../metrics/findings';
+import { CATEGORIES, CATEGORY_NAMES, DEFINITIONS } from '../reading/findings';
 import type { EvaluationResults, EvaluationRow } from './results';
 import type { Comparison, Spread } from './score-rows';
 

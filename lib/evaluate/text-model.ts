@@ -1,14 +1,14 @@
 /** A model as evaluation sees it: who it is is known before it is loaded, and it is loaded only if there is work. */
 import { basename } from 'node:path';
-import { loadAddon } from '../binding';
-import { digestAnswers, readCheckpoint } from '../checkpoint';
+import { digestAnswers, readCheckpoint } from '../checkpoint/checkpoint';
+import type { Recipe } from '../checkpoint/recipe';
+import { readTrainedOn, type TrainedOn } from '../checkpoint/trained-on';
 import { openCachedVolume } from '../dataset/cache-entry';
-import { chooseDevice, chooseDtype } from '../device';
-import { type GenerationSettings, readGenerationDefaults, resolveSettings } from '../generation';
-import { Brain3D } from '../model';
-import type { Recipe } from '../recipe';
-import { readTrainedOn, type TrainedOn } from '../trained-on';
-import type { Volume } from '../volume';
+import { type GenerationSettings, readGenerationDefaults, resolveSettings } from '../model/decoding';
+import { Brain3D } from '../model/model';
+import { loadAddon } from '../native/binding';
+import { chooseDevice, chooseDtype } from '../native/device';
+import type { Volume } from '../volume/volume';
 import type { EvaluateOptions } from './options';
 
 export interface GeneratedText {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CACHE_INDEX, fillCache, readCacheIndex } from '../dataset/cache';
 import { type CacheRecipe, volumeFile } from '../dataset/cache-entry';
 import type { ManifestEntry } from '../dataset/manifest';
-import { makeFolders } from '../folders';
+import { makeFolders } from '../files/folders';
 import type { GenerationFailure } from './generations';
 import type { EvaluateOptions } from './options';
 import type { CaseVolume } from './text-model';

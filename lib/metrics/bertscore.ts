@@ -1,14 +1,14 @@
 /** BERTScore with a RoBERTa from a Hugging Face directory: no idf, no rescaling.   [BERTSCORE] */
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { readJsonFile } from '../backbone';
-import { loadAddon } from '../binding';
-import { chooseDevice, deviceEntry } from '../device';
-import { Brain3DError, withCallerStack } from '../errors';
-import type { NativeTextEncoder, NativeTextEncoderInfo } from '../native';
-import { callNative } from '../native-call';
-import { Tokenizer } from '../tokenizer';
-import { is, parseOptions } from '../validate';
+import { Brain3DError, withCallerStack } from '../base/errors';
+import { is, parseOptions } from '../base/validate';
+import { readJsonFile } from '../checkpoint/backbone';
+import { loadAddon } from '../native/binding';
+import { callNative } from '../native/call';
+import { chooseDevice, deviceEntry } from '../native/device';
+import type { NativeTextEncoder, NativeTextEncoderInfo } from '../native/surface';
+import { Tokenizer } from '../tokenizer/tokenizer';
 
 /** What is scored, and what it is compared with. */
 export interface TextPair {

@@ -1,5 +1,5 @@
 /** BLEU [BLEU] of one sentence against one reference, smoothed by nltk's method 1. */
-import { countNgrams, sharedCount } from './ngrams';
+import { countNgrams, sharedCount } from '../reading/ngrams';
 
 const EPSILON = 0.1;
 

@@ -1,6 +1,7 @@
 /** What averages hide: which side was taken for which, what was invented, what was missed; by one definition. */
+
+import { CATEGORIES, CATEGORY_NAMES, type Category, type Extraction } from '../reading/findings';
 import { type BootstrapSettings, bootstrap, type Metric } from './bootstrap';
-import { CATEGORIES, CATEGORY_NAMES, type Category, type Extraction } from './findings';
 
 export type CaseClass = 'pathological' | 'healthy';
 

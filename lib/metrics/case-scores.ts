@@ -1,8 +1,16 @@
 /** Every metric of every case, as columns; and their means with intervals over all cases or some. */
+
+import {
+  CATEGORY_NAMES,
+  type Category,
+  DEFINITIONS,
+  type Definition,
+  type Extraction,
+  setF1,
+} from '../reading/findings';
 import { bleu } from './bleu';
 import { type BootstrapSettings, bootstrap, type Metric, type Unavailable } from './bootstrap';
 import { cider } from './cider';
-import { CATEGORY_NAMES, type Category, DEFINITIONS, type Definition, type Extraction, setF1 } from './findings';
 import { meteor } from './meteor';
 import type { Pair } from './pairs';
 import { rougeL, rougeN } from './rouge';

@@ -1,5 +1,5 @@
 /** CIDEr-D [CIDER] as pycocoevalcap computes it, with one reference for each case. */
-import { countNgrams } from './ngrams';
+import { countNgrams } from '../reading/ngrams';
 
 const ORDERS = [1, 2, 3, 4] as const;
 const SIGMA = 6;

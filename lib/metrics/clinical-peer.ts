@@ -2,8 +2,9 @@
  * The extraction of the paper's authors, exactly: words between spaces. Its weaknesses (no negation, no plurals, a hyphen
  * hides a word) are part of it, for comparison; docs/metrics.md shows them case by case.
  */
-import { peerLaterality } from '../dataset/laterality';
-import { CATEGORIES, type Category, type Extraction } from './findings';
+
+import { CATEGORIES, type Category, type Extraction } from '../reading/findings';
+import { peerLaterality } from '../reading/laterality';
 
 export function extractPeer(text: string): Extraction {
   const padded = ` ${text.toLowerCase().replace(/[.,;!?()]/g, ' ')} `;

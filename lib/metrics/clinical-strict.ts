@@ -2,10 +2,11 @@
  * What a text asserts: findings that are not denied, places that are not spared or normal, and the side of the lesion.
  * All stands on the scopes of lib/reading; docs/metrics.md has the rules and a table of cases.
  */
-import { extractLaterality } from '../dataset/laterality';
+
 import { isPlaceSaid, isSaid, type ReadClause, readContext } from '../reading/context';
 import { findingAt, isFreed, placesIn } from '../reading/entities';
-import { CATEGORIES, type Extraction } from './findings';
+import { CATEGORIES, type Extraction } from '../reading/findings';
+import { extractLaterality } from '../reading/laterality';
 
 export function extractStrict(text: string): Extraction {
   const mentions = findMentions(text);

@@ -1,4 +1,6 @@
 /** Everything that two sets of texts say about each other, from pairs to results; pure computing, no files but WordNet's. */
+
+import type { Definition } from '../reading/findings';
 import type { BootstrapSettings, Metric, Unavailable } from './bootstrap';
 import { type CaseClass, type CaseErrors, caseErrors, NO_HEALTHY, NO_PATHOLOGICAL, type ReadCase } from './case-errors';
 import {
@@ -12,7 +14,6 @@ import {
 } from './case-scores';
 import { extractPeer } from './clinical-peer';
 import { extractStrict } from './clinical-strict';
-import type { Definition } from './findings';
 import type { Pair } from './pairs';
 import { type TextStatistics, textStatistics } from './statistics';
 import { installedWordNet, openWordNet, type WordNet } from './wordnet';

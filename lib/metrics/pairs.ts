@@ -1,5 +1,5 @@
 /** References with their hypotheses: exactly one row for every case. */
-import { Brain3DError } from '../errors';
+import { Brain3DError } from '../base/errors';
 import type { TextEntry } from './texts';
 
 export interface Pair {

@@ -1,5 +1,5 @@
 /** ROUGE [ROUGE] as rouge_score computes it with its stemmer: F1 over words of `rougeWords`. */
-import { countNgrams, sharedCount } from './ngrams';
+import { countNgrams, sharedCount } from '../reading/ngrams';
 
 /** F1 of the n-grams that two texts share. */
 export function rougeN(reference: readonly string[], hypothesis: readonly string[], n: 1 | 2): number {

@@ -1,5 +1,5 @@
 /** The thread that scores texts. */
-import { serveJobs } from '../worker-pool';
+import { serveJobs } from '../base/worker-pool';
 import { evaluateRuns, type TextScores } from './evaluate-texts';
 import type { ScoreJob } from './score';
 

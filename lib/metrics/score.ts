@@ -1,10 +1,10 @@
 /** Texts against references, on a thread of their own. Definitions: docs/metrics.md. */
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { deviceEntry } from '../device';
-import { withCallerStack } from '../errors';
-import { is, parseOptions } from '../validate';
-import { runInWorkers } from '../worker-pool';
+import { withCallerStack } from '../base/errors';
+import { is, parseOptions } from '../base/validate';
+import { runInWorkers } from '../base/worker-pool';
+import { deviceEntry } from '../native/device';
 import { bertScore } from './bertscore';
 import type { Column } from './case-scores';
 import type { EvaluationSettings, Run, TextScores } from './evaluate-texts';

@@ -1,5 +1,5 @@
 /** Lengths, repetition and variety of texts: what a mean score does not show of a model that writes one sentence forever. */
-import { countNgrams } from './ngrams';
+import { countNgrams } from '../reading/ngrams';
 import { lowerWords } from './tokenize';
 
 export interface TextStatistics {

@@ -2,10 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import * as v from 'valibot';
+import { Brain3DError } from '../base/errors';
+import { suggestion } from '../base/validate';
 import { CLASSES } from '../dataset/manifest';
-import { Brain3DError } from '../errors';
-import { describeUnquoted, jsonFault } from '../unquoted';
-import { suggestion } from '../validate';
+import { describeUnquoted, jsonFault } from '../files/describe';
 
 const EntrySchema = v.object({
   /** Pairs a hypothesis with its reference. */

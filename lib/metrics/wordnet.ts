@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { Brain3DError } from '../errors';
+import { Brain3DError } from '../base/errors';
 
 /** File endings, each with its suffix rules; a rule is applied once. */
 const PARTS: Record<string, readonly (readonly [suffix: string, replacement: string])[]> = {

@@ -1,5 +1,5 @@
 /** Words that name a place or a finding. */
-import type { CATEGORIES } from '../metrics/findings';
+import type { CATEGORIES } from './findings';
 import type { Word } from './words';
 
 export type Place = (typeof CATEGORIES.anatomy)[number];

@@ -1,7 +1,7 @@
 /** The committed head that subjects are drawn from. */
 import { join } from 'node:path';
-import type { NativeAddon, NativeAnatomy } from '../native';
-import { callNative } from '../native-call';
+import { callNative } from '../native/call';
+import type { NativeAddon, NativeAnatomy } from '../native/surface';
 
 /** Beside `dist/`, in a checkout as in the package. */
 const ASSETS = join(__dirname, '..', '..', 'assets', 'anatomy');

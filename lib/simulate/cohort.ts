@@ -4,17 +4,17 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
-import { writeFileAtomic } from '../checkpoint';
-import { packageVersion } from '../doctor';
-import { Brain3DError, withCallerStack } from '../errors';
-import { withFolderLock } from '../folder-lock';
-import { makeFolders } from '../folders';
-import { is, parseOptions } from '../validate';
-import { runInWorkers } from '../worker-pool';
+import { Brain3DError, withCallerStack } from '../base/errors';
+import { is, parseOptions } from '../base/validate';
+import { packageVersion } from '../base/version';
+import { runInWorkers } from '../base/worker-pool';
+import { writeFileAtomic } from '../files/atomic-file';
+import { withFolderLock } from '../files/folder-lock';
+import { makeFolders } from '../files/folders';
 import type { Findings } from './findings';
 import { FOLDERS, subjectFiles } from './layout';
 import { type DrawSettings, planCohort, type SubjectPlan } from './plan';
-import { type CohortStatistics, statisticsOf } from './statistics';
+import { type CohortStatistics, type MeasuredSubject, statisticsOf } from './statistics';
 
 const CohortSchema = v.object({
   /** Directory; new, empty, or begun with the same options. */
@@ -40,11 +40,8 @@ export interface CohortJob {
   plan: SubjectPlan;
 }
 
-export interface CohortResult {
+export interface CohortResult extends MeasuredSubject {
   id: string;
-  /** Null for a healthy subject. */
-  findings: Findings | null;
-  brainMl: number;
 }
 
 /**

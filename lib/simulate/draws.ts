@@ -1,5 +1,5 @@
 /** Draws from the distributions that the cohort's plan is made of. */
-import type { SplitMix64 } from '../rng';
+import type { SplitMix64 } from '../base/rng';
 
 /** Draws from one generator, in order. */
 export class Draws {

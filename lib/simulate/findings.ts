@@ -1,6 +1,7 @@
 /** What a radiologist would note of the masks. Everything here is measured; nothing comes from what was asked for. */
-import type { Laterality } from '../dataset/laterality';
-import type { NativeTruth } from '../native';
+
+import type { NativeTruth } from '../native/surface';
+import type { Laterality } from '../reading/laterality';
 
 export const LOBES = [
   'frontal',

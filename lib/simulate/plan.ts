@@ -4,8 +4,8 @@
  * patient from a control. Volumes follow what is published of the BraTS patients (median lesion near 80 ml).
  */
 
-import type { NativeSubjectSpec, NativeTriple } from '../native';
-import { fnv1a64, SplitMix64, shuffled } from '../rng';
+import { fnv1a64, SplitMix64, shuffled } from '../base/rng';
+import type { NativeSubjectSpec, NativeTriple } from '../native/surface';
 import { Draws } from './draws';
 
 export const SIDES = ['left', 'right', 'bilateral', 'midline'] as const;

@@ -1,11 +1,11 @@
 /** A thread that draws subjects of a cohort and writes their files. */
 
-import { loadAddon } from '../binding';
-import { writeFileAtomic } from '../checkpoint';
-import { makeFolders } from '../folders';
-import type { NativeAnatomy } from '../native';
-import { Volume } from '../volume';
-import { serveJobs } from '../worker-pool';
+import { serveJobs } from '../base/worker-pool';
+import { writeFileAtomic } from '../files/atomic-file';
+import { makeFolders } from '../files/folders';
+import { loadAddon } from '../native/binding';
+import type { NativeAnatomy } from '../native/surface';
+import { Volume } from '../volume/volume';
 import { loadAnatomy } from './anatomy';
 import type { CohortJob, CohortResult } from './cohort';
 import { subjectFiles } from './layout';

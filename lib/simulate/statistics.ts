@@ -1,7 +1,13 @@
 /** What a cohort holds, by measurement. */
-import type { Laterality } from '../dataset/laterality';
-import type { CohortResult } from './cohort';
+import type { Laterality } from '../reading/laterality';
 import { type Findings, LOBES, type Lobe } from './findings';
+
+/** A subject as far as it is counted. */
+export interface MeasuredSubject {
+  /** Null for a healthy subject. */
+  findings: Findings | null;
+  brainMl: number;
+}
 
 export interface Spread {
   min: number;
@@ -26,7 +32,7 @@ export interface CohortStatistics {
   brainMl: Spread;
 }
 
-export function statisticsOf(results: readonly CohortResult[]): CohortStatistics {
+export function statisticsOf(results: readonly MeasuredSubject[]): CohortStatistics {
   const lesions = results.flatMap(({ findings }) => findings ?? []);
   const count = (holds: (findings: Findings) => boolean) => lesions.filter(holds).length;
   const tally = <T extends string>(names: readonly T[], holds: (findings: Findings, name: T) => boolean) =>

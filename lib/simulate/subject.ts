@@ -1,11 +1,11 @@
 /** One simulated subject: drawn, rendered, measured, and described from what was measured. */
 import * as v from 'valibot';
-import { loadAddon } from '../binding';
-import { Brain3DError, withCallerStack } from '../errors';
-import type { NativeAddon, NativeAnatomy, NativeSubject, NativeSubjectSpec, NativeTruth } from '../native';
-import { callNative } from '../native-call';
-import { is, parseOptions } from '../validate';
-import { Volume } from '../volume';
+import { Brain3DError, withCallerStack } from '../base/errors';
+import { is, parseOptions } from '../base/validate';
+import { loadAddon } from '../native/binding';
+import { callNative } from '../native/call';
+import type { NativeAddon, NativeAnatomy, NativeSubject, NativeSubjectSpec, NativeTruth } from '../native/surface';
+import { Volume } from '../volume/volume';
 import { loadAnatomy } from './anatomy';
 import { Draws } from './draws';
 import { type Findings, findingsOf } from './findings';

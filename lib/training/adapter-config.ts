@@ -1,8 +1,8 @@
 /** `adapter_config.json` as PEFT writes it, so that the adapter can be used there as well. */
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { ADAPTER_DIR, type Checkpoint } from '../checkpoint';
-import { parseJson } from '../unquoted';
+import { ADAPTER_DIR, type Checkpoint } from '../checkpoint/checkpoint';
+import { parseJson } from '../files/describe';
 import type { LoraSettings } from './phases';
 
 export const ADAPTER_CONFIG = 'adapter_config.json';

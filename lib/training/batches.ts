@@ -1,5 +1,5 @@
 /** Which scans a step sees: pure functions of seed, epoch and step, so that a resumed run needs no generator's state. */
-import { fnv1a64, SplitMix64, shuffled } from '../rng';
+import { fnv1a64, SplitMix64, shuffled } from '../base/rng';
 
 /** The order of `count` scans in an epoch (from 0): a function of the seed and the epoch alone. */
 export function epochOrder(count: number, seed: number, epoch: number): number[] {

@@ -1,12 +1,12 @@
 /** The model of a phase's best epoch: a checkpoint directory like any other. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ADAPTER_DIR, type Checkpoint, WEIGHTS_FILE, writeCheckpoint, writeFileAtomic } from '../checkpoint';
-import { packageVersion } from '../doctor';
-import type { NativeAddon } from '../native';
-import { callNative } from '../native-call';
-import type { NativeTrainer } from '../native-trainer';
-import { type TrainedOn, writeTrainedOn } from '../trained-on';
+import { packageVersion } from '../base/version';
+import { ADAPTER_DIR, type Checkpoint, WEIGHTS_FILE, writeCheckpoint } from '../checkpoint/checkpoint';
+import { type TrainedOn, writeTrainedOn } from '../checkpoint/trained-on';
+import { writeFileAtomic } from '../files/atomic-file';
+import { callNative } from '../native/call';
+import type { NativeAddon, NativeTrainer } from '../native/surface';
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from './adapter-config';
 import type { Best } from './early-stopping';
 import type { TrainingPhase } from './phases';

@@ -6,10 +6,8 @@
 import { readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { writeFileAtomic } from '../checkpoint';
-import { digestFile } from '../dataset/digest';
-import { Brain3DError } from '../errors';
-import { respell, toCamel, toSnake } from '../spelling';
+import { Brain3DError } from '../base/errors';
+import { respell, toCamel, toSnake } from '../base/key-case';
 import {
   makeDurableFolders,
   PARTIAL,
@@ -17,7 +15,9 @@ import {
   removePartials,
   syncPath,
   writeDirectoryAtomic,
-} from './atomic-directory';
+} from '../files/atomic-directory';
+import { writeFileAtomic } from '../files/atomic-file';
+import { digestFile } from '../files/digest';
 import type { Stopping } from './early-stopping';
 
 const STATE_FILE = 'state.safetensors';

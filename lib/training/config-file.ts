@@ -2,10 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import * as v from 'valibot';
-import { Brain3DError } from '../errors';
-import { respell, toCamel, toSnake } from '../spelling';
-import { jsonFault, parseJson } from '../unquoted';
-import { findUnknownKey, suggestion } from '../validate';
+import { Brain3DError } from '../base/errors';
+import { respell, toCamel, toSnake } from '../base/key-case';
+import { findUnknownKey, suggestion } from '../base/validate';
+import { jsonFault, parseJson } from '../files/describe';
 import { SettingsSchema, type TrainingConfig } from './settings';
 
 /** Strict: an unknown key is refused with the nearest known one. @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_IO, BRAIN3D_CONFIG */

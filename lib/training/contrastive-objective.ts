@@ -1,7 +1,7 @@
 /** Grounding: a scan is to be told from the other scans of its batch by its report, and the report by its scan. */
-import { Brain3DError } from '../errors';
-import { callNative } from '../native-call';
-import type { NativeGroundingBatch, NativeGroundingOptions, NativeStepResult, NativeUpdate } from '../native-trainer';
+import { Brain3DError } from '../base/errors';
+import { callNative } from '../native/call';
+import type { NativeGroundingBatch, NativeGroundingOptions, NativeStepResult, NativeUpdate } from '../native/surface';
 import { mixKinds, windowsOf } from './batches';
 import { callForScans, itemsAt, type Objective, type ObjectiveContext, requireLength } from './objective';
 import type { Scan } from './scans';

@@ -1,5 +1,5 @@
 /** What a run's log looks like: panels of curves as SVG, without any library. */
-import { escapeHtml } from '../html';
+import { escapeHtml } from '../base/html';
 import type { LogLine, StepLine, ValidationLine } from './log';
 
 interface Series {

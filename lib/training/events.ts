@@ -1,5 +1,5 @@
 /** What a trainer tells while it runs. */
-import type { Brain3DError } from '../errors';
+import type { Brain3DError } from '../base/errors';
 import type { Best } from './early-stopping';
 import type { StepLine, ValidationLine } from './log';
 import type { TrainingPhase } from './phases';

@@ -1,5 +1,5 @@
 /** Failures of the operating system in training: a full disk is not the end of a run, and the error says what is left. */
-import { Brain3DError } from '../errors';
+import { Brain3DError } from '../base/errors';
 
 /** `cause` as BRAIN3D_IO with what it means for the run, if it is a failure of the operating system; else unchanged. */
 export function asIoError(cause: unknown, what: string, remedy: string): unknown {

@@ -1,20 +1,39 @@
 /** What a phase's run keeps: its log, its models, its checkpoints; and what becomes of it where they cannot be written. */
-import { Brain3DError } from '../errors';
-import { callNative } from '../native-call';
-import { writeModel } from './best-model';
-import type { Progress, Saved } from './checkpoints';
+import { Brain3DError } from '../base/errors';
+import type { FolderLock } from '../files/folder-lock';
+import { FreeSpace, type Sizes } from '../files/free-space';
+import { callNative } from '../native/call';
+import type { NativeAddon, NativeTrainer } from '../native/surface';
+import { type ModelSource, writeModel } from './best-model';
+import type { Checkpoints, Progress, Saved } from './checkpoints';
 import type { Best } from './early-stopping';
-import { FreeSpace } from './free-space';
+import type { Emit } from './events';
 import { asIoError } from './io-error';
 import type { LogLine, TrainingLog } from './log';
-import type { PhaseParts } from './phase-run';
+import type { TrainingPhase } from './phases';
 
 /** What a failed save does to the run. */
 export const ON_SAVE_ERROR = ['stop', 'continue'] as const;
 export type OnSaveError = (typeof ON_SAVE_ERROR)[number];
 
+/** What the keeper needs of a phase's run. */
+export interface KeptRun {
+  phase: TrainingPhase;
+  /** The folder of the phase's run. */
+  dir: string;
+  /** The lock of the folder that `dir` is in. */
+  lock: FolderLock;
+  addon: NativeAddon;
+  native: NativeTrainer;
+  checkpoints: Checkpoints;
+  model: ModelSource;
+  sizes: Sizes;
+  onSaveError: OnSaveError;
+  emit: Emit;
+}
+
 export class Keeper {
-  readonly #parts: PhaseParts;
+  readonly #parts: KeptRun;
   readonly #log: TrainingLog;
   readonly #space: FreeSpace;
   /** What the newest checkpoint holds, or the start. */
@@ -27,7 +46,7 @@ export class Keeper {
   #isLogBehind = false;
 
   /** @param start of a run that has no checkpoint */
-  constructor(parts: PhaseParts, log: TrainingLog, saved: Saved | null, start: Progress) {
+  constructor(parts: KeptRun, log: TrainingLog, saved: Saved | null, start: Progress) {
     this.#parts = parts;
     this.#log = log;
     this.#space = new FreeSpace(parts.dir, parts.sizes, (message) =>

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { Brain3DError } from '../errors';
-import { syncPath } from './atomic-directory';
+import { Brain3DError } from '../base/errors';
+import { syncPath } from '../files/atomic-directory';
 import type { TrainingPhase } from './phases';
 
 interface Line {

@@ -1,5 +1,5 @@
 /** Failures that say whose they are. */
-import { Brain3DError } from '../errors';
+import { Brain3DError } from '../base/errors';
 
 /** The failure of one scan, with its id in front. */
 export function named(error: unknown, id: string): unknown {

@@ -1,10 +1,10 @@
 /** What a phase learns towards: how a step and a validation are asked of the native trainer. */
-import type { Checkpoint } from '../checkpoint';
-import { Brain3DError } from '../errors';
-import type { NativeAddon } from '../native';
-import { callNative } from '../native-call';
-import type { NativeStepResult, NativeTrainer, NativeUpdate } from '../native-trainer';
-import type { Tokenizer } from '../tokenizer';
+
+import { Brain3DError } from '../base/errors';
+import type { Checkpoint } from '../checkpoint/checkpoint';
+import { callNative } from '../native/call';
+import type { NativeAddon, NativeStepResult, NativeTrainer, NativeUpdate } from '../native/surface';
+import type { Tokenizer } from '../tokenizer/tokenizer';
 import { named } from './named';
 import type { PhaseSettings } from './phases';
 import type { Scan, Scans } from './scans';

@@ -1,17 +1,13 @@
 /** The loop of training, the same for every phase: steps, validation, checkpoints, early stopping. */
 import { join } from 'node:path';
-import { Brain3DError } from '../errors';
-import type { FolderLock } from '../folder-lock';
-import type { NativeAddon } from '../native';
-import { callNative } from '../native-call';
-import type { NativeStepResult, NativeTrainer } from '../native-trainer';
+import { Brain3DError } from '../base/errors';
+import { callNative } from '../native/call';
+import type { NativeStepResult } from '../native/surface';
 import { epochOrder, stepSeed } from './batches';
-import type { ModelSource } from './best-model';
-import type { Checkpoints, Progress, Saved } from './checkpoints';
+import type { Progress, Saved } from './checkpoints';
 import { type Best, judge } from './early-stopping';
-import type { Emit, TrainedPhase } from './events';
-import type { Sizes } from './free-space';
-import { Keeper, type OnSaveError } from './keeper';
+import type { TrainedPhase } from './events';
+import { Keeper, type KeptRun } from './keeper';
 import { hashId, type StepLine, TrainingLog, type ValidationLine } from './log';
 import { itemsAt, type Objective } from './objective';
 import type { PhaseSettings, TrainingPhase } from './phases';
@@ -22,25 +18,13 @@ import { nativeRates } from './settings';
 
 export const LOG_FILE = 'log.jsonl';
 
-export interface PhaseParts {
-  phase: TrainingPhase;
-  /** Of the phase's run. */
-  dir: string;
-  /** Of the folder that it is in. */
-  lock: FolderLock;
+export interface PhaseParts extends KeptRun {
   settings: PhaseSettings;
   /** Of the ids in the log. */
   salt: string;
-  addon: NativeAddon;
-  native: NativeTrainer;
   objective: Objective;
   train: readonly Scan[];
-  checkpoints: Checkpoints;
-  model: ModelSource;
-  sizes: Sizes;
-  onSaveError: OnSaveError;
   control: RunControl;
-  emit: Emit;
 }
 
 const START: Progress = { epoch: 0, position: 0, step: 0, best: null, epochsWithoutImprovement: 0, finished: null };

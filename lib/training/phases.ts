@@ -1,6 +1,6 @@
 /** The phases of training as data: what each trains, towards what, and its defaults. There is one loop for all of them. */
-import type { Phase } from '../checkpoint';
-import type { NativeParameterGroup } from '../native-trainer';
+import type { Phase } from '../checkpoint/checkpoint';
+import type { NativeParameterGroup } from '../native/surface';
 
 export const TRAINING_PHASES = ['grounding', 'projector-warmup', 'lora-sft'] as const satisfies readonly Phase[];
 export type TrainingPhase = (typeof TRAINING_PHASES)[number];

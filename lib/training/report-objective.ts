@@ -1,5 +1,5 @@
 /** Phases 2A and 2B: the next token of a report, behind its scan's visual tokens and the prompt.   (paper eq. 6, 7) */
-import type { NativeReportOptions, NativeReportSample, NativeStepResult, NativeUpdate } from '../native-trainer';
+import type { NativeReportOptions, NativeReportSample, NativeStepResult, NativeUpdate } from '../native/surface';
 import { microBatches, windowsOf } from './batches';
 import { openFeatures } from './features';
 import { callForScans, itemsAt, type Objective, type ObjectiveContext, requireLength } from './objective';

@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { Brain3DError } from '../errors';
-import { LOCK_FILE } from '../folder-lock';
-import { makeDurableFolders, PARTIAL, removePartials } from './atomic-directory';
+import { Brain3DError } from '../base/errors';
+import { makeDurableFolders, PARTIAL, removePartials } from '../files/atomic-directory';
+import { LOCK_FILE } from '../files/folder-lock';
 import { Checkpoints, type Saved } from './checkpoints';
 import { TRAINING_PHASES } from './phases';
 import { RUN_FILE, type RunFacts, type RunRecord, readRunRecord, requireSameRun, writeRunRecord } from './run-record';

@@ -1,9 +1,9 @@
 /** `curves.svg` and `report.html`: what became of a phase, from its folder. Nothing on the page comes from elsewhere. */
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../checkpoint';
-import { escapeHtml, htmlPage } from '../html';
-import { DISCLAIMER } from '../report';
+import { DISCLAIMER } from '../base/disclaimer';
+import { escapeHtml, htmlPage } from '../base/html';
+import { writeFileAtomic } from '../files/atomic-file';
 import { drawCurves, panelsOf } from './curves';
 import type { LogLine, StepLine, ValidationLine } from './log';
 import { LOG_FILE } from './phase-run';

@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
-import { writeFileAtomic } from '../checkpoint';
+import { Brain3DError } from '../base/errors';
 import { SPLITS } from '../dataset/split';
-import { Brain3DError } from '../errors';
+import { writeFileAtomic } from '../files/atomic-file';
 import { hashId } from './log';
 import { TRAINING_PHASES } from './phases';
 import type { Scan } from './scans';

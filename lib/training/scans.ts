@@ -2,16 +2,16 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { Brain3DError } from '../base/errors';
+import { byText } from '../base/sort';
+import type { Recipe } from '../checkpoint/recipe';
+import type { TrainedOn } from '../checkpoint/trained-on';
 import { CACHE_INDEX, type CacheIndex, preprocessDataset, readCacheIndex } from '../dataset/cache';
 import { currentMaker, inputDigest, isCacheEntryIntact, readCacheSource } from '../dataset/cache-entry';
-import { digestFile } from '../dataset/digest';
 import { requireNoLeak, requireNoSharedImage } from '../dataset/leaks';
 import { type ManifestEntry, readManifest } from '../dataset/manifest';
 import type { Split } from '../dataset/split';
-import { Brain3DError } from '../errors';
-import type { Recipe } from '../recipe';
-import { byText } from '../rng';
-import type { TrainedOn } from '../trained-on';
+import { digestFile } from '../files/digest';
 
 export interface Scan {
   id: string;

@@ -1,7 +1,7 @@
 /** Settings of training: their schema, and how defaults, a configuration file and a caller's options are laid over. */
 import * as v from 'valibot';
-import { Brain3DError } from '../errors';
-import { FLOAT32, is } from '../validate';
+import { Brain3DError } from '../base/errors';
+import { FLOAT32, is } from '../base/validate';
 import {
   COMMON_SETTINGS,
   PARAMETER_GROUPS,

@@ -1,4 +1,4 @@
-// The addon's exports, by file. Their types and contracts are in lib/native.ts.
+// The addon's exports, by file. Their types and contracts are in lib/native/surface.ts.
 #pragma once
 
 #include <napi.h>

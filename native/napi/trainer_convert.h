@@ -1,4 +1,4 @@
-// What training takes and gives across the seam; types and contracts are in lib/native-trainer.ts.
+// What training takes and gives across the seam; types and contracts are in lib/native/surface.ts.
 #pragma once
 
 #include <optional>

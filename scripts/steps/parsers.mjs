@@ -5,7 +5,16 @@ import { join } from 'node:path';
 import { runExplained } from './command.mjs';
 import { fingerprint, readStamp, writeStamp } from './stamp.mjs';
 
-const INPUTS = ['native/base', 'native/io', 'native/weights', 'native/models', 'test/fuzz', 'test/native/io', 'test/native/weights', 'third_party'];
+const INPUTS = [
+  'native/base',
+  'native/io',
+  'native/weights',
+  'native/models',
+  'test/fuzz',
+  'test/native/io',
+  'test/native/weights',
+  'third_party',
+];
 export const PARSERS_DIR = join('build', 'parsers');
 const PROGRAMS = ['parser_tests', 'fuzz_replay', 'allocation_faults'];
 

@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { buildDataset } from 'brain3d';
-import { toSnake } from '../../dist/spelling';
+import { toSnake } from '../../dist/base/key-case';
 import { PHASE_DEFINITIONS } from '../../dist/training/phases';
 import { type Ending, parsed, ROOT, runNode, runScript, SAMPLE } from '../support/child';
 import { writeDatasetFolders } from '../support/dataset';

@@ -152,7 +152,7 @@ test(
   async () => {
     const ending = await runScript(
       `${HARNESS}
-    import { loadAddon } from ${JSON.stringify(join(ROOT, 'dist/binding.js'))};
+    import { loadAddon } from ${JSON.stringify(join(ROOT, 'dist/native/binding.js'))};
     import { handlesOf } from ${JSON.stringify(join(ROOT, 'test/support/fuzz/right-arguments.mjs'))};
     const { model, cached } = ${JSON.stringify(await cachedFixture())};
     const addon = loadAddon();

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadAddon } from '../../dist/binding';
+import { loadAddon } from '../../dist/native/binding';
 import { ROOT, SAMPLE } from '../support/child';
 import { writeTrainingFixture } from '../support/training';
 

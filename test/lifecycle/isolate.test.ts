@@ -1,7 +1,7 @@
 /** A model in a process of its own: the same results, and what happens when that process dies. */
 import { getEventListeners } from 'node:events';
 import { Brain3D, type Brain3DError, loadVolume, preprocess, type Volume } from 'brain3d';
-import { SplitMix64 } from '../../dist/rng';
+import { SplitMix64 } from '../../dist/base/rng';
 import { MODEL, parsed, runScript, SAMPLE } from '../support/child';
 
 /** A generation long enough to be interrupted: EOS is forbidden. */

@@ -103,7 +103,7 @@ test('threads that cannot be started: the addon says so, and loads when they can
   execFileSync('cc', ['-shared', '-fPIC', source, '-o', shim, '-ldl']);
   const script = `
     const { rmSync, writeFileSync } = require('node:fs');
-    const { loadAddon } = require(${JSON.stringify(join(ROOT, 'dist/binding.js'))});
+    const { loadAddon } = require(${JSON.stringify(join(ROOT, 'dist/native/binding.js'))});
     writeFileSync(process.env.NO_THREADS, '');
     const errors = [];
     for (let i = 0; i < 3; i++) try { loadAddon(); } catch ({ code, message }) { errors.push({ code, message }); }

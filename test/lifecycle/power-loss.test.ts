@@ -9,7 +9,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TrainerOptions } from 'brain3d';
-import { SplitMix64 } from '../../dist/rng';
+import { SplitMix64 } from '../../dist/base/rng';
 import { endingOf, ROOT } from '../support/child';
 import { type Change, DiskModel, LOSSES, type Loss, readChanges, someLoss } from '../support/disk-model';
 import { comparable, readLog, train, writeTrainingFixture } from '../support/training';

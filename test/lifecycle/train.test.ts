@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect, type TrainerOptions } from 'brain3d';
-import { SplitMix64 } from '../../dist/rng';
+import { SplitMix64 } from '../../dist/base/rng';
 import { endingOf, type Loose, parsed, ROOT } from '../support/child';
 import { rounds } from '../support/rounds';
 import { comparable, readLog, type TrainingFixture, writeTrainingFixture } from '../support/training';

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { resolveForRun } from '../../lib/libtorch';
+import { resolveForRun } from '../../lib/native/libtorch';
 
 const ROOT = resolve(__dirname, '../..');
 const BUILD = JSON.parse(readFileSync(join(ROOT, 'build', 'Release', 'brain3d.build.json'), 'utf8'));

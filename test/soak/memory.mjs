@@ -13,7 +13,7 @@ export function memoryMeter(folder) {
   const headers = join(HERE, '../../node_modules/node-api-headers/include');
   execFileSync('cc', ['-shared', '-fPIC', '-I', headers, join(HERE, 'allocated.c'), '-o', file]);
   const allocated = require(file);
-  const addon = require('../../dist/binding.js').loadAddon();
+  const addon = require('../../dist/native/binding.js').loadAddon();
   return () => {
     const { residentBytes, cachedBytes, largeBytes } = addon.systemInfo();
     return {

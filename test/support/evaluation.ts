@@ -2,9 +2,9 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type ManifestEntry, Volume, writeManifest } from 'brain3d';
+import type { TrainedOn } from '../../dist/checkpoint/trained-on';
 import type { EvaluateOptions } from '../../dist/evaluate/options';
 import type { OpenModel } from '../../dist/evaluate/text-model';
-import type { TrainedOn } from '../../dist/trained-on';
 import type { Loose } from './child';
 import { writeScan } from './dataset';
 

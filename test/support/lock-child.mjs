@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
-const { lockFolder } = createRequire(import.meta.url)('../../dist/folder-lock.js');
+const { lockFolder } = createRequire(import.meta.url)('../../dist/files/folder-lock.js');
 let lock = null;
 
 console.log('ready');

@@ -1,8 +1,8 @@
-// Jobs for the tests of lib/worker-pool.ts: each says what its worker is to do.
+// Jobs for the tests of lib/base/worker-pool.ts: each says what its worker is to do.
 const { readFileSync } = require('node:fs');
 const { threadId } = require('node:worker_threads');
 const { Brain3DError, loadVolume } = require('../../dist/index.js');
-const { serveJobs } = require('../../dist/worker-pool.js');
+const { serveJobs } = require('../../dist/base/worker-pool.js');
 
 serveJobs(async ({ kind, value }, data) => {
   switch (kind) {

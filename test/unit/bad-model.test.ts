@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Brain3D, importCheckpoint, initCheckpoint, writeTensors } from 'brain3d';
-import { fingerprint } from '../../dist/backbone';
+import { fingerprint } from '../../dist/checkpoint/backbone';
 import { type Loose, MODEL, ROOT } from '../support/child';
 import { writeGoldenTokenizer } from '../support/tokenizer';
 

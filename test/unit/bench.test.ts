@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Volume } from 'brain3d';
-import { loadAddon } from '../../dist/binding';
-import { callNative } from '../../dist/native-call';
+import { loadAddon } from '../../dist/native/binding';
+import { callNative } from '../../dist/native/call';
 import { type Loose, MODEL, ROOT, SAMPLE } from '../support/child';
 
 let dir: string;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BertScoreOptions, bertScore, type TextPair } from 'brain3d';
 import { defaultLayer } from '../../dist/metrics/bertscore';
-import { Tokenizer } from '../../dist/tokenizer';
+import { Tokenizer } from '../../dist/tokenizer/tokenizer';
 import cases from '../golden/roberta/cases.json';
 import { type Loose, ROOT } from '../support/child';
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { describeBinding, loadAddon } from '../../lib/binding';
-import type { NativeLoader } from '../../lib/native';
+import { describeBinding, loadAddon } from '../../lib/native/binding';
+import type { NativeLoader } from '../../lib/native/surface';
 
 it('describes what it would load, without loading', () => {
   const { addonPath, loaderPath, build, candidates, libtorchRoot, problem } = describeBinding();

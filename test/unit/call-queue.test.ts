@@ -1,6 +1,6 @@
 /** The order of calls, and what happens to one that need not or must not wait. */
 import { getEventListeners } from 'node:events';
-import { CallQueue } from '../../lib/call-queue';
+import { CallQueue } from '../../lib/base/call-queue';
 
 /** A call that ends when it is told to. */
 function held(): { work: () => Promise<void>; end: () => void; hasBegun: () => boolean } {

@@ -14,7 +14,7 @@ import {
   Trainer,
   Volume,
 } from 'brain3d';
-import { flagsOf, reportText } from '../../dist/report';
+import { flagsOf, reportText } from '../../dist/model/report';
 import { MODEL, SAMPLE } from '../support/child';
 import { brain3d, TINY_MODEL } from '../support/cli';
 

@@ -11,7 +11,7 @@ import {
   type TrainerOptions,
   type Volume,
 } from 'brain3d';
-import { loadAddon } from '../../dist/binding';
+import { loadAddon } from '../../dist/native/binding';
 import { MODEL, SAMPLE } from '../support/child';
 import { readLog, train, trainingWorkbench } from '../support/training';
 

@@ -25,7 +25,7 @@ import {
   writeManifest,
 } from 'brain3d';
 import { type CacheRecipe, cacheKey, inputDigest } from '../../lib/dataset/cache-entry';
-import { digestStripTool } from '../../lib/strip-command';
+import { digestStripTool } from '../../lib/volume/strip-command';
 import { MODEL, SAMPLE } from '../support/child';
 import { bratsId, REPORTS, writeBratsSubject, writeScan } from '../support/dataset';
 

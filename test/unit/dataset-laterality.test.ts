@@ -1,5 +1,5 @@
 /** The side of a report's lesion. The sentences are ours, in the vocabulary of reports on gliomas. */
-import { type About, extractLaterality, peerLaterality, type Side } from '../../lib/dataset/laterality';
+import { type About, extractLaterality, peerLaterality, type Side } from '../../lib/reading/laterality';
 
 type Expected = Side | 'unknown';
 

@@ -1,10 +1,10 @@
 /** The split: the specification's counts, the same for everyone, no subject divided. */
 import { execFileSync } from 'node:child_process';
 import { splitSubjects } from 'brain3d';
+import { fnv1a64, SplitMix64, shuffled } from '../../lib/base/rng';
 import { HEALTHY_REPORTS, healthyReport } from '../../lib/dataset/healthy-reports';
-import type { Laterality } from '../../lib/dataset/laterality';
 import { findLeaks, joinedSide, type ScanOfSubject, type Split, splitSizes } from '../../lib/dataset/split';
-import { fnv1a64, SplitMix64, shuffled } from '../../lib/rng';
+import type { Laterality } from '../../lib/reading/laterality';
 import { ROOT } from '../support/child';
 
 const STRATA: [name: string, side: Laterality, count: number, sizes: [number, number, number]][] = [

@@ -2,10 +2,10 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type SliceStack, stackSlices } from '../../dist/dicom-geometry';
-import { translate } from '../../dist/dicom-messages';
-import { type DicomSlice, readDicomFile } from '../../dist/dicom-slice';
-import { conversionFault } from '../../dist/dicom-verify';
+import { type SliceStack, stackSlices } from '../../dist/dicom/geometry';
+import { translate } from '../../dist/dicom/messages';
+import { type DicomSlice, readDicomFile } from '../../dist/dicom/slice';
+import { conversionFault } from '../../dist/dicom/verify';
 import { type DicomElement, double, sequence, writeDicomSeries } from '../support/dicom';
 import { CANARY, COLUMNS, pixels, ROWS, SLICES, series } from '../support/dicom-flair';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Brain3D, type Brain3DError, loadVolume } from 'brain3d';
-import { requireModality } from '../../dist/input-limits';
+import { requireModality } from '../../dist/volume/input-limits';
 import { refusalOf } from '../support/bounds';
 import { brain3d, TINY_MODEL } from '../support/cli';
 import { type DicomSeries, double, writeDicomSeries } from '../support/dicom';

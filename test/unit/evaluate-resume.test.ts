@@ -3,7 +3,7 @@ import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { Brain3DError, type EvaluateOptions, evaluate } from 'brain3d';
-import { digestAnswers } from '../../dist/checkpoint';
+import { digestAnswers } from '../../dist/checkpoint/checkpoint';
 import { selectCases } from '../../dist/evaluate/cases';
 import { runEvaluation } from '../../dist/evaluate/evaluate';
 import { generateModels } from '../../dist/evaluate/generate-models';

@@ -11,10 +11,10 @@ import {
   scoreTexts,
 } from 'brain3d';
 import { runEvaluation } from '../../dist/evaluate/evaluate';
+import { snakeCase } from '../../lib/base/key-case';
 import { CONSTANT_REPORT, makeControls } from '../../lib/evaluate/controls';
 import { bootstrap, pairedBootstrap } from '../../lib/metrics/bootstrap';
 import { isDegenerate } from '../../lib/metrics/statistics';
-import { snakeCase } from '../../lib/spelling';
 import { type Loose, ROOT } from '../support/child';
 import { CASES, type FakeModel, fakeModels, IDS, readResults, writeCases } from '../support/evaluation';
 import { decodePng } from '../support/png';

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { initCheckpoint, preprocessDataset, showDataset, simulateCohort, Trainer } from 'brain3d';
-import { makeFolders } from '../../dist/folders';
+import { makeFolders } from '../../dist/files/folders';
 import { modeOf } from '../support/canaries';
 import { brain3d, ROOT, SAMPLE, TINY_MODEL } from '../support/cli';
 import { writeTrainingFixture } from '../support/training';

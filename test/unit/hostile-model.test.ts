@@ -8,7 +8,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Brain3D, inspect, inspectVolume } from 'brain3d';
-import { Tokenizer } from '../../dist/tokenizer';
+import { Tokenizer } from '../../dist/tokenizer/tokenizer';
 import { type Refusal, refusalOf } from '../support/bounds';
 import { type Loose, MODEL, SAMPLE } from '../support/child';
 

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { loadVolume, simulateSubject, Volume } from 'brain3d';
+import { SplitMix64 } from '../../lib/base/rng';
 import { imageKey } from '../../lib/dataset/image-key';
-import { SplitMix64 } from '../../lib/rng';
 
 type Triple = [number, number, number];
 const SHAPE: Triple = [40, 44, 48];

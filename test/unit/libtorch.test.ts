@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { librariesToOpen, libtorchError, resolveForBuild, resolveForRun } from '../../lib/libtorch';
+import { librariesToOpen, libtorchError, resolveForBuild, resolveForRun } from '../../lib/native/libtorch';
 
 const BUILD = { version: '0.1.0', torchVersion: '2.13.0', cudaVersion: null };
 const CUDA_BUILD = { ...BUILD, cudaVersion: '13.0.48' };

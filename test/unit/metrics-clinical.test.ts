@@ -1,7 +1,7 @@
 /** The two clinical extractions, case by case; docs/metrics.md shows the same. */
 import { extractPeer } from '../../lib/metrics/clinical-peer';
 import { extractStrict } from '../../lib/metrics/clinical-strict';
-import { CATEGORY_NAMES, type Extraction, setF1 } from '../../lib/metrics/findings';
+import { CATEGORY_NAMES, type Extraction, setF1 } from '../../lib/reading/findings';
 
 const R = 'The lesion area is in the left frontal lobe with edema. Mild ventricular compression is seen.';
 const H =

@@ -2,11 +2,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { SplitMix64 } from '../../lib/base/rng';
 import { HEALTHY_REPORTS } from '../../lib/dataset/healthy-reports';
-import { extractLaterality } from '../../lib/dataset/laterality';
 import { namesSeveralLesions } from '../../lib/evaluate/focality';
 import { extractStrict, findMentions } from '../../lib/metrics/clinical-strict';
-import { SplitMix64 } from '../../lib/rng';
+import { extractLaterality } from '../../lib/reading/laterality';
 import { Draws } from '../../lib/simulate/draws';
 import { type Findings, LOBES, type Lobe } from '../../lib/simulate/findings';
 import { writeReport } from '../../lib/simulate/report-text';

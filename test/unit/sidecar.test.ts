@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { requireModality } from '../../dist/input-limits';
+import { requireModality } from '../../dist/volume/input-limits';
 import { refusalOf } from '../support/bounds';
 
 let dir: string;

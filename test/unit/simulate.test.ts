@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { extractBrain, loadVolume, preprocess, simulateCohort, simulateSubject, type Volume } from 'brain3d';
-import { extractLaterality } from '../../lib/dataset/laterality';
-import { SplitMix64 } from '../../lib/rng';
+import { SplitMix64 } from '../../lib/base/rng';
+import { extractLaterality } from '../../lib/reading/laterality';
 import { Draws } from '../../lib/simulate/draws';
 import { type Findings, findingsOf } from '../../lib/simulate/findings';
 import { planCohort, planSubject } from '../../lib/simulate/plan';

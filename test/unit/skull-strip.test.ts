@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Brain3D, extractBrain, loadVolume, preprocess, Volume } from 'brain3d';
-import { parseStripCommand } from '../../lib/strip-command';
+import { parseStripCommand } from '../../lib/volume/strip-command';
 import { brain3d, ROOT, SAMPLE, TINY_MODEL } from '../support/cli';
 
 const HEAD = join(ROOT, 'test', 'golden', 'strip', 'colin27_head_2mm.nii.gz');

@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { TextStream, Tokenizer } from '../../dist/tokenizer';
+import { TextStream, Tokenizer } from '../../dist/tokenizer/tokenizer';
 import cases from '../golden/tokenizer_cases.json';
 import { ROOT } from '../support/child';
 

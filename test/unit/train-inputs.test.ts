@@ -11,7 +11,7 @@ import {
   Volume,
   writeManifest,
 } from 'brain3d';
-import { fingerprint } from '../../dist/backbone';
+import { fingerprint } from '../../dist/checkpoint/backbone';
 import { hashId } from '../../dist/training/log';
 import { otherVersions, requireSameScans } from '../../dist/training/run-record';
 import type { Loose } from '../support/child';

@@ -1,7 +1,7 @@
 /** The pool's promises: order, delivery, errors that keep their type, nothing left running. */
 import { join } from 'node:path';
-import { Brain3DError } from '../../lib/errors';
-import { runInWorkers, serveJobs, type WorkerRun } from '../../lib/worker-pool';
+import { Brain3DError } from '../../lib/base/errors';
+import { runInWorkers, serveJobs, type WorkerRun } from '../../lib/base/worker-pool';
 import { type Loose, SAMPLE } from '../support/child';
 
 interface Job {

@@ -10,9 +10,9 @@ import { fileURLToPath } from 'node:url';
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const GOLDEN = join(ROOT, 'test/golden');
 const require = createRequire(import.meta.url);
-const { loadAddon } = require(join(ROOT, 'dist/binding.js'));
-const { callNative } = require(join(ROOT, 'dist/native-call.js'));
-const { SplitMix64 } = require(join(ROOT, 'dist/rng.js'));
+const { loadAddon } = require(join(ROOT, 'dist/native/binding.js'));
+const { callNative } = require(join(ROOT, 'dist/native/call.js'));
+const { SplitMix64 } = require(join(ROOT, 'dist/base/rng.js'));
 
 const [out, name] = process.argv.slice(2);
 const language = { paper_text: 'gemma_text', paper_cond: 'gemma_cond' }[name];

@@ -10,7 +10,7 @@ import { handlesOf, rightArguments } from './right-arguments.mjs';
 import { anyValue, Raised, spoiled } from './values.mjs';
 
 const [runs, seed, model, cached, sample] = process.argv.slice(2);
-const { loadAddon } = createRequire(import.meta.url)('../../../dist/binding.js');
+const { loadAddon } = createRequire(import.meta.url)('../../../dist/native/binding.js');
 const addon = loadAddon();
 
 /** Longest that a call may take once it is cancelled, or on the small model. */

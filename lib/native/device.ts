@@ -1,0 +1,26 @@
+/** Which device and dtype a model is held on. */
+import * as v from 'valibot';
+import { is } from '../base/validate';
+import type { NativeAddon } from './surface';
+
+/** Option of everything that runs on a device. */
+export const deviceEntry = {
+  /** `auto` takes the first CUDA device and falls back to the CPU with a warning; a named device never falls back. */
+  device: v.optional(v.pipe(is.text(), v.regex(/^(auto|cpu|cuda(:\d+)?)$/, 'expected auto, cpu, cuda or cuda:N'))),
+};
+
+/** `auto` takes CUDA where it is, else the CPU with a warning if this build could have used CUDA. */
+export function chooseDevice(addon: NativeAddon, wanted: string): { device: string; warning: string | null } {
+  if (wanted !== 'auto') return { device: wanted === 'cuda' ? 'cuda:0' : wanted, warning: null };
+  const [first] = addon.systemInfo().cudaDevices;
+  if (first !== undefined) return { device: first.name, warning: null };
+  const hasKernels = addon.buildInfo().cudaVersion !== null;
+  const warning = hasKernels ? 'no CUDA device is visible: running on the CPU (see `brain3d doctor`)' : null;
+  return { device: 'cpu', warning };
+}
+
+/** bfloat16 on CUDA, float32 on the CPU, whose bfloat16 is slower than its float32. */
+export function chooseDtype(device: string, wanted: string): string {
+  if (wanted !== 'auto') return wanted;
+  return device.startsWith('cuda') ? 'bfloat16' : 'float32';
+}

@@ -1,0 +1,195 @@
+/** A model directory's tokenizer, in a thread of its own. Ids are those of transformers. */
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { Brain3DError } from '../base/errors';
+
+export interface TokenizerSummary {
+  /** Largest id of the vocabulary plus one, added tokens not counted. */
+  vocabSize: number;
+  /** The same with added tokens. */
+  sizeWithAdded: number;
+  named: Record<string, number>;
+}
+
+export type TokenizerRequest = { id: number } & (
+  | { kind: 'encode'; text: string; addSpecialTokens: boolean }
+  | { kind: 'decode'; ids: number[] }
+);
+
+export type TokenizerReply = { id: number; value: number[] | string } | { id: number; error: string };
+
+type TokenizerCall = { kind: 'encode'; text: string; addSpecialTokens: boolean } | { kind: 'decode'; ids: number[] };
+
+interface Pending {
+  resolve: (value: number[] | string) => void;
+  reject: (error: Error) => void;
+  timer: NodeJS.Timeout;
+}
+
+/** Longest text that is encoded: a prompt of `maxPositions` tokens is far shorter. */
+const MAX_TEXT_CHARACTERS = 100_000;
+/** For one answer, far more than a text of that length takes: a file's regular expressions may never end. */
+const ANSWER_LIMIT_MS = 60_000;
+
+export interface TokenizerOptions {
+  /** Ends the loading: the file of a large vocabulary takes a second. */
+  signal?: AbortSignal | undefined;
+  /** For each answer; one that takes longer ends the thread and rejects with BRAIN3D_CONFIG. @default 60_000 */
+  limitMs?: number;
+}
+
+export class Tokenizer {
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 0;
+  readonly #limitMs: number;
+  readonly summary: TokenizerSummary;
+
+  private constructor(worker: Worker, summary: TokenizerSummary, limitMs: number) {
+    this.#worker = worker;
+    this.#limitMs = limitMs;
+    this.summary = summary;
+    worker.on('message', (reply: TokenizerReply) => this.#settle(reply));
+    worker.on('error', (error) => this.#fail(error));
+    worker.on('exit', () => this.#fail(new Brain3DError('BRAIN3D_DISPOSED', 'the tokenizer was disposed')));
+    worker.unref();
+  }
+
+  /**
+   * From tokenizer.json, or from RoBERTa's vocab.json and merges.txt.
+   * @throws {Brain3DError} BRAIN3D_NOT_FOUND without them, BRAIN3D_CONFIG where they cannot be read
+   */
+  static async load(dir: string, { signal, limitMs = ANSWER_LIMIT_MS }: TokenizerOptions = {}): Promise<Tokenizer> {
+    signal?.throwIfAborted();
+    const has = (name: string): boolean => existsSync(join(dir, name));
+    const isOld = !has('tokenizer.json') && has('vocab.json') && has('merges.txt');
+    const file = isOld ? 'vocab.json' : 'tokenizer.json';
+    if (!has(file)) {
+      const expected = `expected ${file}, or vocab.json and merges.txt, in the model directory '${basename(dir)}'`;
+      throw new Brain3DError('BRAIN3D_NOT_FOUND', expected, { file });
+    }
+    const worker = new Worker(join(__dirname, 'tokenizer-worker.js'), { workerData: { dir } });
+    try {
+      const [summary] = (await once(worker, 'message', { signal })) as [TokenizerSummary];
+      return new Tokenizer(worker, summary, limitMs);
+    } catch (cause) {
+      await worker.terminate();
+      signal?.throwIfAborted();
+      throw new Brain3DError(
+        'BRAIN3D_CONFIG',
+        `${file} is not a tokenizer brain3d can read: ${(cause as Error).message}`,
+        { file, cause, ...fieldOf(cause) },
+      );
+    }
+  }
+
+  /** @param addSpecialTokens puts `<bos>` in front, or what else the model expects around a text. */
+  async encode(text: string, addSpecialTokens: boolean): Promise<number[]> {
+    if (text.length > MAX_TEXT_CHARACTERS)
+      throw new RangeError(`expected a text of at most ${MAX_TEXT_CHARACTERS} characters, got ${text.length}`);
+    return (await this.#ask({ kind: 'encode', text, addSpecialTokens })) as number[];
+  }
+
+  /** Special tokens are left out. A character whose bytes are incomplete comes out as U+FFFD. */
+  async decode(ids: number[]): Promise<string> {
+    return (await this.#ask({ kind: 'decode', ids })) as string;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #ask(request: TokenizerCall): Promise<number[] | string> {
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      // The process lives while an answer is awaited, and no longer.
+      if (this.#pending.size === 0) this.#worker.ref();
+      const timer = setTimeout(() => this.#giveUp(), this.#limitMs).unref();
+      this.#pending.set(id, { resolve, reject, timer });
+      this.#worker.postMessage({ ...request, id });
+    });
+  }
+
+  #settle(reply: TokenizerReply): void {
+    const pending = this.#pending.get(reply.id);
+    this.#pending.delete(reply.id);
+    clearTimeout(pending?.timer);
+    if (this.#pending.size === 0) this.#worker.unref();
+    if ('error' in reply) pending?.reject(new Brain3DError('BRAIN3D_INTERNAL', `tokenizer: ${reply.error}`));
+    else pending?.resolve(reply.value);
+  }
+
+  #giveUp(): void {
+    this.#fail(
+      new Brain3DError(
+        'BRAIN3D_CONFIG',
+        `tokenizer.json: expected an answer within ${this.#limitMs / 1000} s, got none; its regular expressions may not end`,
+        { file: 'tokenizer.json', field: 'pre_tokenizer' },
+      ),
+    );
+    void this.#worker.terminate();
+  }
+
+  #fail(error: Error): void {
+    for (const pending of this.#pending.values()) {
+      clearTimeout(pending.timer);
+      pending.reject(error);
+    }
+    this.#pending.clear();
+  }
+}
+
+/** What a thread's error says of the field at fault: it comes as a copy. */
+function fieldOf(cause: unknown): { field?: string } {
+  const { field } = cause as { field?: unknown };
+  return typeof field === 'string' ? { field } : {};
+}
+
+/** Turns growing lists of ids into text pieces that never split a character. */
+export class TextStream {
+  readonly #tokenizer: Tokenizer;
+  readonly #ids: number[] = [];
+  #shown = '';
+
+  constructor(tokenizer: Tokenizer) {
+    this.#tokenizer = tokenizer;
+  }
+
+  /** The text that `id` completes; empty while a character's bytes are still coming. */
+  async push(id: number): Promise<string> {
+    this.#ids.push(id);
+    const text = await this.#tokenizer.decode(this.#ids);
+    return text.endsWith('\uFFFD') ? '' : this.#advance(text);
+  }
+
+  /** What is left at the end, an incomplete character included. */
+  async finish(): Promise<string> {
+    return this.#advance(await this.#tokenizer.decode(this.#ids));
+  }
+
+  #advance(text: string): string {
+    const piece = text.slice(this.#shown.length);
+    this.#shown = text;
+    return piece;
+  }
+}
+
+/** Rows of the embedding may be padded by fewer than this; more is another model's tokenizer. */
+const VOCABULARY_PADDING = 128;
+
+/**
+ * Added tokens may have rows of their own, or none: Gemma's image tokens stand behind a text model's embedding.
+ * @throws {Brain3DError} BRAIN3D_CONFIG if a tokenizer is not the one of a model with that many embeddings
+ */
+export function requireVocabulary(tokenizer: Tokenizer, rows: number): void {
+  const { vocabSize, sizeWithAdded } = tokenizer.summary;
+  if (vocabSize <= rows && rows - Math.max(vocabSize, sizeWithAdded) < VOCABULARY_PADDING) return;
+  throw new Brain3DError(
+    'BRAIN3D_CONFIG',
+    `tokenizer.json has ${vocabSize} tokens, but the language model's embedding has ${rows} rows; they do not belong ` +
+      'together',
+    { file: 'tokenizer.json', field: 'vocab_size' },
+  );
+}
