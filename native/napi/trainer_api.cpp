@@ -39,7 +39,7 @@ Napi::Value info(const std::shared_ptr<TrainerHandle>& handle, const Napi::Callb
       item.Set("decays", parameter.decays);
       parameters.Set(parameters.Length(), item);
     }
-    const models::Gemma3Config& language = model.language().config();
+    const models::DecoderSpec& language = model.language().spec();
     Napi::Object out = Napi::Object::New(call.Env());
     out.Set("device", model.device().str());
     out.Set("dtype", dtype_name(model.dtype()));
@@ -98,7 +98,7 @@ Napi::Value embed_texts(const std::shared_ptr<TrainerHandle>& handle, const Napi
 /// One objective's way across the seam: how its samples and options are read, and what computes it.
 struct Grounding {
   static train::GroundingBatch samples(const Napi::Value& value, const train::Trainer& trainer, Held& held) {
-    return to_grounding_batch(value, trainer.model().language().config().hidden_size, held);
+    return to_grounding_batch(value, trainer.model().language().spec().hidden_size, held);
   }
   static constexpr auto options = to_grounding_options;
   static constexpr auto step = &train::Trainer::grounding_step;
