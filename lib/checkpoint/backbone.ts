@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { Brain3DError } from '../base/errors';
 import { jsonFault, parseJson } from '../files/describe';
 import { digestFile } from '../files/digest';
+import { tokenizerFiles } from '../tokenizer/tokenizer-folder';
 
 export interface BackboneFile {
   name: string;
@@ -12,9 +13,8 @@ export interface BackboneFile {
   sha256: string;
 }
 
-/** Configuration, weights and tokenizer: what a model's output depends on. */
-const MODEL_FILE =
-  /^(config\.json|generation_config\.json|tokenizer\.json|.*\.safetensors|.*\.safetensors\.index\.json)$/;
+/** Configuration and weights. With the tokenizer's files they are all that a model's output depends on. */
+const MODEL_FILE = /^(config\.json|generation_config\.json|.*\.safetensors|.*\.safetensors\.index\.json)$/;
 const SAMPLED_BLOCKS = 64;
 const BLOCK_BYTES = 4096;
 /** As native/io/json.h reads: a configuration has some kilobytes. */
@@ -29,7 +29,8 @@ export async function listModelFiles(dir: string): Promise<string[]> {
       { file: basename(dir), cause },
     );
   });
-  return names.filter((name) => MODEL_FILE.test(name)).sort();
+  const ofTokenizer = tokenizerFiles(names);
+  return names.filter((name) => MODEL_FILE.test(name) || ofTokenizer.includes(name)).sort();
 }
 
 /** Full digests, in file order. Reads everything: seconds for gigabytes, on the thread pool. */

@@ -23,12 +23,13 @@ import {
   WEIGHTS_FILE,
   writeCheckpoint,
 } from './checkpoint';
+import { eosTokenId, readLanguageFamily } from './families';
 import { COMPRESSIONS, makeRecipe, PATCH_EMBEDDINGS, RECIPES, type Recipe, recipePrompt } from './recipe';
 
 const entries = {
   /** Vision backbone directory (SigLIP). */
   vision: is.text(),
-  /** Language backbone directory (Gemma 3). */
+  /** Language backbone directory (Gemma 3 or Qwen 2.5). */
   language: is.text(),
   /** Directory to make; must not hold a checkpoint yet. */
   out: is.text(),
@@ -128,7 +129,7 @@ async function create(
   const addon = loadAddon();
   const { out, signal } = options;
   refuseCheckpoint(out);
-  const eosTokenId = await reportEos(addon, options.language, signal);
+  const reportEosId = await reportEos(addon, options.language, signal);
   await makeFolders(out);
   return withFolderLock(out, async (lock) => {
     // Another process may have made one in between.
@@ -147,7 +148,7 @@ async function create(
       phase,
       recipe,
       prompt: recipePrompt(recipe.name),
-      eosTokenIds: [eosTokenId],
+      eosTokenIds: [reportEosId],
       vision,
       language,
       provenance: { ...provenance, brain3d: addon.buildInfo().version },
@@ -167,19 +168,15 @@ function refuseCheckpoint(out: string): void {
   );
 }
 
-/** Reports end with `<eos>`; `<end_of_turn>`, which chat models stop at, never occurs in them. */
+/** The token that ends a report, of a tokenizer that fits the backbone. */
 async function reportEos(addon: NativeAddon, languageDir: string, signal: AbortSignal | undefined): Promise<number> {
+  const family = await readLanguageFamily(languageDir);
   const tokenizer = await Tokenizer.load(languageDir, { signal });
   try {
-    const id = tokenizer.summary.named['<eos>'];
-    if (id === undefined)
-      throw new Brain3DError('BRAIN3D_CONFIG', "tokenizer.json has no '<eos>' token; brain3d needs a Gemma tokenizer", {
-        file: 'tokenizer.json',
-        field: '<eos>',
-      });
-    // What loading would refuse is refused here as well. A backbone of another kind has no such size, and is named below.
+    const id = eosTokenId(family, tokenizer);
+    // What loading would refuse is refused here as well.
     const { config } = await callNative(addon, signal, (token) => addon.inspectBackbone(languageDir, token));
-    if (typeof config.vocab_size === 'number') requireVocabulary(tokenizer, config.vocab_size);
+    requireVocabulary(tokenizer, config.vocab_size as number, family.unusedRows);
     return id;
   } finally {
     await tokenizer.dispose();
