@@ -94,7 +94,8 @@ async function makeStep(trainer, { phase, batch, microBatch, recompute }) {
     );
     const rows = { volumes, texts, textIds: volumes.map((_, i) => i) };
     const options = { microBatch, temperature: 0.07, visualEmbedding: 'inference', recompute };
-    const step = (seed) => call((token) => trainer.groundingStep(rows, options, { ...update, seed }, token));
+    const objective = { name: 'contrastive', ...rows, ...options };
+    const step = (seed) => call((token) => trainer.step(objective, { ...update, seed }, token));
     return { step, encodeSeconds: 0 };
   }
   const start = performance.now();
@@ -104,8 +105,8 @@ async function makeStep(trainer, { phase, batch, microBatch, recompute }) {
     samples.push({ pooled, ids: Int32Array.from([...prompt, ...reports[i]]), labelsBegin: prompt.length });
   }
   const encodeSeconds = (performance.now() - start) / 1000;
-  const options = { microBatches, lossMean: 'tokens', logitRows: 1024, recompute };
-  const step = (seed) => call((token) => trainer.reportStep(samples, options, { ...update, seed }, token));
+  const objective = { name: 'report', samples, microBatches, lossMean: 'tokens', logitRows: 1024, recompute };
+  const step = (seed) => call((token) => trainer.step(objective, { ...update, seed }, token));
   return { step, encodeSeconds };
 }
 

@@ -45,7 +45,8 @@ export type { MetricScores, TextScores } from './metrics/evaluate-texts';
 export { type ScoreTextsOptions, scoreTexts } from './metrics/score';
 export type { TextStatistics } from './metrics/statistics';
 export { readTexts, type TextEntry } from './metrics/texts';
-export type { GenerateOptions, GenerationSettings } from './model/decoding';
+export type { GenerateOptions } from './model/decoding';
+export type { GenerationSettings } from './model/decoding-options';
 export {
   Brain3D,
   type Brain3DEvents,

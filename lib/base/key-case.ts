@@ -1,7 +1,8 @@
 /** Keys in files are snake_case, in TypeScript camelCase. Names of phases, which have a hyphen, are left alone. */
 
+/** A capital at the end is no word: `rougeL` stays as it is. */
 export function toSnake(key: string): string {
-  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return key.replace(/[A-Z](?=.)/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 export function toCamel(key: string): string {
@@ -15,15 +16,7 @@ export function respell(value: unknown, spell: (key: string) => string): unknown
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [spell(key), respell(item, spell)]));
 }
 
-/** Names of metrics that are spelled as everywhere. */
-const KEPT = new Set(['rougeL']);
-
-/** A key of results, in files and on stdout. */
-export function resultKey(key: string): string {
-  return KEPT.has(key) ? key : toSnake(key);
-}
-
 /** Results as they are written: keys of plain objects, however deep. */
 export function snakeCase(value: unknown): unknown {
-  return respell(value, resultKey);
+  return respell(value, toSnake);
 }

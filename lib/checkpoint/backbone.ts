@@ -1,10 +1,10 @@
 /** Hugging Face model directories: which files they have, and digests that tell one from another. */
 import { createHash } from 'node:crypto';
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Brain3DError } from '../base/errors';
-import { jsonFault, parseJson } from '../files/describe';
 import { digestFile } from '../files/digest';
+import { readJson } from '../files/json';
 
 export interface BackboneFile {
   name: string;
@@ -78,32 +78,16 @@ export async function fingerprint(dir: string): Promise<string> {
 }
 
 /** JSON of a file in a model directory. @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_CONFIG */
-export async function readJsonFile(path: string): Promise<unknown> {
-  const name = basename(path);
-  let text: string;
-  try {
-    const status = await stat(path);
-    if (!status.isFile())
-      throw new Brain3DError('BRAIN3D_CONFIG', `${name}: expected a regular file, got something else`, { file: name });
-    const { size } = status;
-    if (size > MAX_CONFIG_BYTES)
-      throw new Brain3DError('BRAIN3D_CONFIG', `${name}: expected at most ${MAX_CONFIG_BYTES} bytes, got ${size}`, {
-        file: name,
-      });
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    if (Brain3DError.isInstance(cause)) throw cause;
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected ${name} in '${basename(join(path, '..'))}' (${code})`, {
-      file: name,
-      cause,
-    });
-  }
-  try {
-    return parseJson(text);
-  } catch (cause) {
-    throw new Brain3DError('BRAIN3D_CONFIG', `${name}: expected JSON, got something else (${jsonFault(cause)})`, {
-      file: name,
-    });
-  }
+export function readJsonFile(path: string): Promise<unknown> {
+  const file = basename(path);
+  return readJson(path, {
+    what: file,
+    maxBytes: MAX_CONFIG_BYTES,
+    fault: (message) => new Brain3DError('BRAIN3D_CONFIG', `${file}: ${message}`, { file }),
+    unreadable: (code, cause) =>
+      new Brain3DError('BRAIN3D_NOT_FOUND', `expected ${file} in '${basename(join(path, '..'))}' (${code})`, {
+        file,
+        cause,
+      }),
+  });
 }

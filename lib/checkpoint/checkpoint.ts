@@ -8,10 +8,10 @@ import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
-import { writeFileAtomic } from '../files/atomic-file';
 import { digestFile } from '../files/digest';
 import { makeFolders } from '../files/folders';
 import { portablePath } from '../files/portable-path';
+import { fromStored, toStored, writeStored } from '../files/stored';
 import type { BackboneFile } from './backbone';
 import { digestFiles, fingerprint, readJsonFile } from './backbone';
 import { COMPRESSIONS, RECIPES, type Recipe } from './recipe';
@@ -36,26 +36,29 @@ const Backbone = v.object({
   files: v.array(v.object({ name: v.string(), bytes: v.number(), sha256: v.string() })),
 });
 
+/** Every field of a `Recipe`: one that is missing here, or unknown, is refused when a checkpoint is written. */
+const RecipeSchema = v.strictObject({
+  name: v.picklist(RECIPES),
+  channel_collapse: v.picklist(['sum', 'mean']),
+  position: v.picklist(['learned_depth_pretrained_spatial', 'pretrained_spatial', 'linear']),
+  // Checkpoints from before there was a choice do not say.
+  attention: v.optional(v.picklist(['volume', 'slice']), 'volume'),
+  compression: v.picklist(COMPRESSIONS),
+  num_visual_tokens: Count,
+  compression_grid: Triple,
+  depth_kernel: Count,
+  depth_stride: Count,
+  depth_padding: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  volume_size: Triple,
+  lower_percentile: v.pipe(v.number(), v.minValue(0), v.maxValue(100)),
+  upper_percentile: v.pipe(v.number(), v.minValue(0), v.maxValue(100)),
+});
+
 const CheckpointSchema = v.object({
   format: v.literal('brain3d'),
   format_version: v.literal(CHECKPOINT_FORMAT_VERSION),
   phase: v.picklist(PHASES),
-  recipe: v.object({
-    name: v.picklist(RECIPES),
-    channel_collapse: v.picklist(['sum', 'mean']),
-    position: v.picklist(['learned_depth_pretrained_spatial', 'pretrained_spatial', 'linear']),
-    // Checkpoints from before there was a choice do not say.
-    attention: v.optional(v.picklist(['volume', 'slice']), 'volume'),
-    compression: v.picklist(COMPRESSIONS),
-    num_visual_tokens: Count,
-    compression_grid: Triple,
-    depth_kernel: Count,
-    depth_stride: Count,
-    depth_padding: v.pipe(v.number(), v.integer(), v.minValue(0)),
-    volume_size: Triple,
-    lower_percentile: v.pipe(v.number(), v.minValue(0), v.maxValue(100)),
-    upper_percentile: v.pipe(v.number(), v.minValue(0), v.maxValue(100)),
-  }),
+  recipe: RecipeSchema,
   prompt: v.string(),
   eos_token_ids: v.pipe(v.array(v.pipe(v.number(), v.integer(), v.minValue(0))), v.minLength(1)),
   backbones: v.object({ vision: Backbone, language: Backbone }),
@@ -108,7 +111,7 @@ export async function readCheckpoint(dir: string): Promise<Checkpoint> {
   return {
     dir: resolve(dir),
     phase: stored.phase,
-    recipe: fromStoredRecipe(stored.recipe),
+    recipe: fromStored<Recipe>(stored.recipe),
     prompt: stored.prompt,
     eosTokenIds: stored.eos_token_ids,
     vision: locate(dir, stored.backbones.vision),
@@ -130,7 +133,7 @@ export async function writeCheckpoint(checkpoint: Omit<Checkpoint, 'hasAdapter'>
     format: 'brain3d',
     format_version: CHECKPOINT_FORMAT_VERSION,
     phase: checkpoint.phase,
-    recipe: toStoredRecipe(checkpoint.recipe),
+    recipe: toStored(RecipeSchema, checkpoint.recipe),
     prompt: checkpoint.prompt,
     eos_token_ids: checkpoint.eosTokenIds,
     backbones: { vision: backbone(checkpoint.vision), language: backbone(checkpoint.language) },
@@ -138,7 +141,7 @@ export async function writeCheckpoint(checkpoint: Omit<Checkpoint, 'hasAdapter'>
     ...(checkpoint.trainedOnSha256 === null ? {} : { trained_on_sha256: checkpoint.trainedOnSha256 }),
   };
   await makeFolders(checkpoint.dir);
-  await writeFileAtomic(join(checkpoint.dir, CHECKPOINT_FILE), `${JSON.stringify(stored, null, 2)}\n`);
+  await writeStored(join(checkpoint.dir, CHECKPOINT_FILE), stored);
 }
 
 /** Digest over the checkpoint's own files; `brain3d.json` has those of the backbones in it. */
@@ -156,7 +159,9 @@ export async function digestCheckpoint(dir: string, signal?: AbortSignal): Promi
 export async function digestAnswers(dir: string, signal?: AbortSignal): Promise<string> {
   const { recipe, prompt, eosTokenIds, vision, language } = await readCheckpoint(dir);
   const backbones = [vision, language].map(({ fingerprint: print, files }) => [print, files]);
-  const hash = createHash('sha256').update(JSON.stringify([toStoredRecipe(recipe), prompt, eosTokenIds, backbones]));
+  const hash = createHash('sha256').update(
+    JSON.stringify([toStored(RecipeSchema, recipe), prompt, eosTokenIds, backbones]),
+  );
   for (const name of await tensorFiles(dir)) hash.update(`${name}\0${await digestFile(join(dir, name), signal)}\n`);
   return hash.digest('hex');
 }
@@ -216,40 +221,4 @@ function refuseNewerFormat(json: unknown): void {
 
 function locate(dir: string, stored: StoredCheckpoint['backbones']['vision']): CheckpointBackbone {
   return { dir: resolve(dir, stored.path), fingerprint: stored.fingerprint, files: stored.files };
-}
-
-function fromStoredRecipe(stored: StoredCheckpoint['recipe']): Recipe {
-  return {
-    name: stored.name,
-    channelCollapse: stored.channel_collapse,
-    position: stored.position,
-    attention: stored.attention,
-    compression: stored.compression,
-    numVisualTokens: stored.num_visual_tokens,
-    compressionGrid: stored.compression_grid,
-    depthKernel: stored.depth_kernel,
-    depthStride: stored.depth_stride,
-    depthPadding: stored.depth_padding,
-    volumeSize: stored.volume_size,
-    lowerPercentile: stored.lower_percentile,
-    upperPercentile: stored.upper_percentile,
-  };
-}
-
-function toStoredRecipe(recipe: Recipe): StoredCheckpoint['recipe'] {
-  return v.parse(CheckpointSchema.entries.recipe, {
-    name: recipe.name,
-    channel_collapse: recipe.channelCollapse,
-    position: recipe.position,
-    attention: recipe.attention,
-    compression: recipe.compression,
-    num_visual_tokens: recipe.numVisualTokens,
-    compression_grid: recipe.compressionGrid,
-    depth_kernel: recipe.depthKernel,
-    depth_stride: recipe.depthStride,
-    depth_padding: recipe.depthPadding,
-    volume_size: recipe.volumeSize,
-    lower_percentile: recipe.lowerPercentile,
-    upper_percentile: recipe.upperPercentile,
-  });
 }

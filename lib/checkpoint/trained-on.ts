@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
 import { writeFileAtomic } from '../files/atomic-file';
+import { parseStored } from '../files/stored';
 import type { Checkpoint } from './checkpoint';
 
 export const TRAINED_ON_FILE = 'trained-on.json';
@@ -44,9 +45,9 @@ export async function readTrainedOn({ dir, phase, trainedOnSha256 }: Checkpoint)
     throw incomplete(`it cannot be read (${cause.code})`);
   });
   if (digest(json) !== trainedOnSha256) throw incomplete('it is another one');
-  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), Schema), json);
-  if (!result.success) throw incomplete('it is not as it was written');
-  const { complete, train, val } = result.output;
+  const result = parseStored(Schema, json);
+  if (!result.isIntact) throw incomplete('it is not as it was written');
+  const { complete, train, val } = result.value;
   return { complete, train: new Set(train), val: new Set(val) };
 }
 

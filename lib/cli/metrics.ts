@@ -1,9 +1,9 @@
 /** `brain3d metrics`: any two files of texts against each other; needs no model. */
 import { type Command, Option } from 'commander';
 import type { Metric } from '../metrics/bootstrap';
-import { TEXT_METRICS } from '../metrics/case-scores';
 import type { MetricScores, TextScores } from '../metrics/evaluate-texts';
 import { scoreTexts } from '../metrics/score';
+import { TEXT_METRIC_NAMES } from '../metrics/text-metrics';
 import { readTexts } from '../metrics/texts';
 import { CATEGORY_NAMES, DEFINITIONS } from '../reading/findings';
 import { device, integer } from './options';
@@ -91,7 +91,7 @@ type Pick = (scores: MetricScores) => Metric;
 
 function metricRows(): [string, Pick][] {
   return [
-    ...TEXT_METRICS.map((name): [string, Pick] => [name, (scores) => scores[name]]),
+    ...TEXT_METRIC_NAMES.map((name): [string, Pick] => [name, (scores) => scores[name]]),
     ...DEFINITIONS.flatMap((definition) =>
       CATEGORY_NAMES.map((category): [string, Pick] => [
         `${definition} ${category}`,

@@ -1,6 +1,7 @@
 /** Options that several commands share, and strict parsing of their values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { LoadOptions } from '../model/model';
+import { DEVICE, DTYPES } from '../native/device';
 import type { LimitOptions } from '../volume/input-limits';
 import type { StripOptions } from '../volume/skull-strip';
 import type { LoadVolumeOptions } from '../volume/volume';
@@ -90,9 +91,7 @@ export function stripOptions({ skullStrip, skullStripCommand }: StripFlags): Str
 export function addModelOptions(command: Command): Command {
   return command
     .option('--device <name>', 'auto, cpu, cuda or cuda:N (default: auto)', device)
-    .addOption(
-      new Option('--dtype <name>', 'of the computation (default: auto)').choices(['auto', 'float32', 'bfloat16']),
-    )
+    .addOption(new Option('--dtype <name>', 'of the computation (default: auto)').choices(DTYPES))
     .option('--prompt <text>', 'instruction to the model (default: the one it was trained with)');
 }
 
@@ -119,6 +118,6 @@ function orientation(text: string): string {
 }
 
 export function device(text: string): string {
-  if (!/^(auto|cpu|cuda(:\d+)?)$/.test(text)) throw new InvalidArgumentError('Expected auto, cpu, cuda or cuda:N.');
+  if (!DEVICE.test(text)) throw new InvalidArgumentError('Expected auto, cpu, cuda or cuda:N.');
   return text;
 }

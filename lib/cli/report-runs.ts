@@ -1,7 +1,7 @@
 /** The two ways to get reports for many volumes: decoded in batches, or one after the other as text that streams. */
 
 import { DISCLAIMER } from '../base/disclaimer';
-import type { GenerateOptions } from '../model/decoding';
+import { DEFAULT_BATCH_SIZE, type GenerateOptions } from '../model/decoding';
 import type { Brain3D } from '../model/model';
 import type { Report } from '../model/report';
 import type { ReportStream } from '../model/stream';
@@ -32,12 +32,10 @@ interface Read {
   readMs: number;
 }
 
-const BATCH_SIZE = 8;
-
 /** Only one batch of volumes is in memory at a time. */
 export async function* batchReports(run: ReportRun): AsyncGenerator<Finished> {
   const { model, progress, paths, options } = run;
-  const batchSize = options.batchSize ?? BATCH_SIZE;
+  const batchSize = options.batchSize ?? DEFAULT_BATCH_SIZE;
   for (let begin = 0; begin < paths.length; begin += batchSize) {
     progress.update({ stage: 'reports', done: begin, total: paths.length });
     const batch: Read[] = [];

@@ -3,11 +3,11 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { DISCLAIMER } from '../base/disclaimer';
-import { type GenerateOptions, parseGenerateOptions } from '../model/decoding';
+import { GENERATE_NAMES, type GenerateOptions, parseGenerateOptions } from '../model/decoding';
 import { flagLines } from '../model/report';
 import { type LimitOptions, requireGeometry, requireModality } from '../volume/input-limits';
 import { inspectVolume, type LoadVolumeOptions } from '../volume/volume';
-import { addDecodingOptions, DECODING_FLAGS } from './decoding-options';
+import { addDecodingOptions } from './decoding-options';
 import {
   addLimitOptions,
   addModelOptions,
@@ -38,17 +38,6 @@ ${DISCLAIMER}`;
 /** Tiny, and trained on simulated scans alone. */
 const DEMO_MODEL = join(__dirname, '..', '..', 'models', 'tiny', 'checkpoint');
 
-const GENERATE_FLAGS = [
-  'prompt',
-  ...DECODING_FLAGS,
-  'seed',
-  'batchSize',
-  'skullStrip',
-  'skullStripCommand',
-  'allowGeometry',
-  'allowModality',
-] as const;
-
 interface ReportFlags extends Partial<ModelFlags>, VolumeFlags, Omit<GenerateOptions, 'prompt' | 'signal'> {
   stream?: true;
   json?: true;
@@ -74,7 +63,7 @@ export function addReport(program: Command, signal: AbortSignal): void {
 }
 
 async function run(paths: string[], flags: ReportFlags, signal: AbortSignal): Promise<void> {
-  const given = GENERATE_FLAGS.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]);
+  const given = GENERATE_NAMES.filter((name) => name in flags).map((name) => [name, flags[name as keyof ReportFlags]]);
   const options = parseGenerateOptions('report', Object.fromEntries(given));
   const model = flags.model ?? demoModel();
   const reading = volumeOptions(flags, signal);
@@ -119,7 +108,7 @@ async function checkVolume(path: string, reading: LoadVolumeOptions, limits: Lim
     await readInput(path, reading, limits);
     return;
   }
-  requireModality(path, limits);
+  await requireModality(path, limits);
   const info = await about(nameOf(path), () => inspectVolume(path, reading));
   requireGeometry(info, limits, nameOf(path));
 }

@@ -29,9 +29,9 @@ export function readVolume(path: string, options: LoadVolumeOptions): Promise<Vo
 
 /** A volume to be reported on. */
 export async function readInput(path: string, options: LoadVolumeOptions, limits: LimitOptions): Promise<Volume> {
-  requireModality(path, limits);
+  await requireModality(path, limits);
   const volume = await readVolume(path, options);
-  requireModality(volume, limits, nameOf(path));
+  await requireModality(volume, limits, nameOf(path));
   requireGeometry(volume.info, limits, nameOf(path));
   return volume;
 }

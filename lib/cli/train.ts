@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { DISCLAIMER } from '../base/disclaimer';
 import type { LoadOptions } from '../model/model';
+import { DTYPES } from '../native/device';
 import type { TrainingResult } from '../training/events';
 import { ON_SAVE_ERROR, type OnSaveError } from '../training/keeper';
 import { PHASE_DEFINITIONS, TRAINING_PHASES, type TrainingPhase } from '../training/phases';
@@ -78,9 +79,7 @@ export function addTrain(program: Command, signal: AbortSignal): void {
     );
   addSeed(command, 'of the order, the dropout and a fresh adapter')
     .option('--device <name>', 'auto, cpu, cuda or cuda:N (default: auto)', device)
-    .addOption(
-      new Option('--dtype <name>', 'of the computation (default: auto)').choices(['auto', 'float32', 'bfloat16']),
-    )
+    .addOption(new Option('--dtype <name>', 'of the computation (default: auto)').choices(DTYPES))
     .option('--json', 'print what came of each phase as JSON')
     .addHelpText('after', EXAMPLES)
     .action((flags: TrainFlags) => run(flags, signal));

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError, withCallerStack } from '../base/errors';
+import { progressEntry } from '../base/progress';
 import { byText } from '../base/sort';
 import { is, parseOptions } from '../base/validate';
 import { extractLaterality, type Laterality, peerLaterality } from '../reading/laterality';
@@ -48,7 +49,7 @@ const BuildSchema = v.object({
   /** What a subject that cannot be used does. @default 'stop' */
   onError: v.optional(is.oneOf(['stop', 'skip'])),
   signal: v.optional(is.signal()),
-  onProgress: v.optional(is.callback<(progress: { stage: string; done: number; total: number }) => void>()),
+  ...progressEntry,
   /** Called for each subject that cannot be used, before the build stops or goes on. */
   onProblem: v.optional(is.callback<(problem: DatasetProblem) => void>()),
 });

@@ -9,8 +9,8 @@ import * as v from 'valibot';
 import { Brain3DError, withCallerStack } from '../base/errors';
 import { is, parseOptions } from '../base/validate';
 import { packageVersion } from '../base/version';
-import { writeFileAtomic } from '../files/atomic-file';
 import { digestFile } from '../files/digest';
+import { fromStored, parseStored, toStored, writeStored } from '../files/stored';
 import { loadAddon } from '../native/binding';
 import { callNative } from '../native/call';
 import { currentVersions, type Versions } from '../native/versions';
@@ -65,14 +65,13 @@ const InfoSchema = v.object({
   datatype: v.string(),
   warnings: v.array(v.string()),
 });
-export const StoredRecipeSchema = v.object({
+export const StoredRecipeSchema = v.strictObject({
   size: triple,
   lower_percentile: v.number(),
   upper_percentile: v.number(),
   skull_strip: v.picklist(['auto', 'none', 'bet', 'command']),
   skull_strip_command: v.nullable(v.string()),
 });
-type StoredRecipe = v.InferOutput<typeof StoredRecipeSchema>;
 const StoredSkullStripSchema = v.object({
   method: v.picklist(['none', 'already-stripped', 'bet', 'command']),
   brain_volume_ml: v.nullable(v.number()),
@@ -97,41 +96,10 @@ const SidecarSchema = v.object({
 });
 type CacheSidecar = v.InferOutput<typeof SidecarSchema>;
 
-export function toStoredRecipe(recipe: CacheRecipe): StoredRecipe {
-  return {
-    size: recipe.size,
-    lower_percentile: recipe.lowerPercentile,
-    upper_percentile: recipe.upperPercentile,
-    skull_strip: recipe.skullStrip,
-    skull_strip_command: recipe.skullStripCommand,
-  };
-}
-
-export function fromStoredRecipe(stored: StoredRecipe): CacheRecipe {
-  return {
-    size: stored.size,
-    lowerPercentile: stored.lower_percentile,
-    upperPercentile: stored.upper_percentile,
-    skullStrip: stored.skull_strip,
-    skullStripCommand: stored.skull_strip_command,
-  };
-}
-
-function toStoredInfo(info: VolumeInfo): v.InferOutput<typeof InfoSchema> {
-  const { spacingMm, obliqueDegrees, affineSource, ...same } = info;
-  return { ...same, spacing_mm: spacingMm, oblique_degrees: obliqueDegrees, affine_source: affineSource };
-}
-
 function toStoredSkullStrip(volume: Volume): v.InferOutput<typeof StoredSkullStripSchema> {
   const { preprocessed } = volume;
   if (preprocessed === null) throw new RangeError('expected a preprocessed volume for the cache, got one as read');
-  const { method, brainVolumeMl, summary, warnings } = preprocessed.skullStrip;
-  return { method, brain_volume_ml: brainVolumeMl, summary, warnings };
-}
-
-function fromStoredSkullStrip(stored: v.InferOutput<typeof StoredSkullStripSchema>): SkullStrip {
-  const { brain_volume_ml: brainVolumeMl, ...same } = stored;
-  return { ...same, brainVolumeMl };
+  return toStored(StoredSkullStripSchema, preprocessed.skullStrip);
 }
 
 /**
@@ -143,7 +111,7 @@ export function inputDigest(
   recipe: CacheRecipe,
   { preprocessing, stripTool }: Pick<CacheMaker, 'preprocessing' | 'stripTool'>,
 ): string {
-  return digestJson([sha256, orientation, toStoredRecipe(recipe), preprocessing, stripTool]);
+  return digestJson([sha256, orientation, toStored(StoredRecipeSchema, recipe), preprocessing, stripTool]);
 }
 
 /** The name of an entry: also of the release and the LibTorch, so that no two of them share a volume. */
@@ -187,14 +155,14 @@ export async function writeCacheEntry(
     format_version: CACHE_FORMAT,
     brain3d: packageVersion(),
     source: about.source,
-    recipe: toStoredRecipe(about.recipe),
+    recipe: toStored(StoredRecipeSchema, about.recipe),
     image_key: shows,
     volume_sha256: await digestFile(path),
     skull_strip: toStoredSkullStrip(volume),
-    original: toStoredInfo(about.original.info),
-    volume: toStoredInfo(volume.info),
+    original: toStored(InfoSchema, about.original.info),
+    volume: toStored(InfoSchema, volume.info),
   };
-  await writeFileAtomic(sidecarFile(dir, key), `${JSON.stringify(sidecar, null, 2)}\n`);
+  await writeStored(sidecarFile(dir, key), sidecar);
   return shows;
 }
 
@@ -236,12 +204,12 @@ export async function openCachedVolume(path: string, options: OpenCachedVolumeOp
     if (verify && (await digestFile(path, signal)) !== sidecar.volume_sha256)
       throw damaged(file, 'its bytes are not those that were written');
     const addon = loadAddon();
-    const { affine, affine_source, datatype, warnings } = sidecar.volume;
-    const geometry = { affine, affineSource: affine_source, datatype, warnings };
+    const { affine, affineSource, datatype, warnings } = fromStored<VolumeInfo>(sidecar.volume);
+    const geometry = { affine, affineSource, datatype, warnings };
     const native = await callNative(addon, signal, (token) => addon.openCachedVolume(path, geometry, token));
     const volume = new Volume(addon, native, {
       size: sidecar.recipe.size,
-      skullStrip: fromStoredSkullStrip(sidecar.skull_strip),
+      skullStrip: fromStored<SkullStrip>(sidecar.skull_strip),
     });
     if (volume.info.shape.join() === sidecar.recipe.size.join()) return volume;
     throw damaged(file, `it is ${volume.info.shape.join(' x ')}, its sidecar says ${sidecar.recipe.size.join(' x ')}`);
@@ -258,9 +226,9 @@ async function readSidecar(path: string): Promise<CacheSidecar> {
     const kind = code === 'ENOENT' ? 'BRAIN3D_NOT_FOUND' : 'BRAIN3D_IO';
     throw new Brain3DError(kind, `expected the sidecar ${file} of a cached volume (${code})`, { file, cause });
   }
-  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), SidecarSchema), json);
-  if (result.success) return result.output;
-  throw damaged(file, `its field '${v.getDotPath(result.issues[0]) ?? 'all'}' is not as it was written`);
+  const result = parseStored(SidecarSchema, json);
+  if (result.isIntact) return result.value;
+  throw damaged(file, `its field '${result.field ?? 'all'}' is not as it was written`);
 }
 
 function damaged(file: string, reason: string): Brain3DError {

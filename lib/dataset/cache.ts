@@ -4,23 +4,16 @@ import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError, type ErrorCode, withCallerStack } from '../base/errors';
+import { progressEntry } from '../base/progress';
 import { is, parseOptions } from '../base/validate';
 import { runInWorkers } from '../base/worker-pool';
 import { makeRecipe } from '../checkpoint/recipe';
-import { writeFileAtomic } from '../files/atomic-file';
 import { digestFile } from '../files/digest';
 import { withFolderLock } from '../files/folder-lock';
 import { makeFolders } from '../files/folders';
+import { fromStored, parseStored, toStored, writeStored } from '../files/stored';
 import { checkStripOptions, stripEntries } from '../volume/skull-strip';
-import {
-  type CacheMaker,
-  type CacheRecipe,
-  currentMaker,
-  fromStoredRecipe,
-  StoredRecipeSchema,
-  toStoredRecipe,
-  volumeFile,
-} from './cache-entry';
+import { type CacheMaker, type CacheRecipe, currentMaker, StoredRecipeSchema, volumeFile } from './cache-entry';
 import { type ManifestEntry, readManifest } from './manifest';
 
 export const CACHE_INDEX = 'index.json';
@@ -45,7 +38,7 @@ const PreprocessSchema = v.object({
   /** Remove entries that neither this manifest nor this recipe needs. @default false */
   prune: v.optional(is.flag()),
   signal: v.optional(is.signal()),
-  onProgress: v.optional(is.callback<(progress: { stage: string; done: number; total: number }) => void>()),
+  ...progressEntry,
   /** Called for each scan that is skipped. */
   onProblem: v.optional(is.callback<(problem: CacheProblem) => void>()),
 });
@@ -203,13 +196,13 @@ async function writeIndex(
     format: 'brain3d-cache-index',
     format_version: INDEX_FORMAT,
     manifest,
-    recipe: toStoredRecipe(recipe),
+    recipe: toStored(StoredRecipeSchema, recipe),
     maker: { ...versions, strip_tool: stripTool },
     entries: Object.fromEntries(keys),
     image_keys: Object.fromEntries(imageKeys),
     skipped,
   };
-  await writeFileAtomic(join(dir, CACHE_INDEX), `${JSON.stringify(index, null, 2)}\n`);
+  await writeStored(join(dir, CACHE_INDEX), index);
 }
 
 /**
@@ -226,16 +219,16 @@ export async function readCacheIndex(dir: string): Promise<CacheIndex> {
     const message = `expected ${CACHE_INDEX} in the cache '${basename(dir)}' (${code}); \`brain3d preprocess --manifest\` writes it`;
     throw new Brain3DError(kind, message, { file: CACHE_INDEX, cause });
   }
-  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), IndexSchema), json);
-  if (!result.success) {
-    const field = v.getDotPath(result.issues[0]) ?? undefined;
+  const result = parseStored(IndexSchema, json);
+  if (!result.isIntact) {
+    const field = result.field ?? undefined;
     const message = `${CACHE_INDEX} is not as it was written (${field ?? 'no JSON'}); run \`brain3d preprocess --manifest\` again`;
     throw new Brain3DError('BRAIN3D_FORMAT', message, { file: CACHE_INDEX, field });
   }
-  const { recipe, maker, manifest, entries, image_keys: imageKeys, skipped } = result.output;
+  const { recipe, maker, manifest, entries, image_keys: imageKeys, skipped } = result.value;
   const { strip_tool: stripTool, ...versions } = maker;
   return {
-    recipe: fromStoredRecipe(recipe),
+    recipe: fromStored<CacheRecipe>(recipe),
     maker: { ...versions, stripTool },
     manifest,
     volumes: toPaths(dir, new Map(Object.entries(entries))),

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
 import { withCallerStack } from '../base/errors';
+import { progressEntry } from '../base/progress';
 import { is, parseOptions } from '../base/validate';
 import { readWhole } from '../files/digest';
 import { extractLaterality, peerLaterality } from '../reading/laterality';
@@ -19,7 +20,7 @@ import { subjectIdentity } from './subject-identity';
 
 const CheckSchema = v.object({
   signal: v.optional(is.signal()),
-  onProgress: v.optional(is.callback<(progress: { stage: string; done: number; total: number }) => void>()),
+  ...progressEntry,
 });
 export type CheckDatasetOptions = v.InferInput<typeof CheckSchema>;
 

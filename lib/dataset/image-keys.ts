@@ -8,6 +8,7 @@ import type { ErrorCode } from '../base/errors';
 import { runInWorkers } from '../base/worker-pool';
 import { writeFileAtomic } from '../files/atomic-file';
 import { makeFolders } from '../files/folders';
+import { parseStored } from '../files/stored';
 import { type CacheMaker, type CacheRecipe, type CacheSource, currentMaker } from './cache-entry';
 import { IMAGE_KEY_VERSION } from './image-key';
 import type { ManifestEntry } from './manifest';
@@ -78,8 +79,8 @@ export async function rememberedImageKey(cache: string, source: CacheSource): Pr
     },
   );
   if (json === null) return undefined;
-  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), StoredSchema), json);
-  return result.success ? result.output.image_key : undefined;
+  const result = parseStored(StoredSchema, json);
+  return result.isIntact ? result.value.image_key : undefined;
 }
 
 /** The folder must be there. */

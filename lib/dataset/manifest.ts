@@ -1,11 +1,10 @@
 /** The manifest of a dataset: a JSON object a line, one for each scan. Fields and rules: docs/datasets.md. */
-import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError, withCallerStack } from '../base/errors';
-import { suggestion } from '../base/validate';
 import { writeFileAtomic, writeNewFileAtomic } from '../files/atomic-file';
-import { describeUnquoted, jsonFault } from '../files/describe';
+import { describeUnquoted } from '../files/describe';
+import { checkFields, fieldFault, readJsonLines } from '../files/json';
 import { portablePath } from '../files/portable-path';
 import { SIDES } from '../reading/laterality';
 import { SPLITS } from './split';
@@ -76,18 +75,15 @@ export interface Manifest {
 export async function readManifest(path: string): Promise<Manifest> {
   const file = basename(path);
   const manifest: Manifest = { entries: [], skipped: [] };
-  const lines = (await readText(path, file)).split('\n');
-  if (lines.at(-1) === '') lines.pop();
   const seen = new Map<string, number>();
-  for (const [index, line] of lines.entries()) {
-    const where = `${file}:${index + 1}`;
-    const object = parseLine(line, where, file);
-    if ('skipped' in object) manifest.skipped.push(validate(SkippedSchema, object, where, file));
-    else manifest.entries.push(located(validate(EntrySchema, object, where, file), path));
-    const { id } = object as { id: string };
+  const lines = await readJsonLines(path, { what: 'a manifest', maxBytes: MAX_MANIFEST_BYTES });
+  for (const [index, { value, where }] of lines.entries()) {
+    if ('skipped' in value) manifest.skipped.push(checkFields(SkippedSchema, value, where, file));
+    else manifest.entries.push(located(checkEntry(value, where, file), path));
+    const { id } = value as { id: string };
     const earlier = seen.get(id);
     if (earlier !== undefined)
-      throw faulty(where, file, 'id', `expected another id, got '${id}' as in line ${earlier}`);
+      throw fieldFault(where, file, 'id', `expected another id, got '${id}' as in line ${earlier}`);
     seen.set(id, index + 1);
   }
   if (manifest.entries.length === 0)
@@ -136,68 +132,13 @@ function inOrder(object: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(keys.filter((key) => object[key] !== undefined).map((key) => [key, object[key]]));
 }
 
-async function readText(path: string, file: string): Promise<string> {
-  try {
-    const status = await stat(path);
-    // A pipe would be waited for without end; a folder is what readFile names best.
-    if (!status.isFile() && !status.isDirectory())
-      throw new Brain3DError('BRAIN3D_FORMAT', `${file}: expected a regular file, got something else`, { file });
-    if (status.size > MAX_MANIFEST_BYTES)
-      throw new Brain3DError(
-        'BRAIN3D_FORMAT',
-        `${file}: expected at most ${MAX_MANIFEST_BYTES} bytes, got ${status.size}`,
-        { file },
-      );
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
-  } catch (cause) {
-    if (Brain3DError.isInstance(cause)) throw cause;
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT') {
-      throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected a manifest, but '${file}' does not exist`, { file, cause });
-    }
-    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA')
-      throw new Brain3DError('BRAIN3D_FORMAT', `${file}: expected UTF-8 text, got other bytes`, { file, cause });
-    throw new Brain3DError('BRAIN3D_IO', `cannot read '${file}' (${code})`, { file, cause });
-  }
-}
-
-function parseLine(line: string, where: string, file: string): object {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (cause) {
-    const got = line.trim() === '' ? 'an empty line' : `something else (${jsonFault(cause)})`;
-    throw new Brain3DError('BRAIN3D_FORMAT', `${where}: expected a JSON object on one line, got ${got}`, { file });
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw new Brain3DError('BRAIN3D_FORMAT', `${where}: expected a JSON object, got ${describeUnquoted(value)}`, {
-    file,
-  });
-}
-
-function validate<TSchema extends typeof EntrySchema | typeof SkippedSchema>(
-  schema: TSchema,
-  object: object,
-  where: string,
-  file: string,
-): v.InferOutput<TSchema> {
-  const known = Object.keys(schema.entries);
-  const unknown = Object.keys(object).find((key) => !known.includes(key));
-  if (unknown !== undefined)
-    throw faulty(where, file, unknown, `unknown field '${unknown}'${suggestion(unknown, known)}`);
-  const result = v.safeParse(schema, object, { abortEarly: true });
-  if (!result.success) {
-    const issue = result.issues[0];
-    const field = v.getDotPath(issue) ?? '';
-    const expected = issue.input === undefined ? 'a value' : issue.message;
-    throw faulty(where, file, field, `expected ${expected} for '${field}', got ${describeUnquoted(issue.input)}`);
-  }
-  const entry = result.output as { class: string; laterality?: string };
-  if (entry.laterality !== undefined && (entry.class === 'healthy') !== (entry.laterality === 'none')) {
+function checkEntry(value: object, where: string, file: string): v.InferOutput<typeof EntrySchema> {
+  const entry = checkFields(EntrySchema, value, where, file);
+  if ((entry.class === 'healthy') !== (entry.laterality === 'none')) {
     const expected = entry.class === 'healthy' ? "'none' for healthy subjects" : "a side or 'unknown' for patients";
-    throw faulty(where, file, 'laterality', `expected ${expected}, got '${entry.laterality}'`);
+    throw fieldFault(where, file, 'laterality', `expected ${expected}, got '${entry.laterality}'`);
   }
-  return result.output;
+  return entry;
 }
 
 function located(entry: ManifestEntry, path: string): ManifestEntry {
@@ -205,8 +146,4 @@ function located(entry: ManifestEntry, path: string): ManifestEntry {
   const out = { ...entry, image: resolve(dir, entry.image) };
   if (entry.segmentation !== undefined) out.segmentation = resolve(dir, entry.segmentation);
   return out;
-}
-
-function faulty(where: string, file: string, field: string, message: string): Brain3DError {
-  return new Brain3DError('BRAIN3D_CONFIG', `${where}: ${message}`, { file, field });
 }

@@ -1,7 +1,7 @@
 /** Reports as they are stored: cleaned once, the same for training and for reference texts. */
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Brain3DError } from '../base/errors';
+import { readText } from '../files/text';
 import { MIN_REPORT_CHARACTERS } from './manifest';
 import { refusePointer } from './pointer';
 
@@ -17,18 +17,9 @@ export function cleanReport(text: string): string {
  */
 export async function readReport(path: string, signal?: AbortSignal): Promise<string> {
   const file = basename(path);
-  let text: string;
   // The text of a pointer is long enough for a report.
   await refusePointer(path, 'a report');
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path, { signal }));
-  } catch (cause) {
-    signal?.throwIfAborted();
-    if (cause instanceof TypeError)
-      throw new Brain3DError('BRAIN3D_FORMAT', `expected UTF-8 text in ${file}, got other bytes`, { file, cause });
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new Brain3DError('BRAIN3D_IO', `cannot read ${file} (${code})`, { file, cause });
-  }
+  const text = await readText(path, { what: 'a report', signal });
   const report = cleanReport(text);
   if (report.length >= MIN_REPORT_CHARACTERS) return report;
   const expected = `expected a report of at least ${MIN_REPORT_CHARACTERS} characters in ${file}`;

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError, type ErrorCode, withCallerStack } from '../base/errors';
+import { progressEntry } from '../base/progress';
 import { is, parseOptions } from '../base/validate';
 import { runInWorkers } from '../base/worker-pool';
 import { writeFileAtomic } from '../files/atomic-file';
@@ -23,7 +24,7 @@ const ShowSchema = v.object({
   /** What a scan that cannot be drawn does. @default 'stop' */
   onError: v.optional(is.oneOf(['stop', 'skip'])),
   signal: v.optional(is.signal()),
-  onProgress: v.optional(is.callback<(progress: { stage: string; done: number; total: number }) => void>()),
+  ...progressEntry,
 });
 export type ShowDatasetOptions = v.InferInput<typeof ShowSchema>;
 

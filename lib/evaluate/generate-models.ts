@@ -4,6 +4,7 @@ import { toSnake } from '../base/key-case';
 import { type CacheMaker, type CacheRecipe, currentMaker } from '../dataset/cache-entry';
 import type { FolderLock } from '../files/folder-lock';
 import { makeFolders } from '../files/folders';
+import { DEFAULT_BATCH_SIZE } from '../model/decoding';
 import type { Cases } from './cases';
 import { requireApart, requireUnseen, rowName, type SeenCases } from './contamination';
 import { collectTexts, generateCases, pendingCases, requireSomeText } from './generate-cases';
@@ -15,7 +16,6 @@ import type { CaseVolume, OpenModel, TextModel } from './text-model';
 import { prepareVolumes, type StripRecipe, stripRecipe, type Volumes } from './volumes';
 
 const FOLDER = 'generations';
-const BATCH_SIZE = 8;
 
 interface ModelRun {
   name: string;
@@ -155,7 +155,7 @@ async function generateAll(
   options: EvaluateOptions,
   lock: FolderLock | undefined,
 ): Promise<void> {
-  const { batchSize = BATCH_SIZE, signal, onProgress } = options;
+  const { batchSize = DEFAULT_BATCH_SIZE, signal, onProgress } = options;
   const total = runs.reduce((sum, { files, volumes }) => sum + files.length * volumes.usable.length, 0);
   let before = 0;
   for (const { model, volumes, files } of runs) {

@@ -1,11 +1,10 @@
 /** What `evaluate` takes. */
 import * as v from 'valibot';
+import { progressEntry } from '../base/progress';
 import { is, parseOptions } from '../base/validate';
 import { SPLITS } from '../dataset/split';
 import { generateEntries, parseGenerateOptions } from '../model/decoding';
-import { deviceEntry } from '../native/device';
-
-export type OnProgress = (progress: { stage: string; done: number; total: number }) => void;
+import { deviceEntry, dtypeEntry } from '../native/device';
 
 const EvaluateSchema = v.object({
   ...generateEntries,
@@ -36,11 +35,10 @@ const EvaluateSchema = v.object({
   /** Threads that preprocess, measure and draw. @default as many as there are cores */
   workers: v.optional(is.integer(1, 1024)),
   ...deviceEntry,
-  /** `auto` is bfloat16 on CUDA and float32 on the CPU. */
-  dtype: v.optional(is.oneOf(['auto', 'float32', 'bfloat16'])),
+  ...dtypeEntry,
   /** LibTorch directory; overrides LIBTORCH. */
   libtorch: v.optional(is.text()),
-  onProgress: v.optional(is.callback<OnProgress>()),
+  ...progressEntry,
   /** Called for each case that is scored as an empty text because something failed, and for other things worth knowing. */
   onWarning: v.optional(is.callback<(message: string) => void>()),
 });

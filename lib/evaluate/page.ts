@@ -5,10 +5,11 @@ import { escapeHtml, htmlPage } from '../base/html';
 import { byText } from '../base/sort';
 import type { ManifestEntry } from '../dataset/manifest';
 import type { CaseErrors } from '../metrics/case-errors';
-import type { ByMetric, Column, Pick } from '../metrics/case-scores';
+import type { ByMetric, Pick } from '../metrics/case-scores';
+import type { Column } from '../metrics/text-metrics';
 import { forestPlot } from './forest-plot';
 import { highlighted, sideFault } from './highlight';
-import { type EvaluationResults, flagsOf, type Row } from './results';
+import { type EvaluationResults, type Row, textFlags } from './results';
 import type { GroupScores } from './score-rows';
 import type { CaseTraits } from './subgroups';
 import { notes } from './table-files';
@@ -157,7 +158,7 @@ ${models.map((model) => generationsHtml(i, entry.report, model)).join('\n')}</di
 function generationsHtml(i: number, reference: string, { row, means }: PageContent['rows'][number]): string {
   const texts = row.runs.map(({ seed, texts: made }) => {
     const text = made[i] as (typeof made)[number];
-    const { failed, ...flags } = flagsOf(text);
+    const { failed, ...flags } = textFlags(text);
     const raised = Object.entries(flags).flatMap(([name, isRaised]) => (isRaised ? [name] : []));
     const side = sideFault(reference, text.text);
     const faults = [

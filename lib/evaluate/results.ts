@@ -24,7 +24,8 @@ export interface Flags {
   failed: boolean;
 }
 
-export function flagsOf(made: CaseText): Flags {
+/** What its text is like. That it repeats itself is read from its words; `Report.flags` counts tokens. */
+export function textFlags(made: CaseText): Flags {
   const empty = made.text.trim() === '';
   const truncated = made.error === null && made.finishReason === 'length';
   return { empty, truncated, degenerate: isDegenerate(made.text), failed: made.error !== null };
@@ -78,7 +79,7 @@ export interface Row {
 export function evaluationRow(row: Row, scored: ScoredRow, ids: readonly string[]): EvaluationRow {
   const { runs, ...about } = row;
   const made = runs.flatMap(({ seed, texts }) => texts.map((text, i) => ({ id: ids[i] as string, seed, text })));
-  const flags = made.map(({ text }) => flagsOf(text));
+  const flags = made.map(({ text }) => textFlags(text));
   const count = (name: keyof Flags) => flags.filter((flag) => flag[name]).length;
   return {
     ...about,

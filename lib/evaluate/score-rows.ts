@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { runInWorkers } from '../base/worker-pool';
 import { type Difference, pairedBootstrap, type Unavailable } from '../metrics/bootstrap';
 import { type CaseClass, type CaseErrors, caseErrors } from '../metrics/case-errors';
-import { type ByMetric, byDefinition, type Column, eachMetric, summarise } from '../metrics/case-scores';
+import { type ByMetric, byDefinition, eachMetric, summarise } from '../metrics/case-scores';
 import {
   type EvaluatedRuns,
   type EvaluationSettings,
@@ -12,6 +12,7 @@ import {
   type TextScores,
 } from '../metrics/evaluate-texts';
 import type { Pair } from '../metrics/pairs';
+import type { Column } from '../metrics/text-metrics';
 import { DEFINITIONS, type Definition } from '../reading/findings';
 import type { Subgroup } from './subgroups';
 

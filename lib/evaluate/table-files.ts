@@ -1,4 +1,5 @@
 /** `table.md` and `table.tex`. */
+import { TEXT_METRIC_NAMES, textMetric } from '../metrics/text-metrics';
 import type { EvaluationResults } from './results';
 import { type Cell, makeTables, type Table } from './tables';
 
@@ -84,10 +85,11 @@ export function notes(results: EvaluationResults): string[] {
   );
   const seeds = rows[0]?.model?.seeds.length ?? 1;
   const reasons = new Set(
-    rows.flatMap(({ bertscore, meteor, cider }) =>
-      Object.entries({ bertscore, meteor, cider }).flatMap(([name, metric]) =>
-        'unavailable' in metric ? [`${name} is n/a: ${metric.unavailable}`] : [],
-      ),
+    rows.flatMap((row) =>
+      TEXT_METRIC_NAMES.filter((name) => textMetric(name).head !== null).flatMap((name) => {
+        const metric = row[name];
+        return 'unavailable' in metric ? [`${name} is n/a: ${metric.unavailable}`] : [];
+      }),
     ),
   );
   return [

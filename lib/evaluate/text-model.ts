@@ -4,7 +4,8 @@ import { digestAnswers, readCheckpoint } from '../checkpoint/checkpoint';
 import type { Recipe } from '../checkpoint/recipe';
 import { readTrainedOn, type TrainedOn } from '../checkpoint/trained-on';
 import { openCachedVolume } from '../dataset/cache-entry';
-import { type GenerationSettings, readGenerationDefaults, resolveSettings } from '../model/decoding';
+import { readGenerationDefaults, resolveSettings } from '../model/decoding';
+import { decodingOf, type GenerationSettings } from '../model/decoding-options';
 import { Brain3D } from '../model/model';
 import { loadAddon } from '../native/binding';
 import { chooseDevice, chooseDtype } from '../native/device';
@@ -69,12 +70,8 @@ export const openTextModel: OpenModel = async (dir, options) => {
 
 async function loadGenerator(dir: string, options: EvaluateOptions): Promise<TextGenerator> {
   const { device, dtype, libtorch, signal, onProgress, cudaGraph, prompt } = options;
-  const { maxNewTokens, minNewTokens, temperature, topK, topP, repetitionPenalty, noRepeatNgramSize, greedy } = options;
   const model = await Brain3D.load({ model: dir, device, dtype, libtorch, signal, onProgress });
-  const decoding = {
-    ...{ prompt, maxNewTokens, minNewTokens, temperature, topK, topP, repetitionPenalty, noRepeatNgramSize },
-    ...{ greedy, cudaGraph },
-  };
+  const decoding = { prompt, ...decodingOf(options), cudaGraph };
   for (const warning of model.info.warnings) options.onWarning?.(`${basename(dir)}: ${warning}`);
   return {
     async generate(cases, seed, stop) {

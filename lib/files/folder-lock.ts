@@ -13,6 +13,7 @@ import { threadId } from 'node:worker_threads';
 import * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
 import { ownIdentity, type ProcessIdentity, stateOf } from './process-identity';
+import { parseStored } from './stored';
 
 export const LOCK_FILE = 'lock';
 /** How often a lock shows that its process lives, and looks whether it is still there. */
@@ -187,10 +188,10 @@ async function textOf(path: string): Promise<string | null> {
 
 /** A text that is no lock's has no process: locks are made whole. @throws {Brain3DError} BRAIN3D_USAGE */
 async function refuseLiving(path: string, text: string, folder: string): Promise<void> {
-  const owner = v.safeParse(v.pipe(v.string(), v.parseJson(), OwnerSchema), text);
-  if (!owner.success) return;
-  const state = stateOf(owner.output satisfies ProcessIdentity);
-  const { pid, thread } = owner.output;
+  const owner = parseStored(OwnerSchema, text);
+  if (!owner.isIntact) return;
+  const state = stateOf(owner.value satisfies ProcessIdentity);
+  const { pid, thread } = owner.value;
   if (state === 'gone') return;
   if (state === 'running' && pid === process.pid && thread === threadId && !held.has(text)) return;
   const who =

@@ -3,19 +3,12 @@
 import type { Definition } from '../reading/findings';
 import type { BootstrapSettings, Metric, Unavailable } from './bootstrap';
 import { type CaseClass, type CaseErrors, caseErrors, NO_HEALTHY, NO_PATHOLOGICAL, type ReadCase } from './case-errors';
-import {
-  type ByMetric,
-  byDefinition,
-  type Column,
-  eachMetric,
-  type Readings,
-  scoreCases,
-  summarise,
-} from './case-scores';
+import { type ByMetric, byDefinition, eachMetric, type Readings, scoreCases, summarise } from './case-scores';
 import { extractPeer } from './clinical-peer';
 import { extractStrict } from './clinical-strict';
 import type { Pair } from './pairs';
 import { type TextStatistics, textStatistics } from './statistics';
+import type { Column } from './text-metrics';
 import { installedWordNet, openWordNet, type WordNet } from './wordnet';
 
 /** Each metric as `{ mean, ci95, n }` or `{ unavailable }`. */

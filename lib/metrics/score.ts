@@ -6,9 +6,9 @@ import { is, parseOptions } from '../base/validate';
 import { runInWorkers } from '../base/worker-pool';
 import { deviceEntry } from '../native/device';
 import { bertScore } from './bertscore';
-import type { Column } from './case-scores';
 import type { EvaluationSettings, Run, TextScores } from './evaluate-texts';
 import { type Pair, pairTexts } from './pairs';
+import type { Column } from './text-metrics';
 import { checkTexts, type TextEntry } from './texts';
 
 const ScoreTextsSchema = v.object({

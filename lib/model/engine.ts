@@ -1,4 +1,6 @@
 /** What a `Brain3D` computes with: a model in this process (`local-engine.ts`) or in another (`isolated-engine.ts`). */
+
+import type { OnProgress } from '../base/progress';
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import type { NativeModelInfo } from '../native/surface';
 import type { LimitOptions } from '../volume/input-limits';
@@ -40,8 +42,6 @@ export interface EngineSpec {
   mergeAdapter: boolean;
   libtorch: string | undefined;
 }
-
-export type OnProgress = (progress: { stage: string; done: number; total: number }) => void;
 
 /** What hears of a generation while it goes on; what one of them throws ends it. */
 export interface Listeners {

@@ -1,9 +1,11 @@
 /** The model in a process of its own, which is started again after it has died. */
+
+import type { OnProgress } from '../base/progress';
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import type { NativeModelInfo } from '../native/surface';
 import { packSource } from '../volume/volume';
 import type { GenerateOptions } from './decoding';
-import type { EncodeCall, Encoding, Engine, EngineSpec, Listeners, OnProgress, Score, VolumeSource } from './engine';
+import type { EncodeCall, Encoding, Engine, EngineSpec, Listeners, Score, VolumeSource } from './engine';
 import { type Asking, ModelProcess } from './model-process';
 import type { Report } from './report';
 

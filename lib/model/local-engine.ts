@@ -1,5 +1,6 @@
 /** The model in this process. */
 import { join } from 'node:path';
+import type { OnProgress } from '../base/progress';
 import {
   ADAPTER_DIR,
   type Checkpoint,
@@ -23,7 +24,7 @@ import {
   resolveSettings,
   toNativeOptions,
 } from './decoding';
-import type { EncodeCall, Encoding, Engine, EngineSpec, Listeners, OnProgress, Score, VolumeSource } from './engine';
+import type { EncodeCall, Encoding, Engine, EngineSpec, Listeners, Score, VolumeSource } from './engine';
 import { assembleReport, type Report } from './report';
 
 /** A volume on its way into the model. */
@@ -166,12 +167,12 @@ export class LocalEngine implements Engine {
     options: StripOptions & LimitOptions & { signal?: AbortSignal | undefined },
   ): Promise<Prepared> {
     const { skullStrip, skullStripCommand, signal } = options;
-    if (typeof source === 'string') requireModality(source, options);
+    if (typeof source === 'string') await requireModality(source, options);
     const { recipe } = this.checkpoint;
     const start = performance.now();
     const volume = typeof source === 'string' ? await loadVolume(source, { signal }) : source;
     const readMs = performance.now() - start;
-    requireModality(volume, options);
+    await requireModality(volume, options);
     if (volume.preprocessed !== null) return { source: volume, input: volume, readMs, preprocessMs: 0 };
     requireGeometry(volume.info, options);
     const { volumeSize: size, lowerPercentile, upperPercentile } = recipe;

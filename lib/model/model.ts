@@ -4,14 +4,15 @@ import type TypedEmitter from 'typed-emitter';
 import * as v from 'valibot';
 import { CallQueue } from '../base/call-queue';
 import { Brain3DError, withCallerStack } from '../base/errors';
+import type { OnProgress } from '../base/progress';
 import { is, parseOptions } from '../base/validate';
 import type { Checkpoint } from '../checkpoint/checkpoint';
-import { deviceEntry } from '../native/device';
+import { deviceEntry, dtypeEntry } from '../native/device';
 import type { NativeModelInfo } from '../native/surface';
 import { limitEntries } from '../volume/input-limits';
 import { checkStripOptions, stripEntries } from '../volume/skull-strip';
-import { type GenerateOptions, parseGenerateOptions } from './decoding';
-import type { Encoding, Engine, OnProgress, Score, VolumeSource } from './engine';
+import { DEFAULT_BATCH_SIZE, type GenerateOptions, parseGenerateOptions } from './decoding';
+import type { Encoding, Engine, Score, VolumeSource } from './engine';
 import { IsolatedEngine } from './isolated-engine';
 import { LocalEngine } from './local-engine';
 import type { Report } from './report';
@@ -30,8 +31,7 @@ const LoadSchema = v.object({
   /** Checkpoint directory. */
   model: is.text(),
   ...deviceEntry,
-  /** `auto` is bfloat16 on CUDA and float32 on the CPU. */
-  dtype: v.optional(is.oneOf(['auto', 'float32', 'bfloat16'])),
+  ...dtypeEntry,
   /** Whether LoRA is added to the weights (float32, rounded once) or computed beside them. @default true */
   mergeAdapter: v.optional(is.flag()),
   /** LibTorch directory; overrides LIBTORCH. */
@@ -103,7 +103,7 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
     const onProgress: OnProgress = (progress) => void this.emit('progress', progress);
     return this.#call(this.generate, parsed.signal, async () => {
       if (!Array.isArray(sources)) return (await this.#engine.generate([sources], parsed, { onProgress }))[0] as Report;
-      const batchSize = parsed.batchSize ?? 8;
+      const batchSize = parsed.batchSize ?? DEFAULT_BATCH_SIZE;
       const reports: Report[] = [];
       for (let begin = 0; begin < sources.length; begin += batchSize) {
         reports.push(...(await this.#engine.generate(sources.slice(begin, begin + batchSize), parsed, { onProgress })));

@@ -7,7 +7,7 @@ import type { NativeBuildInfo, NativeGeneration, NativeModelInfo, NativeSequence
 import { countNgrams } from '../reading/ngrams';
 import type { SkullStrip } from '../volume/skull-strip';
 import type { VolumeInfo } from '../volume/volume';
-import type { GenerationSettings } from './decoding';
+import type { GenerationSettings } from './decoding-options';
 
 /** Milliseconds. `encode`, `prefill` and `decode` are those of the whole batch a volume was decoded with. */
 export interface Timings {

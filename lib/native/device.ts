@@ -3,10 +3,22 @@ import * as v from 'valibot';
 import { is } from '../base/validate';
 import type { NativeAddon } from './surface';
 
+/** Types that a model computes in; `auto` chooses by the device. */
+export const DTYPES = ['auto', 'float32', 'bfloat16'] as const;
+
+/** Names of devices. */
+export const DEVICE = /^(auto|cpu|cuda(:\d+)?)$/;
+
 /** Option of everything that runs on a device. */
 export const deviceEntry = {
   /** `auto` takes the first CUDA device and falls back to the CPU with a warning; a named device never falls back. */
-  device: v.optional(v.pipe(is.text(), v.regex(/^(auto|cpu|cuda(:\d+)?)$/, 'expected auto, cpu, cuda or cuda:N'))),
+  device: v.optional(v.pipe(is.text(), v.regex(DEVICE, 'expected auto, cpu, cuda or cuda:N'))),
+};
+
+/** Option of every model that is loaded. */
+export const dtypeEntry = {
+  /** `auto` is bfloat16 on CUDA and float32 on the CPU. */
+  dtype: v.optional(is.oneOf(DTYPES)),
 };
 
 /** `auto` takes CUDA where it is, else the CPU with a warning if this build could have used CUDA. */

@@ -388,17 +388,15 @@ export interface NativeTrainerInfo {
   warnings: string[];
 }
 
-/** Volumes with their reports' embeddings. */
-export interface NativeGroundingBatch {
+/** Phase 1: volumes against their reports' embeddings. */
+export interface NativeContrastiveObjective {
+  name: 'contrastive';
   /** Files of the preprocessing cache. A file that fails is named in the failure's `field`, as `volumes[3]`. */
   volumes: string[];
   /** (B, M), rows of `embedTexts`. */
   texts: Float32Array;
   /** A number for each row; rows with equal numbers have the same report and are not each other's negatives. */
   textIds: number[];
-}
-
-export interface NativeGroundingOptions {
   /** Rows whose activations are held at a time. The gradient is that of the whole batch whatever it is. */
   microBatch: number;
   temperature: number;
@@ -418,7 +416,10 @@ export interface NativeReportSample {
   labelsBegin: number;
 }
 
-export interface NativeReportOptions {
+/** Phases 2A and 2B: the next token of each report. */
+export interface NativeReportObjective {
+  name: 'report';
+  samples: NativeReportSample[];
   /** Indices of samples that are computed together, padded to the longest of them. Each sample is in one. */
   microBatches: number[][];
   /** `tokens`: mean over all labels of the step. `samples`: mean of the samples' means. */
@@ -427,6 +428,9 @@ export interface NativeReportOptions {
   logitRows: number;
   recompute: boolean;
 }
+
+/** What a step learns towards, with its samples; `name` chooses the implementation (native/napi/objectives.cpp). */
+export type NativeObjective = NativeContrastiveObjective | NativeReportObjective;
 
 export interface NativeUpdate {
   /** One for each trained group. */
@@ -461,27 +465,10 @@ export interface NativeTrainer {
   encodePooled(volumeFile: string, token: NativeCancelToken): Promise<Float32Array>;
   /** (T, M): mean of the last hidden states over the tokens of each text, L2-normalised. */
   embedTexts(texts: number[][], token: NativeCancelToken): Promise<Float32Array>;
-  groundingStep(
-    batch: NativeGroundingBatch,
-    options: NativeGroundingOptions,
-    update: NativeUpdate,
-    token: NativeCancelToken,
-  ): Promise<NativeStepResult>;
-  reportStep(
-    samples: NativeReportSample[],
-    options: NativeReportOptions,
-    update: NativeUpdate,
-    token: NativeCancelToken,
-  ): Promise<NativeStepResult>;
+  step(objective: NativeObjective, update: NativeUpdate, token: NativeCancelToken): Promise<NativeStepResult>;
   /** Without gradients or dropout. */
-  groundingLoss(
-    batch: NativeGroundingBatch,
-    options: NativeGroundingOptions,
-    token: NativeCancelToken,
-  ): Promise<{ loss: number; sampleLosses: Float32Array }>;
-  reportLoss(
-    samples: NativeReportSample[],
-    options: NativeReportOptions,
+  loss(
+    objective: NativeObjective,
     token: NativeCancelToken,
   ): Promise<{ loss: number; sampleLosses: Float32Array; numLabels: number }>;
   /** Parameters, moments and step of the optimiser as one safetensors file, atomically and synced. */

@@ -5,12 +5,14 @@ import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError, withCallerStack } from '../base/errors';
+import { progressEntry } from '../base/progress';
 import { is, parseOptions } from '../base/validate';
 import { packageVersion } from '../base/version';
 import { runInWorkers } from '../base/worker-pool';
 import { writeFileAtomic } from '../files/atomic-file';
 import { withFolderLock } from '../files/folder-lock';
 import { makeFolders } from '../files/folders';
+import { writeStored } from '../files/stored';
 import type { Findings } from './findings';
 import { FOLDERS, subjectFiles } from './layout';
 import { type DrawSettings, planCohort, type SubjectPlan } from './plan';
@@ -31,7 +33,7 @@ const CohortSchema = v.object({
   massEffect: v.optional(is.flag()),
   /** Threads. @default one for each core */
   workers: v.optional(is.integer(1, 1024)),
-  onProgress: v.optional(is.callback<(progress: { stage: string; done: number; total: number }) => void>()),
+  ...progressEntry,
   signal: v.optional(is.signal()),
 });
 export type SimulateCohortOptions = v.InferInput<typeof CohortSchema>;
@@ -79,7 +81,7 @@ export async function simulateCohort(options: SimulateCohortOptions): Promise<Co
         },
       });
       const statistics = statisticsOf(plans.map(({ id }) => results.get(id) as CohortResult));
-      await writeFileAtomic(join(out, 'statistics.json'), `${JSON.stringify(statistics, null, 2)}\n`);
+      await writeStored(join(out, 'statistics.json'), statistics);
       return statistics;
     });
   });

@@ -3,6 +3,7 @@
 import { serveJobs } from '../base/worker-pool';
 import { writeFileAtomic } from '../files/atomic-file';
 import { makeFolders } from '../files/folders';
+import { writeStored } from '../files/stored';
 import { loadAddon } from '../native/binding';
 import type { NativeAnatomy } from '../native/surface';
 import { Volume } from '../volume/volume';
@@ -38,6 +39,6 @@ serveJobs<CohortJob, CohortResult, DrawSettings & { out: string }>(async ({ plan
     spec,
   };
   // Last: a subject with its truth is complete.
-  await writeFileAtomic(files.truth, `${JSON.stringify(truth, null, 2)}\n`);
+  await writeStored(files.truth, truth);
   return { id: plan.id, findings, brainMl: native.truth.brainMm3 / 1000 };
 });

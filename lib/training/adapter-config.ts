@@ -1,9 +1,8 @@
 /** `adapter_config.json` as PEFT writes it, so that the adapter can be used there as well. */
-import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { readJsonFile } from '../checkpoint/backbone';
 import { ADAPTER_DIR, type Checkpoint } from '../checkpoint/checkpoint';
-import { parseJson } from '../files/describe';
-import type { LoraSettings } from './phases';
+import type { LoraSettings } from './common-settings';
 
 export const ADAPTER_CONFIG = 'adapter_config.json';
 export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
@@ -71,7 +70,7 @@ export async function continuedAdapterConfig(
   modules: readonly string[],
 ): Promise<Record<string, unknown>> {
   const path = join(dir, ADAPTER_DIR, ADAPTER_CONFIG);
-  const read = parseJson(await readFile(path, 'utf8')) as ReadAdapterConfig;
+  const read = (await readJsonFile(path)) as ReadAdapterConfig;
   const targetModules = selectsByNames(read) ? (read.target_modules as string[]) : [...modules];
   return {
     ...newAdapterConfig(language.dir, { rank: read.r, alpha: read.lora_alpha, dropout, targetModules }),

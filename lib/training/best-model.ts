@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { packageVersion } from '../base/version';
 import { ADAPTER_DIR, type Checkpoint, WEIGHTS_FILE, writeCheckpoint } from '../checkpoint/checkpoint';
 import { type TrainedOn, writeTrainedOn } from '../checkpoint/trained-on';
-import { writeFileAtomic } from '../files/atomic-file';
+import { writeStored } from '../files/stored';
 import { callNative } from '../native/call';
 import type { NativeAddon, NativeTrainer } from '../native/surface';
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from './adapter-config';
@@ -33,7 +33,7 @@ export async function writeModel(from: ModelSource, best: Best, dir: string): Pr
     const adapter = join(dir, ADAPTER_DIR);
     await mkdir(adapter, { mode: 0o700 });
     await callNative(addon, undefined, (token) => native.writeAdapter(join(adapter, ADAPTER_WEIGHTS), token));
-    await writeFileAtomic(join(adapter, ADAPTER_CONFIG), `${JSON.stringify(adapterConfig, null, 2)}\n`);
+    await writeStored(join(adapter, ADAPTER_CONFIG), adapterConfig);
   }
   const { recipe, prompt, eosTokenIds, vision, language, provenance } = source;
   const made = {

@@ -16,8 +16,8 @@ import {
   syncPath,
   writeDirectoryAtomic,
 } from '../files/atomic-directory';
-import { writeFileAtomic } from '../files/atomic-file';
 import { digestFile } from '../files/digest';
+import { parseStored, writeStored } from '../files/stored';
 import type { Stopping } from './early-stopping';
 
 const STATE_FILE = 'state.safetensors';
@@ -138,7 +138,7 @@ export class Checkpoints {
         log_bytes: logBytes,
         state_sha256: await digestFile(state),
       };
-      await writeFileAtomic(join(dir, TRAINER_FILE), `${JSON.stringify(stored, null, 2)}\n`);
+      await writeStored(join(dir, TRAINER_FILE), stored);
     });
   }
 
@@ -153,15 +153,9 @@ export class Checkpoints {
     const json = await readFile(join(dir, TRAINER_FILE), 'utf8').catch((cause) => {
       throw damaged(name, `${TRAINER_FILE} cannot be read (${(cause as NodeJS.ErrnoException).code})`);
     });
-    const result = v.safeParse(v.pipe(v.string(), v.parseJson(), TrainerSchema), json);
-    if (!result.success) throw damaged(name, `${TRAINER_FILE} is not as it was written`);
-    const {
-      format: _,
-      format_version: _v,
-      log_bytes: logBytes,
-      state_sha256: stateSha256,
-      ...progress
-    } = result.output;
+    const result = parseStored(TrainerSchema, json);
+    if (!result.isIntact) throw damaged(name, `${TRAINER_FILE} is not as it was written`);
+    const { format: _, format_version: _v, log_bytes: logBytes, state_sha256: stateSha256, ...progress } = result.value;
     const stateFile = join(dir, STATE_FILE);
     return { name, progress: respell(progress, toCamel) as Progress, logBytes, stateFile, stateSha256 };
   }

@@ -1,5 +1,6 @@
 /** What a trainer tells while it runs. */
 import type { Brain3DError } from '../base/errors';
+import type { OnProgress } from '../base/progress';
 import type { Best } from './early-stopping';
 import type { StepLine, ValidationLine } from './log';
 import type { TrainingPhase } from './phases';
@@ -37,7 +38,7 @@ export interface TrainingResult {
 
 export type TrainerEvents = {
   /** A stage before or between steps moves on. */
-  progress: (progress: { stage: string; done: number; total: number }) => void;
+  progress: OnProgress;
   /** Something worth knowing that is no failure. */
   warning: (message: string) => void;
   /** A phase begins, or goes on. */

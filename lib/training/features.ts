@@ -7,12 +7,13 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
+import { byText } from '../base/sort';
 import { combineDigests, digestFiles } from '../checkpoint/backbone';
-import type { Checkpoint } from '../checkpoint/checkpoint';
-import { WEIGHTS_FILE } from '../checkpoint/checkpoint';
-import { writeFileAtomic } from '../files/atomic-file';
+import { type Checkpoint, WEIGHTS_FILE } from '../checkpoint/checkpoint';
+import type { Recipe } from '../checkpoint/recipe';
 import { digestFile } from '../files/digest';
 import { makeFolders } from '../files/folders';
+import { parseStored, writeStored } from '../files/stored';
 import { callNative } from '../native/call';
 import type { NativeAddon, NativeTensor, NativeTrainer } from '../native/surface';
 import { currentVersions } from '../native/versions';
@@ -20,7 +21,7 @@ import { named } from './named';
 import type { Scan } from './scans';
 
 /** Part of every key: counts up when the encoder's mathematics or the files' format changes. */
-const FEATURE_FORMAT = 1;
+const FEATURE_FORMAT = 2;
 const TENSOR = 'pooled_tokens';
 
 const SidecarSchema = v.object({
@@ -78,16 +79,20 @@ async function encoderDigest({ addon, native, checkpoint }: FeatureSource, signa
     hash.update(`${name} ${shape.join(' ')}\n`);
     hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
-  const { position, attention, compression, numVisualTokens, compressionGrid } = recipe;
-  const { depthKernel, depthStride, depthPadding } = recipe;
-  const pooling = [compression, numVisualTokens, compressionGrid];
-  const geometry = [position, attention, ...pooling, depthKernel, depthStride, depthPadding];
   const { device, dtype } = native.info();
   const arithmetic = [device.replace(/:\d+$/, ''), dtype];
   const { brain3d, torch } = currentVersions();
   const backbone = combineDigests(await digestFiles(vision.dir, signal));
-  const facts = [FEATURE_FORMAT, brain3d, torch, backbone, hash.digest('hex'), geometry, recipe.volumeSize, arithmetic];
+  const facts = [FEATURE_FORMAT, brain3d, torch, backbone, hash.digest('hex'), encoderRecipe(recipe), arithmetic];
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex');
+}
+
+/**
+ * What of a recipe decides the pooled tokens of a preprocessed volume: all but its name, so that a field which is added to
+ * recipes is never left out. Some of these fields do not matter; a change of theirs costs one more computation.
+ */
+export function encoderRecipe({ name: _, ...fields }: Recipe): unknown {
+  return Object.entries(fields).sort(([a], [b]) => byText(a, b));
 }
 
 /** Null where there is nothing, or not what was written: it can be computed again, and then is the same. */
@@ -99,13 +104,13 @@ async function readIfIntact(
 ): Promise<Float32Array | null> {
   const stored = await readFile(sidecarOf(file), 'utf8').catch(absent);
   if (stored === null) return null;
-  const sidecar = v.safeParse(v.pipe(v.string(), v.parseJson(), SidecarSchema), stored);
-  if (!sidecar.success) return null;
+  const sidecar = parseStored(SidecarSchema, stored);
+  if (!sidecar.isIntact) return null;
   const sha256 = await digestFile(file, signal).catch((error) => {
     if (Brain3DError.isInstance(error) && error.code === 'BRAIN3D_NOT_FOUND') return null;
     throw error;
   });
-  if (sha256 !== sidecar.output.sha256) return null;
+  if (sha256 !== sidecar.value.sha256) return null;
   const tensors = await callNative(addon, signal, (token) => addon.readTensors(file, token));
   const [tensor] = tensors;
   if (tensor?.name === TENSOR && tensors.length === 1 && tensor.shape.join() === shape.join()) return tensor.data;
@@ -124,7 +129,7 @@ async function write(addon: NativeAddon, file: string, tensor: NativeTensor, sig
     format_version: FEATURE_FORMAT,
     sha256: await digestFile(file, signal),
   };
-  await writeFileAtomic(sidecarOf(file), `${JSON.stringify(sidecar, null, 2)}\n`);
+  await writeStored(sidecarOf(file), sidecar);
 }
 
 function sidecarOf(file: string): string {

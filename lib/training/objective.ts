@@ -1,25 +1,39 @@
 /** What a phase learns towards: how a step and a validation are asked of the native trainer. */
 
+import type * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
+import type { OnProgress } from '../base/progress';
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { callNative } from '../native/call';
 import type { NativeAddon, NativeStepResult, NativeTrainer, NativeUpdate } from '../native/surface';
 import type { Tokenizer } from '../tokenizer/tokenizer';
+import type { CommonSettings } from './common-settings';
 import { named } from './named';
-import type { PhaseSettings } from './phases';
 import type { Scan, Scans } from './scans';
 
-export interface ObjectiveContext {
+/** What an objective with the settings `Own` is opened with. */
+export interface ObjectiveContext<Own = unknown> {
   addon: NativeAddon;
   native: NativeTrainer;
   checkpoint: Checkpoint;
   tokenizer: Tokenizer;
-  settings: PhaseSettings;
+  settings: CommonSettings & Own;
   scans: Scans;
   /** Folder of the cached features. */
   featuresDir: string;
   signal: AbortSignal;
-  onProgress: (progress: { stage: string; done: number; total: number }) => void;
+  onProgress: OnProgress;
+}
+
+/** A kind of objective: its settings, and how one is opened. objectives/registry.ts lists all. */
+export interface ObjectiveKind<Own> {
+  /** Checks of its own settings, each optional. */
+  entries: { [Name in keyof Own]: v.GenericSchema<Own[Name] | undefined> };
+  defaults: Own;
+  /** Why it cannot be trained with these settings, as an expectation about one of them; null if it can. */
+  fault(settings: CommonSettings & Own): { field: string; message: string } | null;
+  /** Computes what stays the same over the whole run. */
+  open(context: ObjectiveContext<Own>): Promise<Objective>;
 }
 
 export interface Objective {

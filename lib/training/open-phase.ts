@@ -15,19 +15,13 @@ import type { NativeAddon, NativeTrainer, NativeTrainerInfo, NativeTrainerSpec }
 import { currentVersions } from '../native/versions';
 import { requireVocabulary, Tokenizer } from '../tokenizer/tokenizer';
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, continuedAdapterConfig, newAdapterConfig } from './adapter-config';
-import { ContrastiveObjective } from './contrastive-objective';
 import type { Emit, TrainedPhase } from './events';
 import type { OnSaveError } from './keeper';
-import type { Objective, ObjectiveContext } from './objective';
+import type { ObjectiveContext } from './objective';
+import { OBJECTIVES, type ObjectiveSettings } from './objectives/registry';
+import { PARAMETER_GROUPS, type ParameterGroup } from './parameter-groups';
 import { runPhase, trainedPhase } from './phase-run';
-import {
-  PARAMETER_GROUPS,
-  type ParameterGroup,
-  PHASE_DEFINITIONS,
-  type PhaseSettings,
-  type TrainingPhase,
-} from './phases';
-import { ReportObjective } from './report-objective';
+import { PHASE_DEFINITIONS, type PhaseSettings, type TrainingPhase } from './phases';
 import type { RunControl } from './run-control';
 import { beginRun, openRunFolder } from './run-folder';
 import { writeRunPage } from './run-page';
@@ -68,7 +62,7 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
   const facts = await factsOf(call, source, settings, manifestSha256);
   const folder = await openRunFolder(join(call.out, phase), facts, call.resume);
   const { record } = folder;
-  const onProgress: ObjectiveContext['onProgress'] = (progress) => emit('progress', progress);
+  const onProgress: ObjectiveContext<ObjectiveSettings>['onProgress'] = (progress) => emit('progress', progress);
   const seen = await readTrainedOn(source);
   const wanted = { data, cache: call.cache, recipe: source.recipe, trainedOn: seen };
   const scans = await openScans(wanted, signal, onProgress);
@@ -97,7 +91,7 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
     for (const warning of info.warnings) emit('warning', warning);
     const featuresDir = join(call.cache, 'features');
     const context = { addon, native, checkpoint: source, tokenizer, settings, scans, featuresDir, signal, onProgress };
-    const objective = await openObjective(phase, context);
+    const objective = await OBJECTIVES[PHASE_DEFINITIONS[phase].objective].open(context);
     const salt = await beginRun(folder, facts, all);
     const adapterConfig = await adapterConfigOf(phase, source, settings, info);
     const { train, val } = scans;
@@ -137,12 +131,6 @@ async function sizesOf({ dir }: Checkpoint, { parameters }: NativeTrainerInfo): 
 
 function countNumbers(parameters: NativeTrainerInfo['parameters']): number {
   return parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-}
-
-function openObjective(phase: TrainingPhase, context: ObjectiveContext): Promise<Objective> {
-  return PHASE_DEFINITIONS[phase].objective === 'contrastive'
-    ? ContrastiveObjective.open(context)
-    : ReportObjective.open(context);
 }
 
 /** An adapter belongs to the reports that it learned: earlier phases do not train under one. */

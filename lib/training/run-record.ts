@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
 import { SPLITS } from '../dataset/split';
-import { writeFileAtomic } from '../files/atomic-file';
+import { parseStored, writeStored } from '../files/stored';
 import { hashId } from './log';
 import { TRAINING_PHASES } from './phases';
 import type { Scan } from './scans';
@@ -65,7 +65,7 @@ export async function writeRunRecord(path: string, facts: RunFacts, scans: reado
     scans: scans.map((scan) => toStored(scan, salt)),
     salt,
   };
-  await writeFileAtomic(path, `${JSON.stringify(record, null, 2)}\n`);
+  await writeStored(path, record);
   return record;
 }
 
@@ -77,16 +77,16 @@ function toStored({ id, split, input, reportSha256 }: Scan, salt: string): Store
 
 export async function readRunRecord(path: string): Promise<RunRecord> {
   const json = await readFile(path, 'utf8');
-  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), Schema), json);
-  if (result.success) return result.output;
-  if (v.is(v.pipe(v.string(), v.parseJson(), v.object({ format_version: v.literal(1) })), json))
+  const result = parseStored(Schema, json);
+  if (result.isIntact) return result.value;
+  if (parseStored(v.object({ format_version: v.literal(1) }), json).isIntact)
     throw new Brain3DError(
       'BRAIN3D_CONFIG',
       `${RUN_FILE} was written by an earlier brain3d, which did not note all that the run depends on; go on with that one, or ` +
         'start anew in another folder',
       { file: RUN_FILE, field: 'format_version' },
     );
-  const field = v.getDotPath(result.issues[0]) ?? undefined;
+  const field = result.field ?? undefined;
   throw new Brain3DError('BRAIN3D_FORMAT', `${RUN_FILE} is not as it was written (${field ?? 'no JSON'})`, {
     file: RUN_FILE,
     field,

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Brain3DError } from '../base/errors';
+import type { OnProgress } from '../base/progress';
 import { byText } from '../base/sort';
 import type { Recipe } from '../checkpoint/recipe';
 import type { TrainedOn } from '../checkpoint/trained-on';
@@ -36,8 +37,6 @@ export interface Scans {
   skipped: string[];
   manifestSha256: string;
 }
-
-type OnProgress = ((progress: { stage: string; done: number; total: number }) => void) | undefined;
 
 /**
  * Reads the manifest and makes sure that the cache has what it needs, whole: entries that are missing are made with the

@@ -1,11 +1,11 @@
 /** Settings of training: their schema, and how defaults, a configuration file and a caller's options are laid over. */
 import * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
-import { FLOAT32, is } from '../base/validate';
+import { is } from '../base/validate';
+import { COMMON_DEFAULTS, commonEntries, loraEntries } from './common-settings';
+import { OBJECTIVE_ENTRIES, OBJECTIVES } from './objectives/registry';
+import { PARAMETER_GROUPS, type ParameterGroup } from './parameter-groups';
 import {
-  COMMON_SETTINGS,
-  PARAMETER_GROUPS,
-  type ParameterGroup,
   PHASE_DEFINITIONS,
   type PhaseDefinition,
   type PhaseSettings,
@@ -13,51 +13,14 @@ import {
   type TrainingPhase,
 } from './phases';
 
-const BIG = Number.MAX_SAFE_INTEGER;
-const share = () => is.number(0, 1);
-/** At 1 the moments would never move from 0, which the bias correction divides by 0. */
-const decay = () => is.number(0, 0.9999999);
-const nonNegative = () => is.number(0, FLOAT32.largest);
-
 const shared = {
-  /** Of the order, the dropout and a fresh adapter. @default 0 */
-  seed: v.optional(is.integer(0, BIG)),
-  epochs: v.optional(is.integer(1, 1_000_000)),
-  batchSize: v.optional(is.integer(1, 1_000_000)),
-  microBatch: v.optional(is.integer(1, 1_000_000)),
-  recompute: v.optional(is.flag()),
-  weightDecay: v.optional(nonNegative()),
-  adamBeta1: v.optional(decay()),
-  adamBeta2: v.optional(decay()),
-  adamEpsilon: v.optional(is.factor()),
-  maxGradNorm: v.optional(nonNegative()),
-  warmupRatio: v.optional(share()),
-  warmupSteps: v.optional(v.nullable(is.integer(0, BIG))),
-  patience: v.optional(is.integer(0, BIG)),
-  minDelta: v.optional(nonNegative()),
-  checkpointSteps: v.optional(is.integer(0, BIG)),
-  /** Beyond these the logits of unit vectors overflow, or all are one. */
-  temperature: v.optional(is.number(1e-4, 1e4)),
-  visualEmbedding: v.optional(is.oneOf(['inference', 'peer'])),
-  maxTextTokens: v.optional(v.nullable(is.integer(1, BIG))),
-  maxReportTokens: v.optional(v.nullable(is.integer(1, BIG))),
-  lossMean: v.optional(is.oneOf(['tokens', 'samples'])),
-  logitRows: v.optional(is.integer(1, BIG)),
-  lora: v.optional(
-    v.object({
-      rank: v.optional(is.integer(1, 4096)),
-      alpha: v.optional(is.factor()),
-      dropout: v.optional(is.number(0, 0.99)),
-      targetModules: v.optional(
-        v.pipe(
-          v.array(is.text(), 'expected an array of names'),
-          v.minLength(1, 'expected at least one name'),
-          v.check((names) => names.every((name) => /^\w+$/.test(name)), 'expected names such as q_proj'),
-        ),
-      ),
-    }),
-  ),
+  ...commonEntries,
+  ...OBJECTIVE_ENTRIES,
+  ...loraEntries,
 };
+
+/** Settings that every phase has. */
+const COMMON_SETTINGS = [...Object.keys(COMMON_DEFAULTS), 'learningRates'] as (keyof PhaseSettings)[];
 
 const rates = {
   patchEmbedding: v.optional(is.factor()),
@@ -140,8 +103,8 @@ function check(phase: PhaseDefinition, settings: PhaseSettings): void {
   const fail = (field: string, message: string): never => {
     throw new Brain3DError('BRAIN3D_USAGE', `${phase.name}: ${message}`, { field });
   };
-  if (phase.objective === 'contrastive' && settings.batchSize < 2)
-    fail('batchSize', 'expected a batch of at least 2 scans, got 1: alone, a scan has nothing to be told apart from');
+  const fault = OBJECTIVES[phase.objective].fault(settings);
+  if (fault !== null) fail(fault.field, fault.message);
   const groups = Object.keys(settings.learningRates) as ParameterGroup[];
   if (groups.length === 0) fail('learningRates', `expected a learning rate for one of ${phase.groups.join(', ')}`);
   if (phase.groups.includes('lora') && settings.learningRates.lora === undefined)

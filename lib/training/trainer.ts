@@ -8,7 +8,7 @@ import { is, parseOptions } from '../base/validate';
 import { makeDurableFolders } from '../files/atomic-directory';
 import { type FolderLock, withFolderLock } from '../files/folder-lock';
 import { loadAddon } from '../native/binding';
-import { chooseDevice, chooseDtype, deviceEntry } from '../native/device';
+import { chooseDevice, chooseDtype, deviceEntry, dtypeEntry } from '../native/device';
 import type { NativeAddon } from '../native/surface';
 import { readConfigFile } from './config-file';
 import type { TrainedPhase, TrainerEvents, TrainingResult } from './events';
@@ -41,8 +41,7 @@ const TrainerSchema = v.object({
    */
   onSaveError: v.optional(is.oneOf(ON_SAVE_ERROR)),
   ...deviceEntry,
-  /** Of the computation; what trains is held in float32. `auto` is bfloat16 on CUDA and float32 on the CPU. */
-  dtype: v.optional(is.oneOf(['auto', 'float32', 'bfloat16'])),
+  ...dtypeEntry,
   /** LibTorch directory; overrides LIBTORCH. */
   libtorch: v.optional(is.text()),
   signal: v.optional(is.signal()),

@@ -70,26 +70,26 @@ interface Axis {
  * @throws {Brain3DError} BRAIN3D_UNSUPPORTED if one states another modality, or a sequence that gives no FLAIR image;
  *   BRAIN3D_FORMAT for JSON that cannot be read
  */
-export function requireModality(
+export async function requireModality(
   source: string | Pick<Volume, 'notFlair'>,
   { allowModality }: LimitOptions,
   name = typeof source === 'string' ? basename(resolve(source)) : undefined,
-): void {
+): Promise<void> {
   if (allowModality) return;
-  const fault = typeof source === 'string' ? fileFault(source, basename(resolve(source))) : source.notFlair;
+  const fault = typeof source === 'string' ? await fileFault(source, basename(resolve(source))) : source.notFlair;
   if (fault === null) return;
   const got = typeof source === 'string' ? fault : `expected slices of a ${MODALITY} image, got ${fault}`;
   throw refused(`${got}; ${ADVICE}`, name, 'modality');
 }
 
-function fileFault(path: string, name: string): string | null {
+async function fileFault(path: string, name: string): Promise<string | null> {
   const [, entities = '', suffix] = BIDS_NAME.exec(name) ?? [];
   if (suffix !== undefined && suffix.toUpperCase() !== MODALITY)
     return `expected a ${MODALITY} image, got one whose BIDS name says ${suffix}`;
   const part = /_part-([a-z0-9+]+)/i.exec(entities)?.[1];
   if (part !== undefined && part.toLowerCase() !== 'mag')
     return `expected the magnitude of a ${MODALITY} image, got a part whose BIDS name says ${part}`;
-  const sidecar = readSidecar(path, ADVICE);
+  const sidecar = await readSidecar(path, ADVICE);
   if (sidecar === null) return null;
   const { file, modality, made } = sidecar;
   if (modality !== null && modality !== 'MR')

@@ -1,9 +1,9 @@
 /** The JSON that BIDS and dcm2niix put beside a volume: `scan.json` of `scan.nii` or `scan.nii.gz`. */
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Brain3DError } from '../base/errors';
 import type { Acquisition } from '../dicom/acquisition';
-import { jsonFault } from '../files/describe';
+import { isJsonObject, readJson } from '../files/json';
 
 /** dcm2niix writes some kilobytes. */
 const MAX_SIDECAR_BYTES = 2 ** 20;
@@ -26,30 +26,25 @@ export interface Sidecar {
  * @throws {Brain3DError} BRAIN3D_FORMAT for what is no JSON object of at most 1 MiB, or a modality that is no code;
  *   BRAIN3D_IO where the system refuses
  */
-export function readSidecar(volumePath: string, advice: string): Sidecar | null {
+export async function readSidecar(volumePath: string, advice: string): Promise<Sidecar | null> {
   if (!VOLUME_NAME.test(volumePath)) return null;
   const path = sidecarPath(volumePath.replace(VOLUME_NAME, '.json'));
   const file = basename(path);
-  const refuse = (expected: string): never => {
-    throw new Brain3DError('BRAIN3D_FORMAT', `${file}: ${expected}; it lies beside the volume: ${advice}`, {
+  const fault = (expected: string) =>
+    new Brain3DError('BRAIN3D_FORMAT', `${file}: ${expected}; it lies beside the volume: ${advice}`, {
       file,
       field: 'Modality',
     });
-  };
-  const text = readText(path, file, refuse);
-  if (text === null) return null;
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    return refuse(`expected JSON, got something else (${jsonFault(cause)})`);
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) return refuse('expected a JSON object');
-  const field = (name: string): unknown =>
-    Object.hasOwn(json, name) ? (json as Record<string, unknown>)[name] : undefined;
+  const json = await readJson(path, { what: 'a sidecar', maxBytes: MAX_SIDECAR_BYTES, fault }).catch((error) => {
+    if (Brain3DError.isInstance(error) && error.code === 'BRAIN3D_NOT_FOUND') return null;
+    throw error;
+  });
+  if (json === null) return null;
+  if (!isJsonObject(json)) throw fault('expected a JSON object');
+  const field = (name: string): unknown => (Object.hasOwn(json, name) ? json[name] : undefined);
   const modality = field('Modality');
   if (modality !== undefined && (typeof modality !== 'string' || !MODALITY_CODE.test(modality)))
-    return refuse("expected a code such as MR or CT for 'Modality', got something else");
+    throw fault("expected a code such as MR or CT for 'Modality', got something else");
   return { file, modality: modality ?? null, made: acquisition(field) };
 }
 
@@ -89,29 +84,4 @@ function acquisition(field: (name: string) => unknown): Acquisition {
     isAngiography: false,
     bValue: null,
   };
-}
-
-function readText(path: string, file: string, refuse: (expected: string) => never): string | null {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe would be waited for without end
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-    throw new Brain3DError('BRAIN3D_IO', `cannot read '${file}' (${code})`, { file, cause });
-  }
-  try {
-    const status = fstatSync(descriptor);
-    if (!status.isFile()) return refuse('expected a regular file, got something else');
-    if (status.size > MAX_SIDECAR_BYTES)
-      return refuse(`expected at most ${MAX_SIDECAR_BYTES} bytes, got ${status.size}`);
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(descriptor)); // without a byte order mark
-  } catch (cause) {
-    if (Brain3DError.isInstance(cause)) throw cause;
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return refuse('expected UTF-8 text, got other bytes');
-    throw new Brain3DError('BRAIN3D_IO', `cannot read '${file}' (${code})`, { file, cause });
-  } finally {
-    closeSync(descriptor);
-  }
 }

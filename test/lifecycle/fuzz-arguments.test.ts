@@ -33,7 +33,7 @@ test(
     expect({ ending, stderr }).toEqual({ ending: { code: 0, signal: null }, stderr: '' });
     const result = JSON.parse(stdout);
     expect(result.functions).toEqual(expect.arrayContaining(Object.keys(loadAddon())));
-    expect(result.functions).toEqual(expect.arrayContaining(['model.generate', 'trainer.reportStep', 'volume.data']));
+    expect(result.functions).toEqual(expect.arrayContaining(['model.generate', 'trainer.step', 'volume.data']));
     expect(result.returned + result.refused).toBe(RUNS * (result.functions.length + result.spoiled.length));
     expect(result.returned).toBeGreaterThan(RUNS);
     expect(result.shape).toEqual([90, 108, 90]);

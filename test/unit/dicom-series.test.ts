@@ -246,12 +246,12 @@ describe('slices that are no FLAIR image', () => {
     writeDicomSeries(folder, series({ set }));
     const volume = await loadVolume(folder);
     expect(JSON.stringify(volume.info)).not.toContain(CANARY);
-    const refused = await refusalOf(async () => requireModality(volume, {}, 'scan'));
+    const refused = await refusalOf(() => requireModality(volume, {}, 'scan'));
     expect(refused).toMatchObject({ code: 'BRAIN3D_UNSUPPORTED', field: 'modality', file: 'scan' });
     expect(refused.message).toMatch(message);
     expect(refused.message).toContain('--allow-modality');
     expect(refused.message).not.toContain(CANARY);
-    requireModality(volume, { allowModality: true });
+    await requireModality(volume, { allowModality: true });
   });
 
   test.each<[string, SetElements]>([
@@ -271,7 +271,7 @@ describe('slices that are no FLAIR image', () => {
   ])('and one that is none of these is taken without a warning: %s', async (_what, set) => {
     writeDicomSeries(folder, series({ set }));
     const volume = await loadVolume(folder);
-    requireModality(volume, {});
+    await requireModality(volume, {});
     expect(volume.info.warnings).toEqual([]);
   });
 
@@ -282,7 +282,7 @@ describe('slices that are no FLAIR image', () => {
   ])('and doubt is a warning: %s', async (_what, set, warning) => {
     writeDicomSeries(folder, series({ set }));
     const volume = await loadVolume(folder);
-    requireModality(volume, {});
+    await requireModality(volume, {});
     expect(volume.info.warnings).toEqual([expect.stringMatching(warning)]);
     expect(JSON.stringify(volume.info)).not.toContain(CANARY);
   });

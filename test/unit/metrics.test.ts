@@ -317,7 +317,7 @@ describe('files and command', () => {
       '{"id":"a","text":"x","class":"ill"}\n',
       `t.jsonl:1: expected glioma or healthy for 'class', got a text of 3 characters`,
     ],
-    ['["a"]\n', 't.jsonl:1: expected an object with id and text, got an array'],
+    ['["a"]\n', 't.jsonl:1: expected a JSON object, got an array'],
     ['', 't.jsonl: expected at least one text, got none'],
   ])('a file of %j is refused', async (content, message) => {
     await expect(readTexts(write('t.jsonl', content))).rejects.toThrow(message);

@@ -6,12 +6,15 @@
 #include <vector>
 
 #include "support/golden.h"
+#include "train/grounding.h"
+#include "train/report_objective.h"
 #include "train/trainer.h"
 #include "volume/cached_volume.h"
 
 namespace brain3d::test {
 
 inline constexpr std::int64_t kNumSamples = 6;
+inline const train::SingleProcess kAlone;
 
 inline models::Recipe training_recipe() {
   models::Recipe recipe;

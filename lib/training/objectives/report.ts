@@ -1,23 +1,53 @@
 /** Phases 2A and 2B: the next token of a report, behind its scan's visual tokens and the prompt.   (paper eq. 6, 7) */
-import type { NativeReportOptions, NativeReportSample, NativeStepResult, NativeUpdate } from '../native/surface';
-import { microBatches, windowsOf } from './batches';
-import { openFeatures } from './features';
-import { callForScans, itemsAt, type Objective, type ObjectiveContext, requireLength } from './objective';
-import type { Scan } from './scans';
+import * as v from 'valibot';
+import { is } from '../../base/validate';
+import type { NativeReportObjective, NativeReportSample, NativeStepResult, NativeUpdate } from '../../native/surface';
+import { microBatches, windowsOf } from '../batches';
+import { openFeatures } from '../features';
+import {
+  callForScans,
+  itemsAt,
+  type Objective,
+  type ObjectiveContext,
+  type ObjectiveKind,
+  requireLength,
+} from '../objective';
+import type { Scan } from '../scans';
 
-export class ReportObjective implements Objective {
-  readonly #context: ObjectiveContext;
+export interface ReportSettings {
+  /** Tokens of a report that are learned; null: all. A report that is cut has no end-of-text. */
+  maxReportTokens: number | null;
+  lossMean: 'tokens' | 'samples';
+  /** Rows of logits held at a time. */
+  logitRows: number;
+}
+
+type Context = ObjectiveContext<ReportSettings>;
+
+export const report = {
+  entries: {
+    maxReportTokens: v.optional(v.nullable(is.integer(1, Number.MAX_SAFE_INTEGER))),
+    lossMean: v.optional(is.oneOf(['tokens', 'samples'])),
+    logitRows: v.optional(is.integer(1, Number.MAX_SAFE_INTEGER)),
+  },
+  defaults: { maxReportTokens: null, lossMean: 'tokens', logitRows: 256 },
+  fault: () => null,
+  open: (context: Context): Promise<Objective> => ReportObjective.open(context),
+} satisfies ObjectiveKind<ReportSettings>;
+
+class ReportObjective implements Objective {
+  readonly #context: Context;
   readonly #train: readonly NativeReportSample[];
   readonly #val: readonly NativeReportSample[];
 
-  private constructor(context: ObjectiveContext, train: NativeReportSample[], val: NativeReportSample[]) {
+  private constructor(context: Context, train: NativeReportSample[], val: NativeReportSample[]) {
     this.#context = context;
     this.#train = train;
     this.#val = val;
   }
 
   /** Computes or reads every scan's pooled tokens once: the encoder is frozen. */
-  static async open(context: ObjectiveContext): Promise<ReportObjective> {
+  static async open(context: Context): Promise<ReportObjective> {
     const { addon, native, checkpoint, featuresDir: dir, scans, signal, onProgress } = context;
     const all = [...scans.train, ...scans.val];
     const source = { addon, native, checkpoint, dir };
@@ -37,9 +67,9 @@ export class ReportObjective implements Objective {
 
   step(indices: readonly number[], update: NativeUpdate): Promise<NativeStepResult> {
     const samples = itemsAt(this.#train, indices);
-    const options = this.#options(samples, this.#context.settings.lossMean);
+    const objective = this.#objective(samples, this.#context.settings.lossMean);
     return callForScans(this.#context, itemsAt(this.#context.scans.train, indices), (token) =>
-      this.#context.native.reportStep(samples, options, update, token),
+      this.#context.native.step(objective, update, token),
     );
   }
 
@@ -52,7 +82,7 @@ export class ReportObjective implements Objective {
       onProgress({ stage: 'validating', done: window[0] as number, total: this.#val.length });
       const samples = itemsAt(this.#val, window);
       const { loss, numLabels } = await callForScans(this.#context, itemsAt(scans.val, window), (token) =>
-        native.reportLoss(samples, this.#options(samples, 'tokens'), token),
+        native.loss(this.#objective(samples, 'tokens'), token),
       );
       sum += loss * numLabels;
       labels += numLabels;
@@ -64,16 +94,16 @@ export class ReportObjective implements Objective {
     return numTokens;
   }
 
-  #options(samples: NativeReportSample[], lossMean: NativeReportOptions['lossMean']): NativeReportOptions {
+  #objective(samples: NativeReportSample[], lossMean: ReportSettings['lossMean']): NativeReportObjective {
     const { microBatch, logitRows, recompute } = this.#context.settings;
     const lengths = samples.map(({ ids }) => ids.length);
-    return { microBatches: microBatches(lengths, microBatch), lossMean, logitRows, recompute };
+    return { name: 'report', samples, microBatches: microBatches(lengths, microBatch), lossMean, logitRows, recompute };
   }
 }
 
 /** Prompt with `<bos>`, report, end-of-text; a report that is cut has none, since it does not end there. */
 async function toSample(
-  { tokenizer, settings, checkpoint, native }: ObjectiveContext,
+  { tokenizer, settings, checkpoint, native }: Context,
   scan: Scan,
   pooled: Float32Array,
   promptIds: readonly number[],

@@ -1,32 +1,65 @@
 /** Grounding: a scan is to be told from the other scans of its batch by its report, and the report by its scan. */
-import { Brain3DError } from '../base/errors';
-import { callNative } from '../native/call';
-import type { NativeGroundingBatch, NativeGroundingOptions, NativeStepResult, NativeUpdate } from '../native/surface';
-import { mixKinds, windowsOf } from './batches';
-import { callForScans, itemsAt, type Objective, type ObjectiveContext, requireLength } from './objective';
-import type { Scan } from './scans';
+import * as v from 'valibot';
+import { Brain3DError } from '../../base/errors';
+import { is } from '../../base/validate';
+import { callNative } from '../../native/call';
+import type { NativeContrastiveObjective, NativeStepResult, NativeUpdate } from '../../native/surface';
+import { mixKinds, windowsOf } from '../batches';
+import type { CommonSettings } from '../common-settings';
+import {
+  callForScans,
+  itemsAt,
+  type Objective,
+  type ObjectiveContext,
+  type ObjectiveKind,
+  requireLength,
+} from '../objective';
+import type { Scan } from '../scans';
 
 /** Alone, or among scans of one report, a scan has nothing to be told apart from: loss and gradient would be 0. */
 const SMALLEST = 2;
 /** Reports embedded in one native call. */
 const TEXTS_AT_A_TIME = 8;
 
-export class ContrastiveObjective implements Objective {
-  readonly #context: ObjectiveContext;
-  readonly #options: NativeGroundingOptions;
+export interface ContrastiveSettings {
+  temperature: number;
+  /** How a scan becomes one vector: as in inference, or as the paper's authors do in this phase. */
+  visualEmbedding: 'inference' | 'peer';
+  /** Tokens of a report that are embedded, `<bos>` included; null: all. */
+  maxTextTokens: number | null;
+}
+
+type Context = ObjectiveContext<ContrastiveSettings>;
+
+export const contrastive = {
+  entries: {
+    /** Beyond these the logits of unit vectors overflow, or all are one. */
+    temperature: v.optional(is.number(1e-4, 1e4)),
+    visualEmbedding: v.optional(is.oneOf(['inference', 'peer'])),
+    maxTextTokens: v.optional(v.nullable(is.integer(1, Number.MAX_SAFE_INTEGER))),
+  },
+  defaults: { temperature: 0.07, visualEmbedding: 'inference', maxTextTokens: null },
+  fault({ batchSize }: CommonSettings) {
+    if (batchSize >= SMALLEST) return null;
+    const message = 'expected a batch of at least 2 scans, got 1: alone, a scan has nothing to be told apart from';
+    return { field: 'batchSize', message };
+  },
+  open: (context: Context): Promise<Objective> => ContrastiveObjective.open(context),
+} satisfies ObjectiveKind<ContrastiveSettings>;
+
+class ContrastiveObjective implements Objective {
+  readonly #context: Context;
   readonly #textIds: ReadonlyMap<string, number>;
   readonly #embeddings: readonly Float32Array[];
 
-  private constructor(context: ObjectiveContext, texts: Map<string, number>, embeddings: Float32Array[]) {
-    const { microBatch, temperature, visualEmbedding, recompute } = context.settings;
+  private constructor(context: Context, texts: Map<string, number>, embeddings: Float32Array[]) {
     this.#context = context;
-    this.#options = { microBatch, temperature, visualEmbedding, recompute };
     this.#textIds = texts;
     this.#embeddings = embeddings;
   }
 
   /** Embeds every report once; the language model does not change. */
-  static async open(context: ObjectiveContext): Promise<ContrastiveObjective> {
+  static async open(context: Context): Promise<ContrastiveObjective> {
     for (const [split, scans] of Object.entries({ train: context.scans.train, val: context.scans.val })) {
       if (scans.length >= SMALLEST) continue;
       throw new Brain3DError(
@@ -71,9 +104,7 @@ export class ContrastiveObjective implements Objective {
   step(indices: readonly number[], update: NativeUpdate): Promise<NativeStepResult> {
     const scans = itemsAt(this.#context.scans.train, indices);
     const batch = this.#batch(scans);
-    return callForScans(this.#context, scans, (token) =>
-      this.#context.native.groundingStep(batch, this.#options, update, token),
-    );
+    return callForScans(this.#context, scans, (token) => this.#context.native.step(batch, update, token));
   }
 
   /** Mean over all rows; a batch is as large as in training, so that a row has as many others to be told from. */
@@ -84,9 +115,7 @@ export class ContrastiveObjective implements Objective {
     for (const window of this.#mixed(scans.val, (scan) => scan)) {
       onProgress({ stage: 'validating', done, total: scans.val.length });
       const batch = this.#batch(window);
-      const { loss } = await callForScans(this.#context, window, (token) =>
-        native.groundingLoss(batch, this.#options, token),
-      );
+      const { loss } = await callForScans(this.#context, window, (token) => native.loss(batch, token));
       sum += loss * window.length;
       done += window.length;
     }
@@ -105,12 +134,14 @@ export class ContrastiveObjective implements Objective {
     return mixed;
   }
 
-  #batch(scans: readonly Scan[]): NativeGroundingBatch {
+  #batch(scans: readonly Scan[]): NativeContrastiveObjective {
+    const { microBatch, temperature, visualEmbedding, recompute } = this.#context.settings;
     const width = this.#context.native.info().languageWidth;
     const texts = new Float32Array(scans.length * width);
     const textIds = scans.map((scan) => this.#textIds.get(scan.report) as number);
     for (const [row, id] of textIds.entries()) texts.set(this.#embeddings[id] as Float32Array, row * width);
-    return { volumes: scans.map(({ volume }) => volume), texts, textIds };
+    const volumes = scans.map(({ volume }) => volume);
+    return { name: 'contrastive', volumes, texts, textIds, microBatch, temperature, visualEmbedding, recompute };
   }
 }
 
