@@ -1,7 +1,7 @@
 /** Child processes running a script against the built package: how a process ends is what lifecycle tests check. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { SLOWNESS } from './sanitizer';
+import { HANG_MS } from './limits';
 
 export const ROOT = join(__dirname, '..', '..');
 export const MODEL = join(ROOT, 'models/tiny/checkpoint');
@@ -10,8 +10,6 @@ export const SAMPLE = join(ROOT, 'assets/colin27_t1_2mm.nii.gz');
 /** JSON that a test takes apart or spoils: its shape is the test's business. */
 // biome-ignore lint/suspicious/noExplicitAny: a checked type would have to be cast at every use
 export type Loose = any;
-
-const LIMIT_MS = 60_000 * SLOWNESS;
 
 export interface Ending {
   code: number | null;
@@ -24,7 +22,7 @@ export interface Ending {
  * Runs ESM source with `brain3d` importable and MODEL, SAMPLE in scope. Resolves however it ends; kills it, and rejects,
  * after `limitMs`.
  */
-export function runScript(source: string, nodeArgs: string[] = [], limitMs = LIMIT_MS): Promise<Ending> {
+export function runScript(source: string, nodeArgs: string[] = [], limitMs = HANG_MS): Promise<Ending> {
   const prelude = `
     import * as brain3d from 'brain3d';
     const { Brain3D, Volume, loadVolume, preprocess } = brain3d;
@@ -34,7 +32,7 @@ export function runScript(source: string, nodeArgs: string[] = [], limitMs = LIM
   return runNode([...nodeArgs, '--input-type=module', '--eval', prelude + source], limitMs);
 }
 
-export async function runNode(args: string[], limitMs = LIMIT_MS, input = ''): Promise<Ending> {
+export async function runNode(args: string[], limitMs = HANG_MS, input = ''): Promise<Ending> {
   const child = spawn(process.execPath, args, { cwd: ROOT });
   let isLate = false;
   const timer = setTimeout(() => {

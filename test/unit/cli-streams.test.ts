@@ -5,8 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT, SAMPLE, TINY_MODEL } from '../support/cli';
 
-jest.setTimeout(300_000);
-
 let dir: string;
 const path = (name: string): string => join(dir, name);
 beforeAll(() => {

@@ -18,9 +18,6 @@ import { flagsOf, reportText } from '../../dist/model/report';
 import { MODEL, SAMPLE } from '../support/child';
 import { brain3d, TINY_MODEL } from '../support/cli';
 
-// Many processes each: a busy machine takes its time.
-jest.setTimeout(300_000);
-
 let dir: string;
 let model: Brain3D;
 beforeAll(async () => {

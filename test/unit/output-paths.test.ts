@@ -18,9 +18,6 @@ import { plainName, ReportFolder } from '../../dist/cli/report-files';
 import { modeOf } from '../support/canaries';
 import { brain3d, ROOT, SAMPLE, TINY_MODEL } from '../support/cli';
 
-// Many processes each: a busy machine takes its time.
-jest.setTimeout(300_000);
-
 let dir: string;
 const path = (name: string): string => join(dir, name);
 beforeEach(() => {

@@ -30,9 +30,6 @@ import {
 import { brain3d, type CliOptions, type CliResult, ROOT, SAMPLE, TINY_MODEL } from '../support/cli';
 import { writeGoldenTokenizer } from '../support/tokenizer';
 
-// Many processes each: a busy machine takes its time.
-jest.setTimeout(300_000);
-
 const SIZE: [number, number, number] = [16, 28, 28];
 const RAS = [1, 0, 0, -14, 0, 1, 0, -14, 0, 0, 1, -8, 0, 0, 0, 1];
 const REPORT = `${CANARY.text} lies in the left temporal lobe with marked edema and some necrosis.`;

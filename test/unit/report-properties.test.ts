@@ -6,8 +6,6 @@ import { Brain3D, loadVolume, simulateCohort, Volume } from 'brain3d';
 import fc from 'fast-check';
 import { MODEL } from '../support/child';
 
-jest.setTimeout(300_000);
-
 const SUBJECT = 'Simulated_Training_001';
 const ROUNDS = 4;
 let dir: string;

@@ -151,11 +151,11 @@ describe('a failure', () => {
 
   it('delivers nothing afterwards', async () => {
     const seen: number[] = [];
-    const jobs = [{ kind: 'sleep', value: 200 }, { kind: 'range' }, ...squares(50)];
+    const jobs = [{ kind: 'sleep', value: 1000 }, { kind: 'range' }, ...squares(50)];
     const onResult = (_result: Result, _job: Job, index: number) => void seen.push(index);
     await expect(run(jobs, { onResult })).rejects.toThrow(RangeError);
     const before = [...seen];
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
     expect(seen).toEqual(before);
     expect(seen).not.toContain(0);
   });
@@ -165,11 +165,10 @@ describe('an abort', () => {
   it('ends the threads at once and rejects with its reason', async () => {
     const controller = new AbortController();
     const reason = new Error('enough');
-    const jobs = Array.from({ length: 4 }, () => ({ kind: 'sleep', value: 30_000 }));
-    const started = performance.now();
+    // Longer than this test may take.
+    const jobs = Array.from({ length: 4 }, () => ({ kind: 'sleep', value: 3_600_000 }));
     setTimeout(() => controller.abort(reason), 100);
     await expect(run(jobs, { signal: controller.signal })).rejects.toBe(reason);
-    expect(performance.now() - started).toBeLessThan(15_000);
   });
 
   it('that came before starts nothing', async () => {
