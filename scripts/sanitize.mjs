@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // `npm run test:asan`, `npm run test:tsan`: the addon compiled with a sanitizer, and jest on it through the ordinary node,
 // with the sanitizer's runtime loaded first. Arguments go to jest; without any, the tests of the addon's seam run.
-//   npm run test:asan -- test/unit/volume.test.ts
+//   npm run test:asan -- test/lib/volume/volume.test.ts
 // A full build of its own in build-<sanitizer>/ (a quarter of an hour on two cores), so not part of `npm test`.
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { buildTree } from './steps/native.mjs';
 import { Progress } from './steps/progress.mjs';
 
 const SUITE = [
-  'test/unit/(volume|model|hostile-model|train|skull-strip|simulate|bertscore|tokenizer|worker-pool)\\.test',
+  'test/(lib|integration)/.*/?(volume|model|hostile-model|train|skull-strip|simulate|bertscore|tokenizer|worker-pool)\\.test',
   'test/lifecycle/(process|abort|random-end|fuzz-arguments)\\.test',
 ];
 /** What the tests read besides the code. */

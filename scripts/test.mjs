@@ -3,7 +3,7 @@
 // last line is the sum:
 // `N passed, N failed, N skipped`.
 //   npm test                                  everything
-//   npm test -- test/unit/x.test.ts [-t name] that file only: arguments go to jest
+//   npm test -- test/lib/volume/volume.test.ts [-t name] that file only: arguments go to jest
 //   npm test -- --native ['*pattern*']        the C++ tests only, also those of the parsers under sanitizers
 import { fileURLToPath } from 'node:url';
 import { lint } from './lint.mjs';

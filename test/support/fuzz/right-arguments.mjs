@@ -51,7 +51,14 @@ export function rightArguments({ volume, input, trainer }, { model, cached, samp
     ids: Int32Array.of(2, 5, 6, 7, 1),
     labelsBegin: 2,
   }));
-  const report = { name: 'report', samples, microBatches: [[0], [1]], lossMean: 'tokens', logitRows: 8, recompute: false };
+  const report = {
+    name: 'report',
+    samples,
+    microBatches: [[0], [1]],
+    lossMean: 'tokens',
+    logitRows: 8,
+    recompute: false,
+  };
   const batch = { volumes: [cached, cached], texts: new Float32Array(2 * languageWidth).fill(0.2), textIds: [0, 1] };
   const options = { microBatch: 1, temperature: 0.07, visualEmbedding: 'inference', recompute: true };
   const contrastive = { name: 'contrastive', ...batch, ...options };
