@@ -31,13 +31,14 @@ SEED = 5
 
 
 def slabs_of(volume):
-    """(1, D / DEPTH, 126, 126): what an inflated kernel of that depth and stride sees of a volume (D, H, W)."""
+    """Returns (1, D / DEPTH, 126, 126): the input of an inflated kernel of that depth and stride for a volume (D, H,
+    W)."""
     planes = volume[:, :SIDE, :SIDE].float()
     return planes.view(1, -1, DEPTH, SIDE, SIDE).mean(2)
 
 
 def pooled(tokens, compression):
-    """(32, width) of tokens (1, D', 81, width)."""
+    """Returns (32, width) of tokens (1, D', 81, width)."""
     if compression == "sequence":
         return adaptive_avg_pool1d(tokens.flatten(1, 2).transpose(1, 2), NUM_VISUAL_TOKENS)[0].T
     planes = tokens[0].unflatten(1, (GRID, GRID)).permute(3, 0, 1, 2)
