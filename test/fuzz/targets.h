@@ -1,5 +1,5 @@
-// What is fuzzed. A target takes any bytes, reads them as its format and returns whether it was accepted; the one
-// exception it may meet is brain3d::Error. Whatever else happens (a sanitizer's report, another exception, a broken
+// The targets of fuzzing. A target takes any bytes, reads them as its format and returns whether it was accepted; the
+// one exception it may meet is brain3d::Error. Whatever else happens (a sanitizer's report, another exception, a broken
 // promise) ends the program.
 #pragma once
 
@@ -28,7 +28,7 @@ inline void require(bool holds, const char* promise) {
   std::abort();
 }
 
-/// Whether `read` accepts; refusals must be brain3d::Error, with words, and none may be an internal error.
+/// True if `read` accepts; refusals must be brain3d::Error, with words, and none may be an internal error.
 template <typename Read>
 bool accepts(Read&& read) {
   try {

@@ -98,7 +98,7 @@ class ProjectorReader {
     return out;
   }
 
-  // Whether every element of the view lies in its storage: strides are not negative, so the last one decides.
+  // Every element of the view must lie in its storage; strides are not negative, so the last element decides.
   static bool is_inside(const PickleTensor& tensor) {
     if (tensor.offset < 0) return false;
     bool empty = false;
