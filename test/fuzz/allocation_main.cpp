@@ -15,7 +15,7 @@
 #include "io/nifti/nifti.h"
 #include "io/safetensors/safetensors.h"
 #include "io/torch_zip/torch_checkpoint.h"
-#include "models/language/gemma3_config.h"
+#include "models/language/family.h"
 #include "models/text/roberta_config.h"
 #include "models/vision/siglip_config.h"
 
@@ -55,7 +55,7 @@ std::string describe(const io::PeerProjector& projector) {
 }
 
 std::string describe(const io::Json& json) { return json.dump(); }
-std::string describe(const models::Gemma3Config& config) { return concat(config.num_hidden_layers, " layers"); }
+std::string describe(const models::DecoderSpec& spec) { return concat(spec.num_hidden_layers(), " layers"); }
 std::string describe(const models::SiglipConfig& config) { return concat(config.hidden_size, " wide"); }
 std::string describe(const models::RobertaConfig& config) { return concat(config.vocab_size, " tokens"); }
 
@@ -179,7 +179,7 @@ int main(int argc, char** argv) {
   };
   config("config.json, parsed", models + "gemma_text",
          [](const std::string& at) { return io::read_json(at + "/config.json"); });
-  config("config.json of Gemma 3", models + "gemma_text", models::Gemma3Config::read);
+  config("config.json of Gemma 3", models + "gemma_text", models::read_decoder_spec);
   config("config.json of SigLIP", models + "vision", models::SiglipConfig::read);
   config("config.json of RoBERTa", models + "roberta", models::RobertaConfig::read);
 }

@@ -6,7 +6,7 @@
 #include "models/brain3d/projector.h"
 #include "models/brain3d/token_compression.h"
 #include "models/brain3d/vision_encoder3d.h"
-#include "models/language/gemma3.h"
+#include "models/language/decoder.h"
 #include "nn/rotary_table.h"
 #include "ops/ops.h"
 #include "support/golden.h"
@@ -96,16 +96,16 @@ struct Vision {
 
 struct Text {
   TemporaryDirectory dir;
-  models::Gemma3 model;
+  models::Decoder model;
 
   Text() : model(load()) {}
 
-  models::Gemma3 load() {
+  models::Decoder load() {
     write_text(dir.path() + "/config.json", std::string(R"({"model_type": "gemma3_text", )") + kTextFields + "}");
     write_filled_model(dir.path(), text_shapes("model."), no_scale);
-    const auto config = models::Gemma3Config::read(dir.path());
-    weights::WeightSource source = models::Gemma3::open_backbone(dir.path(), config);
-    return models::Gemma3::load(config, source, at::kFloat, nullptr, true);
+    const auto spec = models::read_decoder_spec(dir.path());
+    weights::WeightSource source = models::Decoder::open_backbone(dir.path(), spec);
+    return models::Decoder::load(spec, source, at::kFloat, nullptr, true);
   }
 
   at::Tensor hidden(const at::Tensor& inputs) const {
