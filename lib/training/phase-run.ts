@@ -20,7 +20,7 @@ export const LOG_FILE = 'log.jsonl';
 
 export interface PhaseParts extends KeptRun {
   settings: PhaseSettings;
-  /** Of the ids in the log. */
+  /** The salt of the ids in the log. */
   salt: string;
   objective: Objective;
   train: readonly Scan[];
@@ -61,7 +61,7 @@ class PhaseRun {
     try {
       while (this.#progress.finished === null) await this.#epoch();
     } catch (error) {
-      // A cancelled step updated nothing, so what is held is the state after the last one.
+      // A cancelled step updated nothing, so the state in memory is that after the last whole step.
       if (control.signal.aborted) await this.#keeper.keep(this.#progress, true);
       throw error;
     }
@@ -158,7 +158,7 @@ class PhaseRun {
     throw this.#divergence(message, nonFinite.tensor);
   }
 
-  /** A resumed run would come to the same step. */
+  /** The advice is to begin a new run, because a resumed run would come to the same step. */
   #divergence(message: string, field: string): Brain3DError {
     const remedy = 'lower the learning rates or lengthen the warm-up in a new run';
     const text = `${this.#parts.phase}: ${message}; ${this.#keeper.state}; ${remedy}`;
