@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "io/nifti/nifti.h"
 #include "io/safetensors/safetensors.h"
-#include "io/torch_zip/torch_checkpoint.h"
+#include "io/torch_zip/torch_file.h"
 #include "models/language/family.h"
 #include "models/text/roberta_config.h"
 #include "models/vision/siglip_config.h"
@@ -171,8 +171,8 @@ int main(int argc, char** argv) {
   constexpr long kSetStep = 31;  // of some 4,000
   check(
       "safetensors, sharded", sharded, [&] { return io::SafetensorsSet::open_directory(sharded); }, kSetStep);
-  projector("torch checkpoint", dir + "fuzz/corpus/torch_checkpoint/scale_tensor.pt");
-  projector("torch checkpoint, refused", dir + "fuzz/corpus/torch_checkpoint/forbidden.pt");
+  projector("torch checkpoint", dir + "fuzz/corpus/torch_file/scale_tensor.pt");
+  projector("torch checkpoint, refused", dir + "fuzz/corpus/torch_file/forbidden.pt");
   const std::string models = dir + "golden/models/";
   const auto config = [&](const char* name, const std::string& directory, const auto& read) {
     return check(name, directory + "/config.json", [&] { return read(directory); });

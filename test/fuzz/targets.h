@@ -18,7 +18,7 @@ using Input = std::span<const std::uint8_t>;
 bool fuzz_nifti(Input input);             // read_nifti, read_nifti_header
 bool fuzz_nifti_gz(Input input);          // the same, compressed, against the same bytes uncompressed
 bool fuzz_safetensors(Input input);       // SafetensorsFile
-bool fuzz_torch_checkpoint(Input input);  // ZipArchive, read_pickle, read_peer_projector
+bool fuzz_torch_file(Input input);  // ZipArchive, read_pickle, read_peer_projector
 bool fuzz_json_config(Input input);       // parse_json and the models' configurations
 
 /// Ends the program unless `holds`: what a reader accepts must keep its promises.
