@@ -24,7 +24,7 @@ import {
   writeNewManifest,
 } from './manifest';
 import { refusePointer } from './pointer';
-import { readReport } from './report-text';
+import { readReport } from './reports';
 import { type DatasetProblem, type Found, type FoundScan, isScanFault } from './scans';
 import { type Split, splitSubjects } from './split';
 import { subjectIdentity } from './subject-identity';

@@ -23,7 +23,7 @@ import { imageKey } from './image-key';
 const CACHE_FORMAT = 2;
 
 /** Everything besides the image that decides what a preprocessed volume is. A new step belongs here. */
-export interface CacheRecipe {
+export interface PreprocessingSettings {
   /** (D, H, W) */
   size: [number, number, number];
   lowerPercentile: number;
@@ -40,7 +40,9 @@ export interface CacheMaker extends Versions {
 }
 
 /** @throws {Brain3DError} BRAIN3D_ADDON, BRAIN3D_LIBTORCH, BRAIN3D_IO */
-export async function currentMaker({ skullStripCommand }: Pick<CacheRecipe, 'skullStripCommand'>): Promise<CacheMaker> {
+export async function currentMaker({
+  skullStripCommand,
+}: Pick<PreprocessingSettings, 'skullStripCommand'>): Promise<CacheMaker> {
   const stripTool = skullStripCommand === null ? null : await digestStripTool(skullStripCommand);
   return { ...currentVersions(), stripTool };
 }
@@ -108,7 +110,7 @@ function toStoredSkullStrip(volume: Volume): v.InferOutput<typeof StoredSkullStr
  */
 export function inputDigest(
   { sha256, orientation }: CacheSource,
-  recipe: CacheRecipe,
+  recipe: PreprocessingSettings,
   { preprocessing, stripTool }: Pick<CacheMaker, 'preprocessing' | 'stripTool'>,
 ): string {
   return digestJson([sha256, orientation, toStored(StoredRecipeSchema, recipe), preprocessing, stripTool]);
@@ -117,7 +119,7 @@ export function inputDigest(
 /** Returns the name of an entry. It depends on the release and LibTorch too, so that no two of them share a volume. */
 export function cacheKey(
   source: CacheSource,
-  recipe: CacheRecipe,
+  recipe: PreprocessingSettings,
   maker: CacheMaker = { ...currentVersions(), stripTool: null },
 ): string {
   return digestJson([CACHE_FORMAT, inputDigest(source, recipe, maker), maker.brain3d, maker.torch]);
@@ -143,7 +145,7 @@ export async function writeCacheEntry(
   dir: string,
   key: string,
   volume: Volume,
-  about: { source: CacheSource; recipe: CacheRecipe; original: Volume },
+  about: { source: CacheSource; recipe: PreprocessingSettings; original: Volume },
 ): Promise<string | null> {
   const addon = loadAddon();
   const path = volumeFile(dir, key);

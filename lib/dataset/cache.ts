@@ -13,7 +13,13 @@ import { withFolderLock } from '../files/folder-lock';
 import { makeFolders } from '../files/folders';
 import { fromStored, parseStored, toStored, writeStored } from '../files/stored';
 import { checkStripOptions, stripEntries } from '../volume/skull-strip';
-import { type CacheMaker, type CacheRecipe, currentMaker, StoredRecipeSchema, volumeFile } from './cache-entry';
+import {
+  type CacheMaker,
+  currentMaker,
+  type PreprocessingSettings,
+  StoredRecipeSchema,
+  volumeFile,
+} from './cache-entry';
 import { type ManifestEntry, readManifest } from './manifest';
 
 export const CACHE_INDEX = 'index.json';
@@ -52,7 +58,7 @@ export interface CacheProblem {
 
 /** The index of a cache: which entry belongs to which scan of the manifest. */
 export interface CacheIndex {
-  recipe: CacheRecipe;
+  recipe: PreprocessingSettings;
   /** The versions and the tool that computed the entries. */
   maker: CacheMaker;
   /** The manifest's base name and SHA-256, to notice that it changed. */
@@ -76,7 +82,7 @@ export type CacheJob = Pick<ManifestEntry, 'id' | 'image' | 'orientation'>;
 /** @internal The data that all jobs of a worker share. */
 export interface CacheWorkerData {
   dir: string;
-  recipe: CacheRecipe;
+  recipe: PreprocessingSettings;
   maker: CacheMaker;
 }
 /** @internal `shows` is the key of the image. */
@@ -113,7 +119,7 @@ export async function preprocessDataset(options: PreprocessDatasetOptions): Prom
   });
 }
 
-function recipeOf(options: v.InferOutput<typeof PreprocessSchema>): CacheRecipe {
+function recipeOf(options: v.InferOutput<typeof PreprocessSchema>): PreprocessingSettings {
   const defaults = makeRecipe('paper');
   return {
     size: options.size ?? defaults.volumeSize,
@@ -127,7 +133,7 @@ function recipeOf(options: v.InferOutput<typeof PreprocessSchema>): CacheRecipe 
 /** @internal Makes the missing entries of any scans, and leaves the index alone. */
 export async function fillCache(
   entries: readonly ManifestEntry[],
-  recipe: CacheRecipe,
+  recipe: PreprocessingSettings,
   options: Pick<PreprocessDatasetOptions, 'out' | 'workers' | 'onError' | 'signal' | 'onProgress' | 'onProblem'>,
 ) {
   const { out: dir, workers, onError, signal, onProgress, onProblem } = options;
@@ -229,7 +235,7 @@ export async function readCacheIndex(dir: string): Promise<CacheIndex> {
   const { recipe, maker, manifest, entries, image_keys: imageKeys, skipped } = result.value;
   const { strip_tool: stripTool, ...versions } = maker;
   return {
-    recipe: fromStored<CacheRecipe>(recipe),
+    recipe: fromStored<PreprocessingSettings>(recipe),
     maker: { ...versions, stripTool },
     manifest,
     volumes: toPaths(dir, new Map(Object.entries(entries))),

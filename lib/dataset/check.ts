@@ -13,7 +13,7 @@ import { type ImageKeyResult, readImageKeys } from './image-keys';
 import { sameImages } from './leaks';
 import { type ManifestEntry, readManifest, type SkippedEntry } from './manifest';
 import { refusePointer } from './pointer';
-import { cleanReport } from './report-text';
+import { cleanReport } from './reports';
 import { isScanFault } from './scans';
 import { findLeaks } from './split';
 import { subjectIdentity } from './subject-identity';

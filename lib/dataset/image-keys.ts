@@ -9,7 +9,7 @@ import { runInWorkers } from '../base/worker-pool';
 import { writeFileAtomic } from '../files/atomic-file';
 import { makeFolders } from '../files/folders';
 import { parseStored } from '../files/stored';
-import { type CacheMaker, type CacheRecipe, type CacheSource, currentMaker } from './cache-entry';
+import { type CacheMaker, type CacheSource, currentMaker, type PreprocessingSettings } from './cache-entry';
 import { IMAGE_KEY_VERSION } from './image-key';
 import type { ManifestEntry } from './manifest';
 
@@ -24,7 +24,7 @@ export type ImageKeyJob = Pick<ManifestEntry, 'id' | 'image' | 'orientation'>;
 /** A cache to look into: the entries of a recipe, and the remembered keys. */
 export interface KnownImages {
   dir: string;
-  recipe: CacheRecipe;
+  recipe: PreprocessingSettings;
 }
 /** @internal The data that all jobs share; null if nothing is remembered. */
 export type ImageKeyWorkerData = (KnownImages & { maker: CacheMaker }) | null;

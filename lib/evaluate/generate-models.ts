@@ -1,7 +1,7 @@
 /** Generates every model's texts for every case and seed, on disk in `generations/`. */
 import { join } from 'node:path';
 import { toSnake } from '../base/key-case';
-import { type CacheMaker, type CacheRecipe, currentMaker } from '../dataset/cache-entry';
+import { type CacheMaker, currentMaker, type PreprocessingSettings } from '../dataset/cache-entry';
 import type { FolderLock } from '../files/folder-lock';
 import { makeFolders } from '../files/folders';
 import { DEFAULT_BATCH_SIZE } from '../model/decoding';
@@ -117,7 +117,7 @@ function requireDifferent(names: readonly string[], models: readonly TextModel[]
 }
 
 /** Returns the recipe by which a model's volumes are made. */
-function recipeOf({ recipe }: TextModel, strip: StripRecipe): CacheRecipe {
+function recipeOf({ recipe }: TextModel, strip: StripRecipe): PreprocessingSettings {
   const { volumeSize: size, lowerPercentile, upperPercentile } = recipe;
   return { size, lowerPercentile, upperPercentile, ...strip };
 }

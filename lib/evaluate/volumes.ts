@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CACHE_INDEX, fillCache, readCacheIndex } from '../dataset/cache';
-import { type CacheRecipe, volumeFile } from '../dataset/cache-entry';
+import { type PreprocessingSettings, volumeFile } from '../dataset/cache-entry';
 import type { ManifestEntry } from '../dataset/manifest';
 import { makeFolders } from '../files/folders';
 import type { GenerationFailure } from './generations';
@@ -16,7 +16,7 @@ export interface Volumes {
   unusable: Map<string, GenerationFailure>;
 }
 
-export type StripRecipe = Pick<CacheRecipe, 'skullStrip' | 'skullStripCommand'>;
+export type StripRecipe = Pick<PreprocessingSettings, 'skullStrip' | 'skullStripCommand'>;
 
 /** Decides how skulls are stripped: by the options, or as in the cache's last run, or `auto`. */
 export async function stripRecipe(cache: string, options: EvaluateOptions): Promise<StripRecipe> {
@@ -31,7 +31,7 @@ export async function stripRecipe(cache: string, options: EvaluateOptions): Prom
 export async function prepareVolumes(
   entries: readonly ManifestEntry[],
   cache: string,
-  recipe: CacheRecipe,
+  recipe: PreprocessingSettings,
   { workers, signal, onProgress }: EvaluateOptions,
 ): Promise<Volumes> {
   await makeFolders(cache);

@@ -27,8 +27,9 @@ export async function readText(path: string, rules: TextRules): Promise<string> 
   let bytes: Uint8Array;
   try {
     const status = await stat(path);
-    // Reading a pipe could wait for ever. For a folder, the error of readFile is the best.
-    if (!status.isFile() && !status.isDirectory()) throw fault('expected a regular file, got something else');
+    // A pipe would be waited for without end.
+    if (!status.isFile())
+      throw fault(`expected a regular file, got ${status.isDirectory() ? 'a folder' : 'something else'}`);
     if (status.size > maxBytes) throw fault(`expected at most ${maxBytes} bytes, got ${status.size}`);
     bytes = await readFile(path, { signal });
   } catch (cause) {

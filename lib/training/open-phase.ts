@@ -16,7 +16,6 @@ import { currentVersions } from '../native/versions';
 import { requireVocabulary, Tokenizer } from '../tokenizer/tokenizer';
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, continuedAdapterConfig, newAdapterConfig } from './adapter-config';
 import type { Emit, TrainedPhase } from './events';
-import type { OnSaveError } from './keeper';
 import type { ObjectiveContext } from './objective';
 import { OBJECTIVES, type ObjectiveSettings } from './objectives/registry';
 import { PARAMETER_GROUPS, type ParameterGroup } from './parameter-groups';
@@ -26,6 +25,7 @@ import type { RunControl } from './run-control';
 import { beginRun, openRunFolder } from './run-folder';
 import { writeRunPage } from './run-page';
 import { otherVersions, type RunFacts, requireSameScans } from './run-record';
+import type { OnSaveError } from './run-saver';
 import { openScans, type Scan } from './scans';
 import { ownSettings } from './settings';
 

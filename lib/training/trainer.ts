@@ -13,11 +13,11 @@ import type { NativeAddon } from '../native/surface';
 import { readConfigFile } from './config-file';
 import type { TrainedPhase, TrainerEvents, TrainingResult } from './events';
 import { asIoError } from './io-error';
-import { ON_SAVE_ERROR } from './keeper';
 import { trainPhase } from './open-phase';
 import { type PhaseSettings, TRAINING_PHASES, type TrainingPhase } from './phases';
 import { RunControl } from './run-control';
 import { CACHE_FOLDER, requireOutput } from './run-folder';
+import { ON_SAVE_ERROR } from './run-saver';
 import { phasesOf, resolveSettings, settingsEntries, type TrainingConfig } from './settings';
 
 const TrainerSchema = v.object({

@@ -37,10 +37,10 @@ export async function readSidecar(volumePath: string, advice: string): Promise<S
       field: 'Modality',
     });
   const json = await readJson(path, { what: 'a sidecar', maxBytes: MAX_SIDECAR_BYTES, fault }).catch((error) => {
-    if (Brain3DError.isInstance(error) && error.code === 'BRAIN3D_NOT_FOUND') return null;
+    if (Brain3DError.isInstance(error) && error.code === 'BRAIN3D_NOT_FOUND') return undefined;
     throw error;
   });
-  if (json === null) return null;
+  if (json === undefined) return null;
   if (!isJsonObject(json)) throw fault('expected a JSON object');
   const field = (name: string): unknown => (Object.hasOwn(json, name) ? json[name] : undefined);
   const modality = field('Modality');

@@ -9,7 +9,7 @@ import { type Conversion, convertDicomFolder } from '../dicom/dicom';
 import { loadAddon } from '../native/binding';
 import { callNative } from '../native/call';
 import type { NativeAddon, NativeReadOptions, NativeVolume, NativeVolumeInfo } from '../native/surface';
-import { faceWarning } from './face';
+import { faceWarning } from './face-warning';
 import { checkStripOptions, findBrain, type SkullStrip, stripEntries } from './skull-strip';
 
 export type VolumeInfo = NativeVolumeInfo;

@@ -19,8 +19,8 @@ import type { TrainingPhase } from './phases';
 export const ON_SAVE_ERROR = ['stop', 'continue'] as const;
 export type OnSaveError = (typeof ON_SAVE_ERROR)[number];
 
-/** The parts of a phase's run that the keeper needs. */
-export interface KeptRun {
+/** The parts of a phase's run that the saver needs. */
+export interface SavedRun {
   phase: TrainingPhase;
   /** The folder of the phase's run. */
   dir: string;
@@ -35,8 +35,8 @@ export interface KeptRun {
   emit: Emit;
 }
 
-export class Keeper {
-  readonly #parts: KeptRun;
+export class RunSaver {
+  readonly #parts: SavedRun;
   readonly #log: TrainingLog;
   readonly #space: FreeSpace;
   /** The progress in the newest checkpoint, or the start. */
@@ -49,7 +49,7 @@ export class Keeper {
   #isLogBehind = false;
 
   /** @param start of a run that has no checkpoint */
-  constructor(parts: KeptRun, log: TrainingLog, saved: Saved | null, start: Progress) {
+  constructor(parts: SavedRun, log: TrainingLog, saved: Saved | null, start: Progress) {
     this.#parts = parts;
     this.#log = log;
     this.#space = new FreeSpace(parts.dir, parts.sizes, (message) =>
