@@ -33,8 +33,8 @@ interface Folder {
 type Node = File | Link | Folder;
 
 /**
- * What a power loss leaves. Of a folder's changes since its fsync it keeps the first ones (a file system's journal is
- * in order). Of a file's bytes it may keep any.
+ * The contents that a power loss leaves. A folder keeps the first of the changes since its fsync, because a file
+ * system's journal is in order. A file may keep any of its bytes.
  */
 export interface Loss {
   entriesOf: (folder: Readonly<Folder>) => Map<string, Node>;
