@@ -16,9 +16,9 @@ export {
 } from './dataset/cache';
 export {
   type CacheMaker,
-  type CacheRecipe,
   type OpenCachedVolumeOptions,
   openCachedVolume,
+  type PreprocessingSettings,
 } from './dataset/cache-entry';
 export { type CheckDatasetOptions, checkDataset, type DatasetCheck, type Finding } from './dataset/check';
 export type { Composition, CompositionRow } from './dataset/composition';

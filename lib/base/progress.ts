@@ -1,8 +1,8 @@
-/** What is told of long work while it goes on. */
+/** The event that reports the progress of long work. */
 import * as v from 'valibot';
 
 export interface StageProgress {
-  /** Which part of the work. */
+  /** The part of the work. */
   stage: string;
   done: number;
   total: number;
@@ -10,7 +10,7 @@ export interface StageProgress {
 
 export type OnProgress = (progress: StageProgress) => void;
 
-/** Option of everything that takes long. */
+/** The option of every function that takes long. */
 export const progressEntry = {
   onProgress: v.optional(v.custom<OnProgress>((value) => typeof value === 'function', 'expected a function')),
 };

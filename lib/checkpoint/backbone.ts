@@ -1,4 +1,4 @@
-/** Hugging Face model directories: which files they have, and digests that tell one from another. */
+/** Hugging Face model directories: lists their files and computes digests that tell one from another. */
 import { createHash } from 'node:crypto';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -12,15 +12,15 @@ export interface BackboneFile {
   sha256: string;
 }
 
-/** Configuration, weights and tokenizer: what a model's output depends on. */
+/** The files a model's output depends on: configuration, weights and tokenizer. */
 const MODEL_FILE =
   /^(config\.json|generation_config\.json|tokenizer\.json|.*\.safetensors|.*\.safetensors\.index\.json)$/;
 const SAMPLED_BLOCKS = 64;
 const BLOCK_BYTES = 4096;
-/** As native/io/json.h reads: a configuration has some kilobytes. */
+/** The size limit of native/io/json.h. A configuration has some kilobytes. */
 const MAX_CONFIG_BYTES = 2 ** 20;
 
-/** The directory's model files, sorted. @throws {Brain3DError} BRAIN3D_NOT_FOUND */
+/** Lists the directory's model files, sorted. @throws {Brain3DError} BRAIN3D_NOT_FOUND */
 export async function listModelFiles(dir: string): Promise<string[]> {
   const names = await readdir(dir).catch((cause: NodeJS.ErrnoException) => {
     throw new Brain3DError(
@@ -32,7 +32,7 @@ export async function listModelFiles(dir: string): Promise<string[]> {
   return names.filter((name) => MODEL_FILE.test(name)).sort();
 }
 
-/** Full digests, in file order. Reads everything: seconds for gigabytes, on the thread pool. */
+/** Computes full digests, in file order. It reads everything on the thread pool, which takes seconds for gigabytes. */
 export async function digestFiles(dir: string, signal?: AbortSignal): Promise<BackboneFile[]> {
   const files: BackboneFile[] = [];
   for (const name of await listModelFiles(dir)) {
@@ -41,7 +41,7 @@ export async function digestFiles(dir: string, signal?: AbortSignal): Promise<Ba
   return files;
 }
 
-/** One digest of all of a backbone's files: over names and contents, not over where it lies. */
+/** Combines the digests of a backbone's files, over names and contents but not over where the backbone lies. */
 export function combineDigests(files: readonly BackboneFile[]): string {
   const hash = createHash('sha256');
   for (const { name, sha256 } of files) hash.update(`${name}\0${sha256}\n`);
@@ -49,13 +49,13 @@ export function combineDigests(files: readonly BackboneFile[]): string {
 }
 
 /**
- * A digest cheap enough for every load: names, sizes, and 64 blocks of 4 KiB spread evenly over each file. It tells
- * apart any two models, though not a file with a flipped bit between the blocks; the full digests are for that.
+ * Computes a digest cheap enough for every load: over names, sizes, and 64 blocks of 4 KiB spread evenly over each
+ * file. It tells any two models apart, but misses a flipped bit between the blocks; the full digests find that.
  */
 export async function fingerprint(dir: string): Promise<string> {
   const hash = createHash('sha256');
   for (const name of await listModelFiles(dir)) {
-    // A pipe would be waited for without end.
+    // Reading a pipe could wait for ever.
     if (!(await stat(join(dir, name))).isFile())
       throw new Brain3DError('BRAIN3D_FORMAT', `expected a regular file, got something else as '${name}'`, {
         file: name,
@@ -77,7 +77,7 @@ export async function fingerprint(dir: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** JSON of a file in a model directory. @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_CONFIG */
+/** Reads the JSON of a file in a model directory. @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_CONFIG */
 export function readJsonFile(path: string): Promise<unknown> {
   const file = basename(path);
   return readJson(path, {

@@ -1,6 +1,6 @@
 /**
- * A checkpoint is a directory: `brain3d.json` (this file's subject), `brain3d.safetensors` and, where LoRA was trained,
- * `adapter/`. Format: docs/checkpoints.md.
+ * Reads and writes checkpoints. A checkpoint is a directory: `brain3d.json`, `brain3d.safetensors` and, where LoRA was
+ * trained, `adapter/`. The format is in docs/checkpoints.md.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -20,28 +20,28 @@ export const CHECKPOINT_FORMAT_VERSION = 1;
 export const CHECKPOINT_FILE = 'brain3d.json';
 export const WEIGHTS_FILE = 'brain3d.safetensors';
 export const ADAPTER_DIR = 'adapter';
-/** Key of the provenance that says that an imported model has an adapter. */
+/** The key in the provenance of an imported model that says whether it has an adapter. */
 export const ADAPTER_PROVENANCE = 'adapter';
 
-/** What a checkpoint has been through. The last three are the paper's Phases 1, 2A and 2B. */
+/** The phases a checkpoint has been through. The last three are the paper's Phases 1, 2A and 2B. */
 export const PHASES = ['initialised', 'imported', 'grounding', 'projector-warmup', 'lora-sft'] as const;
 export type Phase = (typeof PHASES)[number];
 
 const Count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const Triple = v.strictTuple([Count, Count, Count]);
 const Backbone = v.object({
-  /** Relative to the checkpoint's directory, or absolute. */
+  /** The path relative to the checkpoint's directory, or absolute. */
   path: v.string(),
   fingerprint: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
   files: v.array(v.object({ name: v.string(), bytes: v.number(), sha256: v.string() })),
 });
 
-/** Every field of a `Recipe`: one that is missing here, or unknown, is refused when a checkpoint is written. */
+/** Every field of a `Recipe`. Writing a checkpoint refuses a field that is missing here or unknown. */
 const RecipeSchema = v.strictObject({
   name: v.picklist(RECIPES),
   channel_collapse: v.picklist(['sum', 'mean']),
   position: v.picklist(['learned_depth_pretrained_spatial', 'pretrained_spatial', 'linear']),
-  // Checkpoints from before there was a choice do not say.
+  // Checkpoints from before there was a choice do not name it.
   attention: v.optional(v.picklist(['volume', 'slice']), 'volume'),
   compression: v.picklist(COMPRESSIONS),
   num_visual_tokens: Count,
@@ -63,14 +63,17 @@ const CheckpointSchema = v.object({
   eos_token_ids: v.pipe(v.array(v.pipe(v.number(), v.integer(), v.minValue(0))), v.minLength(1)),
   backbones: v.object({ vision: Backbone, language: Backbone }),
   provenance: v.record(v.string(), v.union([v.string(), v.number()])),
-  /** SHA-256 of the list of images that it was trained on; checkpoints that never trained, and older ones, have none. */
+  /**
+   * The SHA-256 of the list of images that it was trained on. Checkpoints that never trained, and older ones, have
+   * none.
+   */
   trained_on_sha256: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
 });
 
 type StoredCheckpoint = v.InferOutput<typeof CheckpointSchema>;
 
 export interface CheckpointBackbone {
-  /** Absolute. */
+  /** The absolute path of the directory. */
   dir: string;
   fingerprint: string;
   files: BackboneFile[];
@@ -85,7 +88,7 @@ export interface Checkpoint {
   vision: CheckpointBackbone;
   language: CheckpointBackbone;
   provenance: Record<string, string | number>;
-  /** Digest of `trained-on.json`; null where there is none. */
+  /** The digest of `trained-on.json`; null where there is none. */
   trainedOnSha256: string | null;
   hasAdapter: boolean;
 }
@@ -122,7 +125,7 @@ export async function readCheckpoint(dir: string): Promise<Checkpoint> {
   };
 }
 
-/** Writes `brain3d.json` atomically; the directory is made. */
+/** Writes `brain3d.json` atomically; makes the directory. */
 export async function writeCheckpoint(checkpoint: Omit<Checkpoint, 'hasAdapter'>): Promise<void> {
   const backbone = ({ dir, ...digests }: CheckpointBackbone) => ({
     path: portablePath(checkpoint.dir, dir),
@@ -144,7 +147,7 @@ export async function writeCheckpoint(checkpoint: Omit<Checkpoint, 'hasAdapter'>
   await writeStored(join(checkpoint.dir, CHECKPOINT_FILE), stored);
 }
 
-/** Digest over the checkpoint's own files; `brain3d.json` has those of the backbones in it. */
+/** Computes the digest over the checkpoint's own files. `brain3d.json` contains the digests of the backbones. */
 export async function digestCheckpoint(dir: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   for (const name of [CHECKPOINT_FILE, ...(await tensorFiles(dir))])
@@ -153,8 +156,8 @@ export async function digestCheckpoint(dir: string, signal?: AbortSignal): Promi
 }
 
 /**
- * Digest of all that decides what a model answers: recipe, prompt, digests of the backbones, weights, adapter. The same for a
- * copy, wherever it and its backbones lie, and whatever it notes about its making.
+ * Computes the digest of everything that decides a model's answers: recipe, prompt, digests of the backbones, weights,
+ * adapter. A copy has the same digest, wherever it and its backbones lie and whatever its provenance notes.
  */
 export async function digestAnswers(dir: string, signal?: AbortSignal): Promise<string> {
   const { recipe, prompt, eosTokenIds, vision, language } = await readCheckpoint(dir);
@@ -166,19 +169,19 @@ export async function digestAnswers(dir: string, signal?: AbortSignal): Promise<
   return hash.digest('hex');
 }
 
-/** The weights and the adapter's files, by their names in the checkpoint. */
+/** Lists the weights and the adapter's files by their names in the checkpoint. */
 async function tensorFiles(dir: string): Promise<string[]> {
   const adapter = join(dir, ADAPTER_DIR);
   const inAdapter = existsSync(adapter) ? (await readdir(adapter)).sort() : [];
   return [WEIGHTS_FILE, ...inAdapter.map((name) => `${ADAPTER_DIR}/${name}`)];
 }
 
-/** Digests of a backbone directory for a new checkpoint. */
+/** Computes the digests of a backbone directory for a new checkpoint. */
 export async function describeBackbone(dir: string, signal?: AbortSignal): Promise<CheckpointBackbone> {
   return { dir: resolve(dir), fingerprint: await fingerprint(dir), files: await digestFiles(dir, signal) };
 }
 
-/** Refuses a backbone that is not there or not the one the checkpoint was made for. */
+/** Refuses a backbone that is missing or not the one the checkpoint was made for. */
 export async function verifyBackbone(kind: 'vision' | 'language', backbone: CheckpointBackbone): Promise<void> {
   if (!existsSync(backbone.dir)) {
     throw new Brain3DError(
@@ -197,7 +200,7 @@ export async function verifyBackbone(kind: 'vision' | 'language', backbone: Chec
   );
 }
 
-/** Without the adapter that it was trained with, a model writes fluent text that means nothing. */
+/** Refuses a model that has lost the adapter it was trained with: it would write fluent text that means nothing. */
 function refuseLostAdapter({ phase, provenance }: StoredCheckpoint): void {
   if (phase !== 'lora-sft' && provenance[ADAPTER_PROVENANCE] === undefined) return;
   throw new Brain3DError(

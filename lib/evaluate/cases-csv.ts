@@ -1,4 +1,4 @@
-/** `cases.csv`: a line for each row of the table, case and seed. */
+/** Writes `cases.csv`, with a line for each row of the table, case and seed. */
 
 import { toSnake } from '../base/key-case';
 import type { ManifestEntry } from '../dataset/manifest';
@@ -12,7 +12,7 @@ import type { CaseTraits } from './subgroups';
 
 type Cell = string | number | boolean | null;
 
-/** Names of the metrics' columns, in the order of `eachMetric`. */
+/** The names of the metrics' columns, in the order of `eachMetric`. */
 const METRIC_COLUMNS = [
   ...TEXT_METRIC_NAMES.map(toSnake),
   ...DEFINITIONS.flatMap((definition) => CATEGORY_NAMES.map((category) => `${definition}_${category}`)),
@@ -63,10 +63,12 @@ function valuesAt(columns: ByMetric<Column>, row: number): Cell[] {
   return values;
 }
 
-/** What spreadsheets take for the beginning of a formula. */
+/** The characters that spreadsheets take for the beginning of a formula. */
 const FORMULA = /^[=+\-@\t\r]/;
 
-/** As RFC 4180 has it; null is an empty field. A text that a spreadsheet would run gets an apostrophe in front. */
+/**
+ * Quotes a cell by RFC 4180; null is an empty field. A text that a spreadsheet would run gets an apostrophe in front.
+ */
 function quoted(cell: Cell): string {
   const text = cell === null ? '' : typeof cell === 'string' && FORMULA.test(cell) ? `'${cell}` : String(cell);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

@@ -1,4 +1,6 @@
-/** `report.html`: tables, confusion, plots, and every case, worst first. Nothing on it comes from elsewhere. */
+/**
+ * Makes `report.html`: tables, confusion, plots, and every case, worst first. Nothing on the page comes from elsewhere.
+ */
 
 import { DISCLAIMER } from '../base/disclaimer';
 import { escapeHtml, htmlPage } from '../base/html';
@@ -77,7 +79,7 @@ function tableHtml({ title, head, rows }: Table): string {
 ${body.join('\n')}</table></div>`;
 }
 
-/** The interval below its mean. */
+/** Writes the interval below its mean. */
 function cellHtml({ text, isBest }: Cell): string {
   const shown = escapeHtml(text).replace(/ \[/, '<br>[');
   return `<td>${isBest ? `<b>${shown}</b>` : shown}</td>`;
@@ -123,7 +125,7 @@ function valueAt(column: Column, row: number): number | null {
   return column instanceof Float64Array ? (column[row] as number) : null;
 }
 
-/** Indices of cases, by what models (not controls) made of them. */
+/** Sorts the indices of cases by the scores of models, worst first. Controls do not count. */
 function worstFirst(cases: PageContent['cases'], rows: PageContent['rows']): number[] {
   const models = rows.filter(({ row }) => row.kind === 'model');
   const mean = (i: number, picks: readonly Pick[]) => {

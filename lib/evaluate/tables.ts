@@ -1,4 +1,4 @@
-/** The tables of an evaluation, once, for Markdown, LaTeX and the page. */
+/** Makes the tables of an evaluation, once for Markdown, LaTeX and the page. */
 import type { Difference, Metric, Unavailable } from '../metrics/bootstrap';
 import type { EntityErrors } from '../metrics/case-errors';
 import type { Pick } from '../metrics/case-scores';
@@ -10,7 +10,7 @@ import type { Comparison, Spread } from './score-rows';
 
 export interface Cell {
   text: string;
-  /** The best of the models. */
+  /** Whether it is the best of the models. */
   isBest?: boolean;
 }
 
@@ -23,7 +23,7 @@ export interface Table {
 /** A column of the tables of scores. */
 interface ScoreColumn {
   head: string;
-  /** Whether the narrow tables have it as well. */
+  /** Whether the narrow tables have the column too. */
   isCompared: boolean;
   pick: Pick;
 }
@@ -35,7 +35,9 @@ const TEXT_COLUMNS = TEXT_METRIC_NAMES.flatMap((name): ScoreColumn[] => {
 
 const SHORT: Record<Category, string> = { laterality: 'Lat', anatomy: 'Anat', pathology: 'Path' };
 
-/** Clinical F1: by the authors' rule as in the paper's Table I, and by the strict one, by which models are compared. */
+/**
+ * Clinical F1 by two rules: the authors', as in the paper's Table I, and the strict one, by which models are compared.
+ */
 const CLINICAL_COLUMNS = DEFINITIONS.flatMap((definition) =>
   CATEGORY_NAMES.map(
     (category): ScoreColumn => ({
@@ -83,8 +85,9 @@ function scoreTable(title: string, rows: readonly EvaluationRow[], part: (row: E
 }
 
 /**
- * The best models of a column: compared as numbers, to the digits that are printed, so that what looks equal is equal.
- * Controls do not compete, nor does what has no value; nobody is best alone. All tables and files have it from here.
+ * Returns the best models of a column. Values are compared as numbers, to the digits that are printed, so that values
+ * that look equal are equal. Controls do not compete, and neither do rows without a value; a single model is not best.
+ * All tables and files use this.
  * @internal
  */
 export function bestOf(
@@ -110,7 +113,7 @@ export function shown(metric: Metric): string {
     : `${metric.mean.toFixed(DIGITS)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
 }
 
-/** Rates of errors, and which is better. */
+/** The rates of errors, each with the better direction. */
 const RATES = [
   ['inversionRate', 'lowest'],
   ['missedLesionRate', 'lowest'],
@@ -176,7 +179,7 @@ function entityTable(rows: readonly EvaluationRow[]): Table {
   };
 }
 
-/** Only where there are several seeds. */
+/** The spread over seeds. There is none for a single seed. */
 function spreadTables(rows: readonly EvaluationRow[]): Table[] {
   const sampled = rows.filter(({ spread }) => spread !== null);
   if (sampled.length === 0) return [];

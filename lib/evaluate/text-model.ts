@@ -1,4 +1,4 @@
-/** A model as evaluation sees it: who it is is known before it is loaded, and it is loaded only if there is work. */
+/** A model for evaluation. Its identity is known before it is loaded, and it is loaded only if there is work. */
 import { basename } from 'node:path';
 import { digestAnswers, readCheckpoint } from '../checkpoint/checkpoint';
 import type { Recipe } from '../checkpoint/recipe';
@@ -25,22 +25,22 @@ export interface CaseVolume {
 }
 
 export interface TextGenerator {
-  /** One text for each case, decoded together. */
+  /** Returns one text for each case; they are decoded together. */
   generate(cases: readonly CaseVolume[], seed: number, signal?: AbortSignal): Promise<GeneratedText[]>;
   dispose(): Promise<void>;
 }
 
 export interface TextModel {
   phase: string;
-  /** SHA-256 of what decides its answers; equal for a copy of it, wherever that lies. */
+  /** The SHA-256 of everything that decides its answers. A copy has the same one, wherever it lies. */
   checkpoint: string;
-  /** Images that it has seen; not given for a model that never trains. */
+  /** The images that it has seen; undefined for a model that never trains. */
   trainedOn?: TrainedOn;
   recipe: Pick<Recipe, 'volumeSize' | 'lowerPercentile' | 'upperPercentile'>;
   prompt: string;
-  /** What decoding will use; the seed is given with each call. */
+  /** The settings of decoding. The seed is given with each call. */
   settings: Omit<GenerationSettings, 'seed'>;
-  /** Kind of device, `cpu` or `cuda`, and dtype: results differ between them by rounding. */
+  /** The kind of device, `cpu` or `cuda`, and the dtype. Results differ between them by rounding. */
   device: string;
   dtype: string;
   load(): Promise<TextGenerator>;

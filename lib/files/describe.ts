@@ -1,6 +1,6 @@
-/** What may be said of contents that may identify a patient: what they are like, never themselves. */
+/** Describes contents that may identify a patient without quoting them. */
 
-/** Such as `a text of 12 characters`. */
+/** Returns a description such as `a text of 12 characters`. */
 export function describeUnquoted(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';

@@ -1,4 +1,4 @@
-/** Strict reading of JSON that people and other programs write: a whole file, or an object a line. */
+/** Strict reading of JSON that people and other programs write, either a whole file or an object on each line. */
 import { basename } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
@@ -6,12 +6,15 @@ import { suggestion } from '../base/validate';
 import { describeUnquoted } from './describe';
 import { readText, type TextRules } from './text';
 
-/** JSON, after the byte order mark that some editors put before it. @throws {SyntaxError} which quotes the text: see `jsonFault` */
+/**
+ * Parses JSON, after the byte order mark that some editors put before it. @throws {SyntaxError} which quotes the text:
+ * see `jsonFault`
+ */
 export function parseJson(text: string): unknown {
   return JSON.parse(text.replace(/^\uFEFF/, ''));
 }
 
-/** Why `JSON.parse` failed; its own message quotes the text around. */
+/** The reason why `JSON.parse` failed. Its own message quotes the text around the fault. */
 export function jsonFault(cause: unknown): string {
   const { message } = cause as Error;
   if (/unexpected end|unterminated/i.test(message)) return 'it ends too early';
@@ -19,7 +22,7 @@ export function jsonFault(cause: unknown): string {
   return position === undefined ? 'a character is not JSON' : `character ${Number(position) + 1} is not JSON`;
 }
 
-/** The value in a JSON file. @throws {Brain3DError} as `readText`; the rules' `fault` for what is no JSON */
+/** Returns the value in a JSON file. @throws {Brain3DError} as `readText`; the rules' `fault` for what is no JSON */
 export async function readJson(path: string, rules: TextRules): Promise<unknown> {
   const text = await readText(path, rules);
   try {
@@ -31,19 +34,19 @@ export async function readJson(path: string, rules: TextRules): Promise<unknown>
   }
 }
 
-/** Whether a value is what braces in JSON stand for. */
+/** Whether a value is an object in JSON's sense. */
 export function isJsonObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A line of JSON lines, with its place for messages, as `texts.jsonl:3`. */
+/** A line of JSON lines, with its place for messages, such as `texts.jsonl:3`. */
 export interface JsonLine {
   value: object;
   where: string;
 }
 
 /**
- * The objects of a file of JSON lines, one for each line; only the last line may be empty.
+ * Returns the objects of a file of JSON lines, one for each line; only the last line may be empty.
  * @throws {Brain3DError} as `readText`; BRAIN3D_FORMAT naming the line that is no JSON object
  */
 export async function readJsonLines(path: string, rules: TextRules): Promise<JsonLine[]> {
@@ -74,7 +77,7 @@ export function requireObject(value: unknown, where: string, file: string): obje
 }
 
 /**
- * An object's fields, all of which the schema must know. `where` and `file` are for the message.
+ * Checks an object's fields, all of which the schema must know. `where` and `file` are for the message.
  * @throws {Brain3DError} BRAIN3D_CONFIG naming the first field that is unknown or not as it should be
  */
 export function checkFields<TSchema extends v.ObjectSchema<v.ObjectEntries, undefined>>(

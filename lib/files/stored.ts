@@ -1,4 +1,4 @@
-/** JSON files of our own: written whole and indented, read back by the schema they were written with. */
+/** Our own JSON files, which are written whole and indented, and read back by the schema they were written with. */
 import * as v from 'valibot';
 import { respell, toCamel, toSnake } from '../base/key-case';
 import { writeFileAtomic } from './atomic-file';
@@ -10,7 +10,7 @@ export async function writeStored(path: string, value: object): Promise<void> {
 
 export type StoredResult<T> = { isIntact: true; value: T } | { isIntact: false; field: string | null };
 
-/** What a stored text holds; or, where it is not as it was written, the first field that differs (null: it is no JSON). */
+/** Parses a stored text. If it is not as it was written, returns the first field that differs (null: it is no JSON). */
 export function parseStored<TSchema extends v.GenericSchema>(
   schema: TSchema,
   text: string,
@@ -21,14 +21,14 @@ export function parseStored<TSchema extends v.GenericSchema>(
 }
 
 /**
- * A value as it is stored: its keys in snake_case, in the schema's order. A strict schema throws for a field that it does not
- * know, so that one which is added to a type cannot be lost on its way to the disk.
+ * Returns a value as it is stored: its keys in snake_case, in the schema's order. A strict schema throws for a field
+ * that it does not know, so that a field added to a type cannot be lost on its way to the disk.
  */
 export function toStored<TSchema extends v.GenericSchema>(schema: TSchema, value: object): v.InferOutput<TSchema> {
   return v.parse(schema, respell(value, toSnake));
 }
 
-/** The reverse of `toStored`; what was stored has the fields of `T`, which its schema has seen to. */
+/** Reverses `toStored`. The schema has made sure that the stored value has the fields of `T`. */
 export function fromStored<T extends object>(stored: object): T {
   return respell(stored, toCamel) as T;
 }

@@ -1,22 +1,22 @@
-/** Strict reading of text files. What is wrong with one is said, and nothing of what it holds is quoted. */
+/** Strict reading of text files. Errors name what is wrong and never quote the contents. */
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Brain3DError } from '../base/errors';
 
 export interface TextRules {
-  /** What the file should be, for the message that it is not there, as `a manifest`. */
+  /** The kind of file, for the message that it is missing, such as `a manifest`. */
   what: string;
-  /** A longer file is refused. @default no limit */
+  /** The largest size in bytes. A longer file is refused. @default no limit */
   maxBytes?: number;
   signal?: AbortSignal | undefined;
-  /** The error for contents that are not as they should be. @default BRAIN3D_FORMAT with `file: expected ...` */
+  /** Makes the error for faulty contents. @default BRAIN3D_FORMAT with `file: expected ...` */
   fault?: (message: string) => Brain3DError;
-  /** The error for a file that the system does not give, by its code. @default BRAIN3D_NOT_FOUND or BRAIN3D_IO */
+  /** Makes the error for a file that cannot be read, by the system's code. @default BRAIN3D_NOT_FOUND or BRAIN3D_IO */
   unreadable?: (code: string, cause: unknown) => Brain3DError;
 }
 
 /**
- * The text of a regular file in UTF-8, without a byte order mark.
+ * Returns the text of a regular file in UTF-8, without a byte order mark.
  * @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_IO, BRAIN3D_FORMAT, unless `rules` say otherwise
  */
 export async function readText(path: string, rules: TextRules): Promise<string> {
@@ -27,8 +27,9 @@ export async function readText(path: string, rules: TextRules): Promise<string> 
   let bytes: Uint8Array;
   try {
     const status = await stat(path);
-    // A pipe would be waited for without end; a folder is what readFile names best.
-    if (!status.isFile() && !status.isDirectory()) throw fault('expected a regular file, got something else');
+    // A pipe would be waited for without end.
+    if (!status.isFile())
+      throw fault(`expected a regular file, got ${status.isDirectory() ? 'a folder' : 'something else'}`);
     if (status.size > maxBytes) throw fault(`expected at most ${maxBytes} bytes, got ${status.size}`);
     bytes = await readFile(path, { signal });
   } catch (cause) {

@@ -1,4 +1,4 @@
-/** Every metric of every case, as columns; and their means with intervals over all cases or some. */
+/** Computes every metric of every case as columns, and their means with intervals over all cases or some. */
 
 import {
   CATEGORY_NAMES,
@@ -19,7 +19,7 @@ import {
   textMetric,
 } from './text-metrics';
 
-/** One T for each metric, under the names of results. */
+/** One T for each metric, under the names used in results. */
 export type ByMetric<T> = Record<TextMetricName, T> & {
   clinical: Record<Definition, Record<Category, T>>;
 };
@@ -43,7 +43,10 @@ export function scoreCases(
   return { ...Object.fromEntries(texts), clinical };
 }
 
-/** Means with intervals over the cases in `rows`, all drawn together. `reason` is for when there are none. */
+/**
+ * Returns means with intervals over the cases in `rows`, all drawn together. `reason` explains a missing value when
+ * there are no cases.
+ */
 export function summarise(
   scores: ByMetric<Column>,
   rows: readonly number[],
@@ -66,7 +69,7 @@ export function summarise(
 /** Takes one metric's value out of any set of them. */
 export type Pick = <T>(metrics: ByMetric<T>) => T;
 
-/** What `make` gives for each metric, in one order, always. */
+/** Calls `make` for each metric, always in the same order, and returns the values under the names of the metrics. */
 export function eachMetric<T>(make: (pick: Pick) => T): ByMetric<T> {
   const texts = Object.fromEntries(TEXT_METRIC_NAMES.map((name) => [name, make((metrics) => metrics[name])]));
   const clinical = byDefinition((definition) =>

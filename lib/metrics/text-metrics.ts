@@ -1,6 +1,6 @@
 /**
- * Every metric on texts, once: how it is computed and where it is shown. Results, tables, files and the command line list
- * what stands here, in this order. A new metric is a function in a file of its own, and an entry here.
+ * The one list of metrics on texts: how each is computed and where it is shown. Results, tables, files and the command
+ * line show the metrics of this list in its order. A new metric is a function in a file of its own and an entry here.
  */
 import { bleu } from './bleu';
 import type { Unavailable } from './bootstrap';
@@ -11,25 +11,25 @@ import { rougeL, rougeN } from './rouge';
 import { lowerWords, ptbLikeWords, rougeWords, splitWords } from './tokenize';
 import type { WordNet } from './wordnet';
 
-/** A value for each case, or why there are none. */
+/** A value for each case, or the reason why there are none. */
 export type Column = Float64Array | Unavailable;
 
-/** What some metrics need besides the texts. */
+/** The resources that some metrics need besides the texts. */
 export interface Resources {
   wordNet: WordNet | Unavailable;
-  /** Computed elsewhere, by a model. */
+  /** Values that a model computes elsewhere. */
   bertscore: Column;
 }
 
 interface TextMetric {
   /** The head of its column in tables; null for one that only results and files show. */
   head: string | null;
-  /** Whether it is also in the tables of differences and of subgroups, which are narrow. */
+  /** Whether the tables of differences and of subgroups, which are narrow, have it too. */
   isCompared?: boolean;
   compute(cases: CaseWords, resources: Resources): Column;
 }
 
-/** Heads as in the paper's Table I. Definitions: docs/metrics.md. */
+/** The heads are those of the paper's Table I. The definitions are in docs/metrics.md. */
 export const TEXT_METRICS = {
   bleu1: {
     head: 'B-1',
@@ -64,14 +64,14 @@ export const TEXT_METRICS = {
 export type TextMetricName = keyof typeof TEXT_METRICS;
 export const TEXT_METRIC_NAMES = Object.keys(TEXT_METRICS) as TextMetricName[];
 
-/** The entry of a metric, as what every entry is. */
+/** Returns the entry of a metric, typed as `TextMetric`. */
 export function textMetric(name: TextMetricName): TextMetric {
   return TEXT_METRICS[name];
 }
 
 type Words = readonly [reference: string[], hypothesis: string[]];
 
-/** The words of all cases; what several metrics read is divided once. */
+/** The words of all cases. A division into words that several metrics read is made once. */
 export class CaseWords {
   readonly #pairs: readonly Pair[];
   readonly #divided = new Map<(text: string) => string[], Words[]>();

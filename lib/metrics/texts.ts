@@ -1,4 +1,4 @@
-/** Files of texts, a JSON object a line: `{"id": ..., "text": ...}`, references also with `class`. */
+/** Reads files of texts with one JSON object on a line: `{"id": ..., "text": ...}`, for references also `class`. */
 import { basename } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
@@ -6,11 +6,11 @@ import { CLASSES } from '../dataset/manifest';
 import { checkFields, readJsonLines, requireObject } from '../files/json';
 
 const EntrySchema = v.object({
-  /** Pairs a hypothesis with its reference. */
+  /** The id that pairs a hypothesis with its reference. */
   id: v.pipe(v.string('a text'), v.minLength(1, 'a text that is not empty')),
-  /** May be empty: a failed generation is an empty text, never a missing one. */
+  /** The text; it may be empty. A failed generation is an empty text, never a missing one. */
   text: v.string('a text'),
-  /** Of the subject; in references only, and in all of them or none. */
+  /** The class of the subject. It stands in references only, and in all of them or none. */
   class: v.optional(v.picklist(CLASSES, CLASSES.join(' or '))),
 });
 
@@ -18,7 +18,7 @@ const EntrySchema = v.object({
 export type TextEntry = v.InferOutput<typeof EntrySchema>;
 
 /**
- * Reads a file of texts, strictly: what is wrong is named with its line.
+ * Reads a file of texts strictly; an error names the line.
  * @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_IO, BRAIN3D_FORMAT (no JSON), BRAIN3D_CONFIG (a field, an id twice)
  */
 export async function readTexts(path: string, { signal }: { signal?: AbortSignal } = {}): Promise<TextEntry[]> {
@@ -31,7 +31,7 @@ export async function readTexts(path: string, { signal }: { signal?: AbortSignal
   return entries;
 }
 
-/** Texts given in memory, held to the same rules; `where` names them in messages. */
+/** Checks texts given in memory by the same rules; `where` names them in messages. */
 export function checkTexts(values: unknown, where: string): TextEntry[] {
   if (!Array.isArray(values)) throw new TypeError(`scoreTexts: expected an array of texts for ${where}`);
   const entries = values.map((value, index) => {

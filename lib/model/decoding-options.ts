@@ -1,6 +1,6 @@
 /**
- * Every way to decode, once: its range, the paper's value, and how the command line names it. Flags, checks, defaults, the
- * native call, a report's record and an evaluation's key all derive from this list.
+ * The one list of decoding options: the range of each, the paper's value and its name on the command line. Flags,
+ * checks, defaults, the native call, the record in a report and the key of an evaluation all derive from this list.
  */
 import type * as v from 'valibot';
 import { is } from '../base/validate';
@@ -8,17 +8,19 @@ import { is } from '../base/validate';
 export const MAX_TOKENS = 131072;
 
 interface DecodingOption {
-  /** The values that it may have. */
+  /** The check of a value. */
   schema: v.GenericSchema;
-  /** The paper's value. It names no limit, so max new tokens is the one its authors evaluate with. */
+  /**
+   * The paper's value. The paper names no limit, so the value for max new tokens is the one its authors evaluate with.
+   */
   paper: number | boolean;
-  /** What `--help` says; null where each command describes the flag itself. */
+  /** The description in `--help`; null where each command describes the flag itself. */
   help: string | null;
-  /** What stands for the value in `--help`, for numbers with a fraction; other numbers are `n`. */
+  /** The placeholder for the value in `--help`, for numbers with a fraction; other numbers are `n`. */
   fraction?: string;
 }
 
-/** Names as transformers has them, in camel case. */
+/** The names are those of transformers, in camel case. */
 export const DECODING_OPTIONS = {
   /** @default 256 */
   maxNewTokens: { schema: is.integer(1, MAX_TOKENS), paper: 256, help: 'longest text, in tokens (default: 256)' },
@@ -26,7 +28,7 @@ export const DECODING_OPTIONS = {
   minNewTokens: { schema: is.integer(0, MAX_TOKENS), paper: 0, help: 'shortest text, in tokens (default: 0)' },
   /** @default 0.1 */
   temperature: { schema: is.factor(), paper: 0.1, fraction: 't', help: 'lower is more predictable (default: 0.1)' },
-  /** 0 is off. Default: generation_config.json of the language backbone, else off. */
+  /** 0 turns it off. The default is `top_k` of the language backbone's generation_config.json, or off without one. */
   topK: {
     schema: is.integer(0, 1 << 24),
     paper: 0,
@@ -52,9 +54,9 @@ export const DECODING_OPTIONS = {
     paper: 3,
     help: 'no sequence of n tokens twice; 0 is off (default: 3)',
   },
-  /** Always the most likely token; temperature, topK, topP and seed then have no effect. @default false */
+  /** Always takes the most likely token; temperature, topK, topP and seed then have no effect. @default false */
   greedy: { schema: is.flag(), paper: false, help: 'always the likeliest token: no sampling' },
-  /** Same seed, same tokens. @default 0 */
+  /** The same seed gives the same tokens. @default 0 */
   seed: { schema: is.integer(0, Number.MAX_SAFE_INTEGER), paper: 0, help: null },
 } satisfies Record<string, DecodingOption>;
 
@@ -62,15 +64,15 @@ type Options = typeof DECODING_OPTIONS;
 export type DecodingName = keyof Options;
 export const DECODING_NAMES = Object.keys(DECODING_OPTIONS) as DecodingName[];
 
-/** What decoding really used; reported with every text. */
+/** The settings that decoding really used; they are reported with every text. */
 export type GenerationSettings = { [Name in DecodingName]: v.InferOutput<Options[Name]['schema']> };
 
-/** The paper's decoding. */
+/** The paper's decoding settings. */
 export const PAPER_DECODING = Object.fromEntries(
   DECODING_NAMES.map((name) => [name, DECODING_OPTIONS[name].paper]),
 ) as GenerationSettings;
 
-/** Of any options, those that say how to decode and are given. */
+/** Returns the decoding options among `options`, without those that are undefined. */
 export function decodingOf(options: Partial<GenerationSettings>): Partial<GenerationSettings> {
   const given = DECODING_NAMES.filter((name) => options[name] !== undefined);
   return Object.fromEntries(given.map((name) => [name, options[name]]));

@@ -1,4 +1,6 @@
-/** Decoding options: the caller's, over the checkpoint's and the model directory's, over the paper's. */
+/**
+ * Decoding options. The caller's come first, then those of the checkpoint and its language backbone, then the paper's.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
@@ -25,14 +27,16 @@ const decodingEntries = Object.fromEntries(
   DECODING_NAMES.map((name) => [name, v.optional(DECODING_OPTIONS[name].schema)]),
 ) as DecodingEntries;
 
-/** Field names as transformers has them, in camel case. */
+/** Field names are those of transformers, in camel case. */
 export const generateEntries = {
-  /** Default: the prompt the checkpoint was made with. */
+  /** The default is the prompt the checkpoint was made with. */
   prompt: v.optional(is.text()),
   ...decodingEntries,
-  /** Replay captured CUDA graphs instead of launching every kernel; no effect on the CPU or on tokens. @default true */
+  /**
+   * Replays captured CUDA graphs instead of launching every kernel; no effect on the CPU or on tokens. @default true
+   */
   cudaGraph: v.optional(is.flag()),
-  /** Volumes decoded together. @default 8 */
+  /** The number of volumes decoded together. @default 8 */
   batchSize: v.optional(is.integer(1, 1024)),
   ...stripEntries,
   signal: v.optional(is.signal()),
@@ -42,10 +46,10 @@ const GenerateSchema = v.object({ ...generateEntries, ...limitEntries });
 export type GenerateOptions = v.InferInput<typeof GenerateSchema>;
 export const GENERATE_NAMES = Object.keys(GenerateSchema.entries) as (keyof GenerateOptions)[];
 
-/** Volumes decoded together, where nobody says how many. */
+/** The default number of volumes decoded together. */
 export const DEFAULT_BATCH_SIZE = 8;
 
-/** What of `generation_config.json` applies: the authors set every other value themselves. */
+/** The values of `generation_config.json` that apply. The authors set every other value themselves. */
 export interface GenerationDefaults {
   topK: number;
 }
@@ -75,7 +79,7 @@ export function parseGenerateOptions(where: string, options: unknown): v.InferOu
   return parsed;
 }
 
-/** The caller's options over the model directory's, over the paper's. */
+/** The caller's options take precedence over those of the model directory, and these over the paper's. */
 export function resolveSettings(options: GenerateOptions, defaults: GenerationDefaults): GenerationSettings {
   return { ...PAPER_DECODING, ...defaults, ...decodingOf(options) };
 }

@@ -115,7 +115,7 @@ export class LocalEngine implements Engine {
     const { onChunk, onProgress } = listeners;
     if (onChunk === undefined) return this.#generate(sources, options, onProgress, null);
     const text = new TextStream(this.#tokenizer);
-    // Ids arrive in order; decoding is asynchronous, so each waits for the one before.
+    // The tokens arrive in order, but turning them into text is asynchronous, so each waits for the one before.
     let last: Promise<void> = Promise.resolve();
     const onTokens = ([tokenId]: number[]): void => {
       if (tokenId === undefined || tokenId < 0) return;
@@ -125,7 +125,7 @@ export class LocalEngine implements Engine {
     try {
       reports = await this.#generate(sources, options, onProgress, onTokens);
     } finally {
-      await last; // also after an abort: the tokenizer must not be asked by a call that has ended
+      await last; // after an abort too: a call that has ended must not ask the tokenizer
     }
     const rest = await text.finish();
     if (rest !== '') onChunk({ text: rest, tokenId: -1 });

@@ -10,7 +10,7 @@ import { loadAnatomy } from './anatomy';
 import { Draws } from './draws';
 import { type Findings, findingsOf } from './findings';
 import { type DrawSettings, type LesionSide, planSubject, SIDES, type SubjectPlan, streamOf } from './plan';
-import { writeReport } from './report-text';
+import { writeReport } from './write-report';
 
 export interface SimulatedSubject {
   /** FLAIR, skull-stripped unless the skull is kept; stored in a random axis order. */

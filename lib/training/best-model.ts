@@ -1,4 +1,4 @@
-/** The model of a phase's best epoch: a checkpoint directory like any other. */
+/** Writes the model of a phase's best epoch, as a checkpoint directory like any other. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { packageVersion } from '../base/version';
@@ -14,18 +14,18 @@ import type { TrainingPhase } from './phases';
 export interface ModelSource {
   addon: NativeAddon;
   native: NativeTrainer;
-  /** What the phase started from. */
+  /** The checkpoint that the phase started from. */
   source: Checkpoint;
   phase: TrainingPhase;
   seed: number;
   manifestSha256: string;
-  /** Images that the model has seen, those of earlier phases too. */
+  /** The images that the model has seen, those of earlier phases too. */
   trainedOn: TrainedOn;
   /** Null where no adapter trains. */
   adapterConfig: Record<string, unknown> | null;
 }
 
-/** Writes everything into `dir`; `brain3d.json` last. The backbones stay where they are. */
+/** Writes everything into `dir`, with `brain3d.json` last. The backbones stay where they are. */
 export async function writeModel(from: ModelSource, best: Best, dir: string): Promise<void> {
   const { addon, native, source, phase, adapterConfig } = from;
   await callNative(addon, undefined, (token) => native.writeWeights(join(dir, WEIGHTS_FILE), token));
@@ -45,7 +45,7 @@ export async function writeModel(from: ModelSource, best: Best, dir: string): Pr
     val_loss: best.loss,
     torch: addon.buildInfo().torchVersion,
   };
-  // By phase, so that what earlier phases noted stays.
+  // The keys begin with the phase, so that the notes of earlier phases stay.
   const noted = Object.fromEntries(Object.entries(made).map(([key, value]) => [`${phase}.${key}`, value]));
   await writeCheckpoint({
     dir,

@@ -3,55 +3,55 @@ import * as v from 'valibot';
 import { FLOAT32, is } from '../base/validate';
 import type { LearningRates } from './parameter-groups';
 
-/** Settings that every phase has. */
+/** The settings that every phase has. */
 export interface CommonSettings {
-  /** Of the order, the dropout and a fresh adapter. */
+  /** The seed of the order of scans, of dropout and of a fresh adapter. */
   seed: number;
   epochs: number;
-  /** Scans of a step; in grounding also the number of reports that each scan is told apart from. */
+  /** The number of scans of a step; in grounding also the number of reports that each scan is told apart from. */
   batchSize: number;
-  /** Scans that are computed at a time: memory, not mathematics. */
+  /** The number of scans computed at a time. It changes the memory needed, not the mathematics. */
   microBatch: number;
-  /** Keep only each block's input and compute the rest again in the backward pass. */
+  /** Keeps only each block's input and computes the rest again in the backward pass. */
   recompute: boolean;
-  /** Peak of each group that trains; a group that is not here is frozen. */
+  /** The peak learning rate of each group that trains; a group without one is frozen. */
   learningRates: LearningRates;
-  /** Of matrices and kernels. */
+  /** The weight decay of matrices and kernels. */
   weightDecay: number;
   adamBeta1: number;
   adamBeta2: number;
   adamEpsilon: number;
-  /** 0 is off. */
+  /** The norm to which gradients are clipped; 0 turns clipping off. */
   maxGradNorm: number;
-  /** Of all steps. */
+  /** The share of all steps that warm up. */
   warmupRatio: number;
-  /** Instead of the ratio. */
+  /** The number of warm-up steps, instead of the ratio. */
   warmupSteps: number | null;
-  /** Epochs without a better validation loss before training stops; 0 is off. */
+  /** The number of epochs without a better validation loss before training stops; 0 turns early stopping off. */
   patience: number;
-  /** A loss is better if it is lower by more than this. */
+  /** The least decrease of the loss that counts as better. */
   minDelta: number;
-  /** Steps between checkpoints within an epoch; 0: only at its end. */
+  /** The number of steps between checkpoints within an epoch; 0 makes one only at its end. */
   checkpointSteps: number;
 }
 
 export interface LoraSettings {
   rank: number;
   alpha: number;
-  /** Of the adapter's input, in training only. */
+  /** The dropout of the adapter's input, in training only. */
   dropout: number;
   targetModules: string[];
 }
 
 const BIG = Number.MAX_SAFE_INTEGER;
 const share = () => is.number(0, 1);
-/** At 1 the moments would never move from 0, which the bias correction divides by 0. */
+/** The upper limit is below 1: at 1 the moments would never move from 0, and the bias correction would divide by 0. */
 const decay = () => is.number(0, 0.9999999);
 const nonNegative = () => is.number(0, FLOAT32.largest);
 
-/** What they may be. */
+/** The checks of the settings. */
 export const commonEntries = {
-  /** Of the order, the dropout and a fresh adapter. @default 0 */
+  /** The seed of the order of scans, of dropout and of a fresh adapter. @default 0 */
   seed: v.optional(is.integer(0, BIG)),
   epochs: v.optional(is.integer(1, 1_000_000)),
   batchSize: v.optional(is.integer(1, 1_000_000)),
@@ -69,7 +69,10 @@ export const commonEntries = {
   checkpointSteps: v.optional(is.integer(0, BIG)),
 };
 
-/** From the paper where it says, else as its authors' code or ours; which is which: docs/training.md. */
+/**
+ * Defaults from the paper where it gives them, otherwise from its authors' code or our own choice. docs/training.md
+ * says which is which.
+ */
 export const COMMON_DEFAULTS: Omit<CommonSettings, 'learningRates'> = {
   seed: 0,
   epochs: 100,
@@ -88,7 +91,7 @@ export const COMMON_DEFAULTS: Omit<CommonSettings, 'learningRates'> = {
   checkpointSteps: 0,
 };
 
-/** Settings of the phases that train an adapter. */
+/** The settings of the phases that train an adapter. */
 export const loraEntries = {
   lora: v.optional(
     v.object({

@@ -1,4 +1,4 @@
-/** A configuration file: JSON, the trainer's settings with keys in snake_case. */
+/** Reads a configuration file: JSON with the trainer's settings, keys in snake_case. */
 import { basename } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
@@ -7,7 +7,10 @@ import { findUnknownKey, suggestion } from '../base/validate';
 import { isJsonObject, readJson } from '../files/json';
 import { SettingsSchema, type TrainingConfig } from './settings';
 
-/** Strict: an unknown key is refused with the nearest known one. @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_IO, BRAIN3D_CONFIG */
+/**
+ * Reads the file strictly: an unknown key is refused with the nearest known one. @throws {Brain3DError}
+ * BRAIN3D_NOT_FOUND, BRAIN3D_IO, BRAIN3D_CONFIG
+ */
 export async function readConfigFile(path: string): Promise<TrainingConfig> {
   const file = basename(path);
   const fault = (message: string, field?: string) =>

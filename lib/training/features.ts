@@ -1,6 +1,7 @@
 /**
- * Pooled tokens of volumes, which the phases with a frozen encoder compute once and keep on disk: `KEY.safetensors` with
- * `pooled_tokens` (K, E) and `KEY.json`, its sidecar, written last. The key is a digest of everything they depend on.
+ * The pooled tokens of volumes, which phases with a frozen encoder compute once and keep on disk: `KEY.safetensors`
+ * with `pooled_tokens` (K, E) and `KEY.json`, its sidecar, written last. The key is a digest of everything they depend
+ * on.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -20,14 +21,14 @@ import { currentVersions } from '../native/versions';
 import { named } from './named';
 import type { Scan } from './scans';
 
-/** Part of every key: counts up when the encoder's mathematics or the files' format changes. */
+/** The version of the encoder's mathematics and of the files' format. It is part of every key. */
 const FEATURE_FORMAT = 2;
 const TENSOR = 'pooled_tokens';
 
 const SidecarSchema = v.object({
   format: v.literal('brain3d-features'),
   format_version: v.literal(FEATURE_FORMAT),
-  /** Of KEY.safetensors. */
+  /** The SHA-256 of KEY.safetensors. */
   sha256: v.string(),
 });
 
@@ -35,11 +36,14 @@ export interface FeatureSource {
   addon: NativeAddon;
   native: NativeTrainer;
   checkpoint: Checkpoint;
-  /** Folder of the features. */
+  /** The folder of the features. */
   dir: string;
 }
 
-/** Pooled tokens by scan, in the order given. What is on disk and intact is read, the rest is computed and written. */
+/**
+ * Returns the pooled tokens by scan, in the order given. Intact ones are read from disk; the others are computed and
+ * written.
+ */
 export async function openFeatures(
   source: FeatureSource,
   scans: readonly Scan[],
@@ -70,7 +74,7 @@ export async function openFeatures(
   return features;
 }
 
-/** Of all that the encoder is: backbone, its trained tensors, geometry, arithmetic. */
+/** Returns the digest of everything that defines the encoder: backbone, its trained tensors, geometry, arithmetic. */
 async function encoderDigest({ addon, native, checkpoint }: FeatureSource, signal: AbortSignal): Promise<string> {
   const { recipe, vision, dir } = checkpoint;
   const tensors = await callNative(addon, signal, (token) => addon.readTensors(join(dir, WEIGHTS_FILE), token));
@@ -88,14 +92,15 @@ async function encoderDigest({ addon, native, checkpoint }: FeatureSource, signa
 }
 
 /**
- * What of a recipe decides the pooled tokens of a preprocessed volume: all but its name, so that a field which is added to
- * recipes is never left out. Some of these fields do not matter; a change of theirs costs one more computation.
+ * Returns the fields of a recipe that may decide the pooled tokens of a preprocessed volume: all but its name, so that
+ * a field added to recipes is never left out. Some of these fields do not matter; changing them costs one more
+ * computation.
  */
 export function encoderRecipe({ name: _, ...fields }: Recipe): unknown {
   return Object.entries(fields).sort(([a], [b]) => byText(a, b));
 }
 
-/** Null where there is nothing, or not what was written: it can be computed again, and then is the same. */
+/** Reads tokens; null where they are missing or damaged. They can then be computed again, with the same result. */
 async function readIfIntact(
   addon: NativeAddon,
   file: string,
@@ -114,7 +119,7 @@ async function readIfIntact(
   const tensors = await callNative(addon, signal, (token) => addon.readTensors(file, token));
   const [tensor] = tensors;
   if (tensor?.name === TENSOR && tensors.length === 1 && tensor.shape.join() === shape.join()) return tensor.data;
-  // Its digest is right, so this is no damage: someone else's file under our name.
+  // The digest is right, so the file is not damaged: it is someone else's file under our name.
   throw new Brain3DError(
     'BRAIN3D_FORMAT',
     `${basename(file)}: expected ${TENSOR} (${shape.join(', ')}) in the cache of features, got something else; remove it`,

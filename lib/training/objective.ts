@@ -1,4 +1,4 @@
-/** What a phase learns towards: how a step and a validation are asked of the native trainer. */
+/** The interface of an objective, through which a phase asks the native trainer for a step and a validation. */
 
 import type * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
@@ -11,7 +11,7 @@ import type { CommonSettings } from './common-settings';
 import { named } from './named';
 import type { Scan, Scans } from './scans';
 
-/** What an objective with the settings `Own` is opened with. */
+/** The context in which an objective with the settings `Own` is opened. */
 export interface ObjectiveContext<Own = unknown> {
   addon: NativeAddon;
   native: NativeTrainer;
@@ -19,35 +19,41 @@ export interface ObjectiveContext<Own = unknown> {
   tokenizer: Tokenizer;
   settings: CommonSettings & Own;
   scans: Scans;
-  /** Folder of the cached features. */
+  /** The folder of the cached features. */
   featuresDir: string;
   signal: AbortSignal;
   onProgress: OnProgress;
 }
 
-/** A kind of objective: its settings, and how one is opened. objectives/registry.ts lists all. */
+/** A kind of objective: its settings and the function that opens one. objectives/registry.ts lists all kinds. */
 export interface ObjectiveKind<Own> {
-  /** Checks of its own settings, each optional. */
+  /** The checks of its own settings, each optional. */
   entries: { [Name in keyof Own]: v.GenericSchema<Own[Name] | undefined> };
   defaults: Own;
-  /** Why it cannot be trained with these settings, as an expectation about one of them; null if it can. */
+  /** The reason why these settings cannot train, as an expectation about one of them; null if they can. */
   fault(settings: CommonSettings & Own): { field: string; message: string } | null;
   /** Computes what stays the same over the whole run. */
   open(context: ObjectiveContext<Own>): Promise<Objective>;
 }
 
 export interface Objective {
-  /** The steps of an epoch whose scans come in the order `order`: places in the training scans, by step. */
+  /**
+   * Divides an epoch, whose scans come in the order `order`, into steps. Each step lists indices into the training
+   * scans.
+   */
   windows(order: readonly number[]): number[][];
-  /** One update. `indices` are places in the training scans. */
+  /** Makes one update. `indices` are indices into the training scans. */
   step(indices: readonly number[], update: NativeUpdate): Promise<NativeStepResult>;
-  /** Over the whole validation split. */
+  /** Returns the loss over the whole validation split. */
   validate(): Promise<number>;
-  /** Tokens that went through the model in a step: patches in grounding, else words with their padding. */
+  /**
+   * The number of tokens that went through the model in a step: patches in grounding, otherwise words with their
+   * padding.
+   */
   numTokens(result: NativeStepResult, batch: number): number;
 }
 
-/** Calls the native trainer; a failure that names an item of the batch is given that scan's id. */
+/** Calls the native trainer. An error that names an item of the batch is given that scan's id. */
 export async function callForScans<T>(
   { addon, signal }: ObjectiveContext,
   scans: readonly Scan[],

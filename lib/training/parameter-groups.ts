@@ -1,7 +1,7 @@
-/** What can train, in named groups; each has a learning rate of its own. */
+/** The named groups of parameters that can train; each has a learning rate of its own. */
 import type { NativeParameterGroup } from '../native/surface';
 
-/** The native groups, as options spell them. */
+/** The native name of each group, by the name used in options. */
 export const PARAMETER_GROUPS = {
   patchEmbedding: 'patch_embedding',
   depthPositions: 'depth_positions',

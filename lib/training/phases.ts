@@ -1,4 +1,7 @@
-/** The phases of training as data: what each trains, towards what, and its defaults. There is one loop for all of them. */
+/**
+ * Defines the phases of training as data: the parameters that each trains, its objective and its defaults. One loop
+ * runs all of them.
+ */
 import type { Phase } from '../checkpoint/checkpoint';
 import { COMMON_DEFAULTS, type CommonSettings, LORA_DEFAULTS, type LoraSettings } from './common-settings';
 import { OBJECTIVE_DEFAULTS, OBJECTIVES, type ObjectiveName, type ObjectiveSettings } from './objectives/registry';
@@ -7,17 +10,17 @@ import type { ParameterGroup } from './parameter-groups';
 export const TRAINING_PHASES = ['grounding', 'projector-warmup', 'lora-sft'] as const satisfies readonly Phase[];
 export type TrainingPhase = (typeof TRAINING_PHASES)[number];
 
-/** Every setting that a phase can have; which of them it has: `PhaseDefinition.settings`. */
+/** Every setting that a phase can have. `PhaseDefinition.settings` lists those that it has. */
 export type PhaseSettings = CommonSettings & ObjectiveSettings & { lora: LoraSettings };
 
 export interface PhaseDefinition {
   name: TrainingPhase;
-  /** The paper's name. */
+  /** The paper's name of the phase. */
   paperName: string;
   objective: ObjectiveName;
-  /** What may train; the rest is frozen whatever the settings say. */
+  /** The groups that may train. All others are frozen whatever the settings say. */
   groups: readonly ParameterGroup[];
-  /** Settings besides those that every phase has. */
+  /** The settings besides those that every phase has. */
   settings: readonly (keyof PhaseSettings)[];
   defaults: PhaseSettings;
 }
@@ -28,7 +31,7 @@ const DEFAULTS: Omit<PhaseSettings, 'learningRates'> = {
   lora: LORA_DEFAULTS,
 };
 
-/** Names of an objective's own settings. */
+/** The names of an objective's own settings. */
 const settingsOf = (name: ObjectiveName) => Object.keys(OBJECTIVES[name].defaults) as (keyof ObjectiveSettings)[];
 
 export const PHASE_DEFINITIONS: Record<TrainingPhase, PhaseDefinition> = {
@@ -36,7 +39,8 @@ export const PHASE_DEFINITIONS: Record<TrainingPhase, PhaseDefinition> = {
     name: 'grounding',
     paperName: '1',
     objective: 'contrastive',
-    // Not the gate: normalisation cancels a positive factor, so its gradient is 0.   (differs from the paper's list)
+    // The gate does not train: normalisation cancels a positive factor, so its gradient is 0.   (differs from the
+    // paper's list)
     groups: ['patchEmbedding', 'depthPositions', 'projector'],
     settings: settingsOf('contrastive'),
     defaults: {

@@ -1,4 +1,7 @@
-/** Settings of training: their schema, and how defaults, a configuration file and a caller's options are laid over. */
+/**
+ * The settings of training: their schema, and the order in which defaults, a configuration file and a caller's options
+ * apply.
+ */
 import * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
 import { is } from '../base/validate';
@@ -19,7 +22,7 @@ const shared = {
   ...loraEntries,
 };
 
-/** Settings that every phase has. */
+/** The settings that every phase has. */
 const COMMON_SETTINGS = [...Object.keys(COMMON_DEFAULTS), 'learningRates'] as (keyof PhaseSettings)[];
 
 const rates = {
@@ -30,22 +33,22 @@ const rates = {
   lora: v.optional(is.factor()),
 } satisfies Record<ParameterGroup, unknown>;
 
-/** What a phase's own section may hold: what the phase has, and its learning rates. */
+/** The schema of a phase's own section: the settings that the phase has, and its learning rates. */
 function section(phase: PhaseDefinition) {
   const own = [...COMMON_SETTINGS, ...phase.settings].filter((key) => key !== 'seed' && key !== 'learningRates');
   const entries = Object.fromEntries(own.map((key) => [key, shared[key as keyof typeof shared]])) as typeof shared;
   const trainable = Object.entries(rates).filter(([group]) => phase.groups.includes(group as ParameterGroup));
   return v.object({
     ...entries,
-    /** Instead of the default ones, all together. */
+    /** The learning rates, which replace all of the default ones together. */
     learningRates: v.optional(v.object(Object.fromEntries(trainable) as Partial<typeof rates> as typeof rates)),
   });
 }
 
-/** Options of the trainer that are settings; the same as a configuration file holds. */
+/** The options of the trainer that are settings. A configuration file holds the same. */
 export const settingsEntries = {
   ...shared,
-  /** For one phase only, over the shared ones. */
+  /** The settings for one phase only, which override the shared ones. */
   phases: v.optional(
     v.object({
       grounding: v.optional(section(PHASE_DEFINITIONS.grounding)),
@@ -55,12 +58,12 @@ export const settingsEntries = {
   ),
 };
 export const SettingsSchema = v.object(settingsEntries);
-/** Shared settings, and under `phases` those of one phase. */
+/** Shared settings, and those of one phase under `phases`. */
 export type TrainingConfig = v.InferInput<typeof SettingsSchema>;
 
 /**
- * The settings of one phase: its defaults, then each layer's shared settings, then that layer's section. Null and
- * undefined differ: undefined leaves what was there.
+ * Returns the settings of one phase: its defaults, then each layer's shared settings, then that layer's section.
+ * Undefined leaves the value before it; null replaces it.
  * @throws {Brain3DError} BRAIN3D_USAGE where they cannot be right together
  */
 export function resolveSettings(name: TrainingPhase, layers: readonly TrainingConfig[]): PhaseSettings {
@@ -74,13 +77,13 @@ export function resolveSettings(name: TrainingPhase, layers: readonly TrainingCo
   return settings;
 }
 
-/** Only the settings that the phase has, in the order in which they are listed. */
+/** Returns only the settings that the phase has, in their listed order. */
 export function ownSettings(name: TrainingPhase, settings: PhaseSettings): Partial<PhaseSettings> {
   const own: readonly (keyof PhaseSettings)[] = [...COMMON_SETTINGS, ...PHASE_DEFINITIONS[name].settings];
   return Object.fromEntries(own.map((key) => [key, settings[key]]));
 }
 
-/** Which phases a call asks for. */
+/** Returns the phases that a call asks for. */
 export function phasesOf(wanted: TrainingPhase | 'all'): readonly TrainingPhase[] {
   return wanted === 'all' ? TRAINING_PHASES : [wanted];
 }
@@ -111,7 +114,7 @@ function check(phase: PhaseDefinition, settings: PhaseSettings): void {
     fail('learningRates.lora', 'expected a learning rate for lora; without it this is projector-warmup');
 }
 
-/** Of the groups that train, by native name. */
+/** Returns the learning rates of the groups that train, by native name. */
 export function nativeRates(settings: PhaseSettings, factor: number): Record<string, number> {
   const peaks = Object.entries(settings.learningRates) as [ParameterGroup, number][];
   return Object.fromEntries(peaks.map(([group, peak]) => [PARAMETER_GROUPS[group], peak * factor]));

@@ -59,14 +59,14 @@ class Transcript {
 /// One decode step as a function of device state only: the last tokens and their position.
 class DecodeLoop {
  public:
-  DecodeLoop(const models::Gemma3& model, const SamplingOptions& options, const StepPlan& plan, std::int64_t batch,
+  DecodeLoop(const models::Decoder& model, const SamplingOptions& options, const StepPlan& plan, std::int64_t batch,
              std::int64_t prompt_length, at::Device device)
       : model_(model),
         plan_(plan),
         prompt_length_(prompt_length),
         // The last token is never fed back, so it needs no place in the cache.
         max_length_(prompt_length + options.max_new_tokens - 1),
-        sampler_(options, batch, model.config().vocab_size, device),
+        sampler_(options, batch, model.spec().vocab_size, device),
         state_(model.make_state(batch, max_length_)),
         position_(at::full({1}, prompt_length, at::TensorOptions().dtype(at::kLong).device(device))),
         graph_(device, plan.capture) {}
@@ -84,7 +84,7 @@ class DecodeLoop {
     const std::int64_t needed = prompt_length_ + count;
     const std::int64_t bucket = plan_.length_bucket;
     const std::int64_t length = std::min((needed + bucket - 1) / bucket * bucket, max_length_);
-    const auto extent = bucket == 1 ? models::Gemma3::Extent::Exact : models::Gemma3::Extent::Bound;
+    const auto extent = bucket == 1 ? models::Decoder::Extent::Exact : models::Decoder::Extent::Bound;
     graph_.run(length, [&] {
       const at::Tensor embeds = model_.embed(sampler_.tokens()).unsqueeze(1);  // (B, 1, M)
       const models::DecoderStep step = model_.make_step(state_, position_, length, extent);
@@ -99,7 +99,7 @@ class DecodeLoop {
   }
 
  private:
-  const models::Gemma3& model_;
+  const models::Decoder& model_;
   StepPlan plan_;
   std::int64_t prompt_length_;
   std::int64_t max_length_;
@@ -116,7 +116,7 @@ StepPlan StepPlan::for_device(at::Device device, bool capture) {
   return {256, capture};
 }
 
-Generation generate(const models::Gemma3& model, const at::Tensor& inputs_embeds, const SamplingOptions& options,
+Generation generate(const models::Decoder& model, const at::Tensor& inputs_embeds, const SamplingOptions& options,
                     const StepPlan& plan, const CancelFlag& cancel, const TokenCallback& on_tokens) {
   const auto batch = inputs_embeds.size(0), prompt_length = inputs_embeds.size(1);
   const at::Device device = inputs_embeds.device();

@@ -37,7 +37,7 @@ struct StepPlan {
 
 /// inputs_embeds (B, S, M): the soft prompt of each row. `cancel` is checked before every token and layer of the
 /// prefill. Throws Internal if the model computes non-finite logits.
-Generation generate(const models::Gemma3& model, const at::Tensor& inputs_embeds, const SamplingOptions& options,
+Generation generate(const models::Decoder& model, const at::Tensor& inputs_embeds, const SamplingOptions& options,
                     const StepPlan& plan, const CancelFlag& cancel, const TokenCallback& on_tokens);
 
 }  // namespace brain3d::generate

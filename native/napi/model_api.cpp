@@ -27,13 +27,6 @@ namespace {
 
 using ModelPtr = std::shared_ptr<const models::Brain3DModel>;
 
-/// Bytes of all weights as held: one dtype, but for norms and gate, which are too few to matter here.
-std::int64_t weight_bytes(const models::Brain3DModel& model) {
-  const auto count =
-      model.vision().num_parameters() + model.language().num_parameters() + model.projector().num_parameters();
-  return count * static_cast<std::int64_t>(c10::elementSize(model.dtype()));
-}
-
 Napi::Value info(const std::shared_ptr<ModelHandle>& handle, const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&]() -> Napi::Value {
     const ModelPtr model = handle->get();
@@ -46,11 +39,11 @@ Napi::Value info(const std::shared_ptr<ModelHandle>& handle, const Napi::Callbac
     out.Set("device", model->device().str());
     out.Set("dtype", dtype_name(model->dtype()));
     out.Set("parameters", parameters);
-    out.Set("weightBytes", static_cast<double>(weight_bytes(*model)));
-    const auto& config = model->language().config();
-    out.Set("vocabSize", static_cast<double>(config.vocab_size));
-    out.Set("maxPositions", static_cast<double>(config.max_position_embeddings));
-    out.Set("languageWidth", static_cast<double>(config.hidden_size));
+    out.Set("weightBytes", static_cast<double>(model->weight_bytes()));
+    const models::DecoderSpec& language = model->language().spec();
+    out.Set("vocabSize", static_cast<double>(language.vocab_size));
+    out.Set("maxPositions", static_cast<double>(language.max_position_embeddings));
+    out.Set("languageWidth", static_cast<double>(language.hidden_size));
     out.Set("visionWidth", static_cast<double>(model->vision().width()));
     out.Set("numPatchTokens", static_cast<double>(model->vision().num_tokens()));
     out.Set("numVisualTokens", static_cast<double>(model->recipe().num_visual_tokens));
@@ -115,7 +108,7 @@ Napi::Value encode(const std::shared_ptr<ModelHandle>& handle, const Napi::Callb
           out.Set("visualTokens", to_float32_array(env, result.encoding.visual_tokens));
           out.Set("numPatchTokens", static_cast<double>(model->vision().num_tokens()));
           out.Set("visionWidth", static_cast<double>(model->vision().width()));
-          out.Set("languageWidth", static_cast<double>(model->language().config().hidden_size));
+          out.Set("languageWidth", static_cast<double>(model->language().spec().hidden_size));
           out.Set("encodeMs", result.encode_ms);
           return out;
         });
@@ -199,7 +192,7 @@ Napi::Value score(const std::shared_ptr<ModelHandle>& handle, const Napi::Callba
 }
 
 Napi::Object model_handle(Napi::Env env, ModelPtr model) {
-  const std::int64_t bytes = model->device().is_cpu() ? weight_bytes(*model) : 0;
+  const std::int64_t bytes = model->device().is_cpu() ? model->weight_bytes() : 0;
   Napi::Object object = make_handle(env, std::make_shared<ModelHandle>(ModelHandle{std::move(model)}), bytes);
   add_method<ModelHandle>(object, "info", info);
   add_method<ModelHandle>(object, "encode", encode);

@@ -41,7 +41,7 @@ at::Tensor to_matrix(const Napi::Value& value, std::int64_t columns, const char*
 
 /// Types: NativeContrastiveObjective of lib/native/surface.ts.
 ObjectivePtr to_contrastive(const Options& options, const train::TrainableModel& model, Held& held) {
-  const std::int64_t width = model.language().config().hidden_size;
+  const std::int64_t width = model.language().spec().hidden_size;
   train::GroundingBatch batch{to_texts(options.value("volumes"), "volumes"),
                               to_matrix(options.value("texts"), width, "texts", held), options.integers("textIds")};
   train::GroundingOptions out;

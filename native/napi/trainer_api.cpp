@@ -42,7 +42,7 @@ Napi::Value info(const std::shared_ptr<TrainerHandle>& handle, const Napi::Callb
       item.Set("decays", parameter.decays);
       parameters.Set(parameters.Length(), item);
     }
-    const models::Gemma3Config& language = model.language().config();
+    const models::DecoderSpec& language = model.language().spec();
     Napi::Object out = Napi::Object::New(call.Env());
     out.Set("device", model.device().str());
     out.Set("dtype", dtype_name(model.dtype()));

@@ -1,6 +1,7 @@
-// Gemma's feed-forward block over a fused gate-up projection.
+// A feed-forward block over a fused gate-up projection.
 #pragma once
 
+#include "nn/activation.h"
 #include "nn/linear.h"
 
 namespace brain3d::nn {
@@ -8,8 +9,9 @@ namespace brain3d::nn {
 struct GatedMlp {
   Linear gate_up_proj;  // (2F, M): gate_proj above up_proj
   Linear down_proj;     // (M, F)
+  Activation activation = Activation::GeluTanh;
 
-  /// down( gelu_tanh(gate(x)) * up(x) ); x (..., M) -> (..., M).
+  /// down( activation(gate(x)) * up(x) ); x (..., M) -> (..., M).
   /// `dropout` (null: off) acts in LoRA branches.
   at::Tensor forward(const at::Tensor& x, const Dropout* dropout = nullptr) const;
 };

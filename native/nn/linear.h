@@ -27,6 +27,9 @@ struct Linear {
   /// x (..., in) -> (..., out). As PEFT: the branch runs in float32, `dropout` (none: off) acts on the branch's input
   /// alone, and the sum is rounded to the base's dtype.
   at::Tensor forward(const at::Tensor& x, const Dropout* dropout = nullptr) const;
+
+  /// Of weight and bias; branches are an adapter's.
+  std::int64_t num_parameters() const { return weight.numel() + (bias.defined() ? bias.numel() : 0); }
 };
 
 }  // namespace brain3d::nn

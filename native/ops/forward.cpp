@@ -34,7 +34,7 @@ Normed rms_norm_forward(const at::Tensor& x, const at::Tensor& scale, double eps
   }
   const at::Tensor x32 = x.to(at::kFloat);
   const at::Tensor inverse_rms = x32.square().mean(-1, /*keepdim=*/true).add_(eps).rsqrt_();
-  // Gemma multiplies before the cast back; casting first changes bfloat16 logits.   [GEMMA3]
+  // The scale multiplies before the cast back, as in Gemma; casting first changes bfloat16 logits.   [GEMMA3]
   return {(x32 * inverse_rms).mul_(scale).to(x.scalar_type()), inverse_rms};
 }
 

@@ -16,18 +16,19 @@ at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& 
   return is_recorded(x) ? rotary_recorded(x, cos, sin) : rotary_forward(x, cos, sin);
 }
 
-NormedSum add_rms_norm(const at::Tensor& residual, const at::Tensor& x, const at::Tensor& scale,
+NormedSum add_rms_norm(const at::Tensor& residual, const at::Tensor& x, const std::optional<at::Tensor>& scale,
                        const std::optional<at::Tensor>& next_scale, double eps) {
   if (has_cuda_kernel(x)) return cuda::add_rms_norm(residual, x, scale, next_scale, eps);
-  const at::Tensor sum = residual + rms_norm(x, scale, eps);
+  const at::Tensor sum = residual + (scale ? rms_norm(x, *scale, eps) : x);
   return {sum, next_scale ? rms_norm(sum, *next_scale, eps) : at::Tensor()};
 }
 
 Heads split_heads(const at::Tensor& qkv, const HeadRotation& rotation, std::int64_t num_kv_heads) {
   const auto& [q_norm, k_norm, eps, cos, sin] = rotation;
   const auto parts = qkv.split_with_sizes({qkv.size(2) - 2 * num_kv_heads, num_kv_heads, num_kv_heads}, 2);
-  return {rotary(rms_norm(parts[0], q_norm, eps), cos, sin), rotary(rms_norm(parts[1], k_norm, eps), cos, sin),
-          parts[2]};
+  const at::Tensor q = q_norm ? rms_norm(parts[0], *q_norm, eps) : parts[0];
+  const at::Tensor k = k_norm ? rms_norm(parts[1], *k_norm, eps) : parts[1];
+  return {rotary(q, cos, sin), rotary(k, cos, sin), parts[2]};
 }
 
 at::Tensor split_heads_into(const at::Tensor& qkv, const HeadRotation& rotation, const at::Tensor& positions,
@@ -69,6 +70,13 @@ at::Tensor gelu_tanh_mul(const at::Tensor& x) {
   if (has_cuda_kernel(x)) return cuda::gelu_tanh_mul(x);
   const auto halves = x.chunk(2, -1);
   at::Tensor gate = at::gelu(halves[0], "tanh");
+  return c10::GradMode::is_enabled() ? gate * halves[1] : gate.mul_(halves[1]);
+}
+
+at::Tensor silu_mul(const at::Tensor& x) {
+  if (has_cuda_kernel(x)) return cuda::silu_mul(x);
+  const auto halves = x.chunk(2, -1);
+  at::Tensor gate = at::silu(halves[0]);
   return c10::GradMode::is_enabled() ? gate * halves[1] : gate.mul_(halves[1]);
 }
 

@@ -9,8 +9,9 @@
 
 namespace brain3d::ops {
 
-/// Gemma's RMSNorm over the last axis: x * rsqrt(mean(x^2) + eps) * scale, computed in float32 and rounded once.
-/// x (..., M) any float dtype; scale (M) float32, already 1 + the stored weight. Returns x's dtype.
+/// RMSNorm over the last axis: x * rsqrt(mean(x^2) + eps) * scale, computed in float32 and rounded once.
+/// x (..., M) any float dtype; scale (M) float32 (where a family stores weight - 1, already with the 1). Returns x's
+/// dtype.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& scale, double eps);
 
 struct NormedSum {
@@ -18,18 +19,18 @@ struct NormedSum {
 };
 
 /// A layer's part, normed and added to the residual stream, and the norm that the next part reads:
-/// sum = residual + rms_norm(x, scale), normed = rms_norm(sum, next_scale), undefined without a next_scale.
-/// All (..., M); scales (M) float32.
-NormedSum add_rms_norm(const at::Tensor& residual, const at::Tensor& x, const at::Tensor& scale,
+/// sum = residual + rms_norm(x, scale), normed = rms_norm(sum, next_scale). Without a scale x is added as it is;
+/// without a next_scale `normed` is undefined. All (..., M); scales (M) float32.
+NormedSum add_rms_norm(const at::Tensor& residual, const at::Tensor& x, const std::optional<at::Tensor>& scale,
                        const std::optional<at::Tensor>& next_scale, double eps);
 
 /// Rotary embedding, half-split: x * cos + rotate_half(x) * sin.
 /// x (B, S, Nh, Dh); cos, sin (S, Dh) in x's dtype. Returns x's shape.
 at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
 
-/// What a layer does to its query and key heads: RMSNorm over each, then the rotary embedding.
+/// What a layer does to its query and key heads: RMSNorm over each where the model has one, then the rotary embedding.
 struct HeadRotation {
-  at::Tensor q_norm, k_norm;  // (Dh) float32
+  std::optional<at::Tensor> q_norm, k_norm;  // (Dh) float32; both or neither
   double eps;
   at::Tensor cos, sin;  // (S, Dh) in the heads' dtype
 };
@@ -63,5 +64,8 @@ at::Tensor add_residual(at::Tensor a, const at::Tensor& b);
 
 /// gelu_tanh(x[..., :F]) * x[..., F:], the gated activation over a fused gate-up projection. x (..., 2F) -> (..., F).
 at::Tensor gelu_tanh_mul(const at::Tensor& x);
+
+/// silu(x[..., :F]) * x[..., F:] with silu(g) = g * sigmoid(g). x (..., 2F) -> (..., F).
+at::Tensor silu_mul(const at::Tensor& x);
 
 }  // namespace brain3d::ops

@@ -119,10 +119,10 @@ Losses GroundingObjective::compute(const TrainableModel& model, Pass pass, const
 at::Tensor embed_texts(const TrainableModel& model, const std::vector<std::vector<std::int64_t>>& texts,
                        const CancelFlag& cancel) {
   const at::NoGradGuard no_grad;
-  const models::Gemma3& language = model.language();
+  const models::Decoder& language = model.language();
   std::vector<at::Tensor> rows;
   for (const auto& ids : texts) {
-    models::check_ids(ids, language.config().vocab_size, "text");
+    models::check_ids(ids, language.spec().vocab_size, "text");
     const at::Tensor embeds = language.embed(models::ids_tensor(ids, model.device())).unsqueeze(0);
     rows.push_back(language.forward_sequence(embeds, &cancel).mean(1));  // (1, M)
   }

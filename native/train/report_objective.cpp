@@ -69,7 +69,7 @@ void check(const TrainableModel& model, const std::vector<ReportSample>& samples
     B3D_CHECK(uses[i] == 1, Usage, "expected sample ", i, " in one micro-batch, got ", uses[i]);
     B3D_CHECK(sample.labels_begin >= 1 && sample.labels_begin < sample.ids.size(), Usage, "expected labels in sample ",
               i, " after at least one prompt token");
-    models::check_ids(sample.ids, model.language().config().vocab_size, "report");
+    models::check_ids(sample.ids, model.language().spec().vocab_size, "report");
     B3D_CHECK(sample.pooled.dim() == 2 && sample.pooled.size(0) == model.num_visual_tokens() &&
                   sample.pooled.size(1) == model.encoder().config().hidden_size,
               Shape, "expected pooled tokens (", model.num_visual_tokens(), ", ", model.encoder().config().hidden_size,
@@ -84,7 +84,7 @@ Losses ReportObjective::compute(const TrainableModel& model, Pass pass, const St
   const ReportOptions& options = options_;
   check(model, samples, options);
   const at::AutoGradMode mode(pass == Pass::Gradients);
-  const models::Gemma3& language = model.language();
+  const models::Decoder& language = model.language();
   std::int64_t total_labels = 0;
   for (const ReportSample& sample : samples) total_labels += num_labels(sample);
   const auto weight = [&](const ReportSample& sample) {

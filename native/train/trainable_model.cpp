@@ -21,13 +21,13 @@ TrainableModel TrainableModel::load(const TrainableFiles& files, const Parameter
     adapter = weights::LoraAdapter::read(files.adapter_dir);
   else if (fresh_adapter != nullptr)
     adapter =
-        weights::LoraAdapter::initialise(*fresh_adapter, models::Gemma3::linear_modules(backbones.language_config));
+        weights::LoraAdapter::initialise(*fresh_adapter, models::Decoder::linear_modules(backbones.language_spec));
   backbones.watch(cancel, progress);
 
   auto encoder = models::SiglipEncoder::load(backbones.vision_config, backbones.vision, options);
   const auto embeddings = models::SiglipEmbeddings::load(backbones.vision, float32);
-  auto decoder = models::Gemma3::load(backbones.language_config, backbones.language, options,
-                                      adapter.empty() ? nullptr : &adapter, /*merge=*/false);
+  auto decoder = models::Decoder::load(backbones.language_spec, backbones.language, options,
+                                       adapter.empty() ? nullptr : &adapter, /*merge=*/false);
   TrainableModel model(std::move(encoder), std::move(decoder), std::move(weights));
   model.recipe_ = files.recipe;
   model.grid_ = files.recipe.patch_grid(backbones.vision_config.patch_size);
@@ -93,7 +93,7 @@ void TrainableModel::write_weights(const std::string& file) const {
 
 void TrainableModel::write_adapter(const std::string& file) const {
   const at::NoGradGuard no_grad;
-  weights::write_adapter_weights(file, lora_branches_, language_.config().is_multimodal);
+  weights::write_adapter_weights(file, lora_branches_, language_.spec().module_prefix);
 }
 
 }  // namespace brain3d::train

@@ -36,7 +36,7 @@ class TrainableModel {
   models::Projector projector() const;
 
   const models::SiglipEncoder& encoder() const { return encoder_; }
-  const models::Gemma3& language() const { return language_; }
+  const models::Decoder& language() const { return language_; }
   const models::Recipe& recipe() const { return recipe_; }
   std::int64_t num_patch_tokens() const { return models::num_patches(token_grid_); }
   std::int64_t num_visual_tokens() const { return recipe_.num_visual_tokens; }
@@ -57,7 +57,7 @@ class TrainableModel {
   TrainableModel(TrainableModel&&) = default;
 
  private:
-  TrainableModel(models::SiglipEncoder encoder, models::Gemma3 language, models::CheckpointWeights weights)
+  TrainableModel(models::SiglipEncoder encoder, models::Decoder language, models::CheckpointWeights weights)
       : encoder_(std::move(encoder)), language_(std::move(language)), weights_(std::move(weights)) {}
   void collect_parameters(const ParameterGroups& trains);
 
@@ -65,7 +65,7 @@ class TrainableModel {
   models::PatchGrid grid_{};
   models::PatchGrid token_grid_{};
   models::SiglipEncoder encoder_;
-  models::Gemma3 language_;
+  models::Decoder language_;
   models::CheckpointWeights weights_;  // float32
   at::Tensor spatial_;                 // (Hp, Wp, E) float32
   std::vector<nn::LoraBranch*> lora_branches_;

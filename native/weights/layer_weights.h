@@ -1,4 +1,4 @@
-// Layers as encoders store them: a module's name, then ".weight" and ".bias".
+// Layers as model files store them: a module's name, then ".weight" and ".bias".
 #pragma once
 
 #include <string>
@@ -6,15 +6,37 @@
 
 #include "nn/layer_norm.h"
 #include "nn/linear.h"
+#include "weights/lora_adapter.h"
 #include "weights/weight_source.h"
 
 namespace brain3d::weights {
 
-nn::LayerNorm load_norm(WeightSource& source, const std::string& module, at::TensorOptions options);
-nn::Linear load_linear(WeightSource& source, const std::string& module, at::TensorOptions options);
+void expect_layer_norm(ExpectedTensors& expected, const std::string& module, std::int64_t width);
+/// With a bias.
+void expect_linear(ExpectedTensors& expected, const std::string& module, std::int64_t out, std::int64_t in);
 
-/// Square layers of `width`, one below the other, as one of (modules * width, width).
-nn::Linear load_fused(WeightSource& source, const std::vector<std::string>& modules, std::int64_t width,
-                      at::TensorOptions options);
+nn::LayerNorm load_layer_norm(WeightSource& source, const std::string& module, at::TensorOptions options);
+
+/// Reads linear layers, those that run as one fused on the way in, and an adapter with them.
+class LinearLoader {
+ public:
+  /// With `merge`, the adapter is added to the weights in float32 and rounded once; without, it stays a branch beside
+  /// them. `adapter` may be null. Both `source` and `adapter` must outlive this.
+  LinearLoader(WeightSource& source, at::TensorOptions options, const LoraAdapter* adapter = nullptr, bool merge = true)
+      : source_(source), options_(options), adapter_(adapter), merge_(merge) {}
+
+  /// `modules` of one input width, one below the other, as one layer; with a bias if `source` has one of the first.
+  nn::Linear load(const std::vector<std::string>& modules);
+  nn::Linear load(const std::string& module) { return load(std::vector<std::string>{module}); }
+
+ private:
+  void load_weight(const std::string& module, const at::Tensor& rows, std::int64_t begin, nn::Linear& fused);
+
+  WeightSource& source_;
+  at::TensorOptions options_;
+  const LoraAdapter* adapter_;
+  bool merge_;
+  std::uint64_t next_site_ = 0;
+};
 
 }  // namespace brain3d::weights

@@ -14,6 +14,7 @@ namespace brain3d::weights {
 namespace {
 
 constexpr const char* kWeightsName = "adapter_model.safetensors";
+constexpr const char* kPeftWrapper = "base_model.model.";  // before the names of the class that PEFT adapted
 
 [[noreturn]] void bad_tensor(const std::string& name, const std::string& why) {
   throw Error(ErrorCode::Weights, concat(kWeightsName, ": tensor '", name, "' ", why), {kWeightsName, name, -1});
@@ -35,8 +36,7 @@ bool split_name(const std::string& canonical, std::string& module, bool& is_a) {
 
 /// What PEFT calls the module of a stored name: without the wrapper's prefix and the weight's suffix.
 std::string module_key(const std::string& stored) {
-  const std::string wrapper = "base_model.model.";
-  const std::size_t begin = stored.starts_with(wrapper) ? wrapper.size() : 0;
+  const std::size_t begin = stored.starts_with(kPeftWrapper) ? std::string_view(kPeftWrapper).size() : 0;
   return stored.substr(begin, stored.rfind(".lora_") - begin);
 }
 
@@ -159,10 +159,11 @@ std::int64_t LoraAdapter::num_parameters() const {
   return total;
 }
 
-void write_adapter_weights(const std::string& file, const std::vector<nn::LoraBranch*>& branches, bool is_multimodal) {
+void write_adapter_weights(const std::string& file, const std::vector<nn::LoraBranch*>& branches,
+                           const std::string& module_prefix) {
   B3D_CHECK(!branches.empty(), Usage, "expected a model with an adapter, got one without");
   const std::string text = "text.";
-  const std::string prefix = is_multimodal ? "base_model.model.model.language_model." : "base_model.model.model.";
+  const std::string prefix = kPeftWrapper + module_prefix;
   std::vector<at::Tensor> held;
   std::vector<io::TensorToWrite> records;
   for (const nn::LoraBranch* branch : branches) {

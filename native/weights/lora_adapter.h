@@ -65,8 +65,9 @@ class LoraAdapter {
   std::vector<std::string> warnings_;
 };
 
-/// adapter_model.safetensors with PEFT's names for a Gemma3ForCausalLM, or for the decoder of a multimodal one;
+/// adapter_model.safetensors with PEFT's names for a class that calls its decoder `module_prefix` ("model.");
 /// atomically. Throws Usage without branches.
-void write_adapter_weights(const std::string& file, const std::vector<nn::LoraBranch*>& branches, bool is_multimodal);
+void write_adapter_weights(const std::string& file, const std::vector<nn::LoraBranch*>& branches,
+                           const std::string& module_prefix);
 
 }  // namespace brain3d::weights

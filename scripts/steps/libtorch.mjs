@@ -23,7 +23,7 @@ export const libtorch = {
 
   async run(context) {
     const { root, progress } = context;
-    const finder = createRequire(import.meta.url)(join(root, 'dist', 'libtorch.js'));
+    const finder = createRequire(import.meta.url)(join(root, 'dist', 'native', 'libtorch.js'));
     const search = { packageRoot: root, env: process.env };
     let resolution = finder.resolveForBuild(search);
     if (resolution.found === null) {

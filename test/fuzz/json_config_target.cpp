@@ -1,7 +1,7 @@
 #include <string_view>
 
 #include "io/json.h"
-#include "models/language/gemma3_config.h"
+#include "models/language/gemma3.h"
 #include "models/vision/siglip_config.h"
 #include "targets.h"
 
@@ -13,9 +13,9 @@ bool fuzz_json_config(Input input) {
   if (!accepts([&] { json = io::parse_json(text, "config.json"); })) return false;
   require(io::parse_json(json.dump(), "config.json") == json, "what was parsed can be written and parsed again");
   accepts([&] {
-    const auto config = models::Gemma3Config::parse(weights::JsonFields(json, "config.json"));
-    require(config.is_sliding.size() == static_cast<std::size_t>(config.num_hidden_layers), "each layer has a kind");
-    require(config.num_attention_heads % config.num_key_value_heads == 0, "heads share keys evenly");
+    const auto spec = models::parse_gemma3_text(weights::JsonFields(json, "config.json"));
+    for (const std::size_t kind : spec.layer_kinds) require(kind < spec.kinds.size(), "each layer has a kind");
+    require(spec.num_attention_heads % spec.num_key_value_heads == 0, "heads share keys evenly");
   });
   accepts([&] {
     const auto config = models::SiglipConfig::parse(weights::JsonFields(json, "config.json"));

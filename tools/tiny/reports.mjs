@@ -10,7 +10,7 @@ import { join } from 'node:path';
 const require = createRequire(import.meta.url);
 const { HEALTHY_REPORTS } = require('../../dist/dataset/healthy-reports.js');
 const { Draws } = require('../../dist/simulate/draws.js');
-const { writeReport } = require('../../dist/simulate/report-text.js');
+const { writeReport } = require('../../dist/simulate/write-report.js');
 const { SplitMix64, fnv1a64 } = require('../../dist/base/rng.js');
 
 const [cohort, count] = process.argv.slice(2);

@@ -1,4 +1,6 @@
-/** Grounding: a scan is to be told from the other scans of its batch by its report, and the report by its scan. */
+/**
+ * The objective of grounding: each scan is matched to its report among those of its batch, and each report to its scan.
+ */
 import * as v from 'valibot';
 import { Brain3DError } from '../../base/errors';
 import { is } from '../../base/validate';
@@ -16,16 +18,16 @@ import {
 } from '../objective';
 import type { Scan } from '../scans';
 
-/** Alone, or among scans of one report, a scan has nothing to be told apart from: loss and gradient would be 0. */
+/** The smallest batch. A scan alone, or among scans with one report, would give a loss and a gradient of 0. */
 const SMALLEST = 2;
-/** Reports embedded in one native call. */
+/** The number of reports embedded in one native call. */
 const TEXTS_AT_A_TIME = 8;
 
 export interface ContrastiveSettings {
   temperature: number;
   /** How a scan becomes one vector: as in inference, or as the paper's authors do in this phase. */
   visualEmbedding: 'inference' | 'peer';
-  /** Tokens of a report that are embedded, `<bos>` included; null: all. */
+  /** The number of tokens of a report that are embedded, `<bos>` included; null for all. */
   maxTextTokens: number | null;
 }
 
@@ -33,7 +35,7 @@ type Context = ObjectiveContext<ContrastiveSettings>;
 
 export const contrastive = {
   entries: {
-    /** Beyond these the logits of unit vectors overflow, or all are one. */
+    /** Outside this range the logits of unit vectors overflow, or are all equal. */
     temperature: v.optional(is.number(1e-4, 1e4)),
     visualEmbedding: v.optional(is.oneOf(['inference', 'peer'])),
     maxTextTokens: v.optional(v.nullable(is.integer(1, Number.MAX_SAFE_INTEGER))),
@@ -58,7 +60,7 @@ class ContrastiveObjective implements Objective {
     this.#embeddings = embeddings;
   }
 
-  /** Embeds every report once; the language model does not change. */
+  /** Embeds every report once, since the language model does not change. */
   static async open(context: Context): Promise<ContrastiveObjective> {
     for (const [split, scans] of Object.entries({ train: context.scans.train, val: context.scans.val })) {
       if (scans.length >= SMALLEST) continue;
@@ -77,7 +79,7 @@ class ContrastiveObjective implements Objective {
       const all = await tokenizer.encode(scan.report, true);
       const cut = settings.maxTextTokens === null ? all : all.slice(0, settings.maxTextTokens);
       requireLength(scan, cut.length, native.info().maxPositions);
-      // Reports are one if what is embedded of them is: cut short, different ones may begin alike.
+      // Reports are the same if their embedded tokens are: different reports may begin alike and be cut.
       const key = cut.join(' ');
       const known = byTokens.get(key) ?? ids.length;
       texts.set(scan.report, known);
@@ -107,7 +109,7 @@ class ContrastiveObjective implements Objective {
     return callForScans(this.#context, scans, (token) => this.#context.native.step(batch, update, token));
   }
 
-  /** Mean over all rows; a batch is as large as in training, so that a row has as many others to be told from. */
+  /** The mean over all rows. A batch is as large as in training, so that a row is told apart from as many others. */
   async validate(): Promise<number> {
     const { native, scans, onProgress } = this.#context;
     let sum = 0;
@@ -126,7 +128,7 @@ class ContrastiveObjective implements Objective {
     return batch * this.#context.native.info().numPatchTokens;
   }
 
-  /** Batches of scans with two reports at least, which `open` made sure that there are. */
+  /** Makes batches of scans with at least two reports. `open` has checked that this is possible. */
   #mixed<T>(items: readonly T[], scanOf: (item: T) => Scan): T[][] {
     const windows = windowsOf(items, this.#context.settings.batchSize, SMALLEST);
     const mixed = mixKinds(windows, (item) => this.#textIds.get(scanOf(item).report));

@@ -1,4 +1,4 @@
-/** Every objective that a phase may have. A new one is a file beside this one, and its name here. */
+/** The list of objectives that a phase may have. A new one is a file beside this one, and its name here. */
 import { type ContrastiveSettings, contrastive } from './contrastive';
 import { type ReportSettings, report } from './report';
 

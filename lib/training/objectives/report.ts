@@ -1,4 +1,7 @@
-/** Phases 2A and 2B: the next token of a report, behind its scan's visual tokens and the prompt.   (paper eq. 6, 7) */
+/**
+ * The objective of Phases 2A and 2B: the next token of a report after its scan's visual tokens and the prompt.   (paper
+ * eq. 6, 7)
+ */
 import * as v from 'valibot';
 import { is } from '../../base/validate';
 import type { NativeReportObjective, NativeReportSample, NativeStepResult, NativeUpdate } from '../../native/surface';
@@ -15,10 +18,10 @@ import {
 import type { Scan } from '../scans';
 
 export interface ReportSettings {
-  /** Tokens of a report that are learned; null: all. A report that is cut has no end-of-text. */
+  /** The number of tokens of a report that are learned; null for all. A report that is cut has no end-of-text. */
   maxReportTokens: number | null;
   lossMean: 'tokens' | 'samples';
-  /** Rows of logits held at a time. */
+  /** The number of rows of logits held at a time. */
   logitRows: number;
 }
 
@@ -46,7 +49,7 @@ class ReportObjective implements Objective {
     this.#val = val;
   }
 
-  /** Computes or reads every scan's pooled tokens once: the encoder is frozen. */
+  /** Computes or reads every scan's pooled tokens once, since the encoder is frozen. */
   static async open(context: Context): Promise<ReportObjective> {
     const { addon, native, checkpoint, featuresDir: dir, scans, signal, onProgress } = context;
     const all = [...scans.train, ...scans.val];
@@ -73,7 +76,7 @@ class ReportObjective implements Objective {
     );
   }
 
-  /** Mean over all tokens of all reports, whatever the mean in training. */
+  /** The mean over all tokens of all reports, whatever mean training uses. */
   async validate(): Promise<number> {
     const { native, scans, settings, onProgress } = this.#context;
     let sum = 0;
@@ -101,7 +104,10 @@ class ReportObjective implements Objective {
   }
 }
 
-/** Prompt with `<bos>`, report, end-of-text; a report that is cut has none, since it does not end there. */
+/**
+ * Makes the tokens of a sample: prompt with `<bos>`, report, end-of-text. A report that is cut has no end-of-text,
+ * since it does not end there.
+ */
 async function toSample(
   { tokenizer, settings, checkpoint, native }: Context,
   scan: Scan,

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "models/language/family.h"
 #include "ops/ops.h"
 #include "weights/json_fields.h"
 
@@ -24,7 +25,7 @@ at::Tensor number_runs(const at::Tensor& is_image) {
 Gemma3Multimodal Gemma3Multimodal::load(const std::string& dir, at::TensorOptions options) {
   const io::Json json = io::read_json(dir + "/config.json");
   const weights::JsonFields root(json, "config.json");
-  const Gemma3Config text = Gemma3Config::read(dir);
+  const DecoderSpec text = read_decoder_spec(dir);
   const SiglipConfig vision = SiglipConfig::read(dir);
   const std::int64_t num_tokens = root.integer("mm_tokens_per_image", 256);
   const auto side = std::llround(std::sqrt(static_cast<double>(num_tokens)));
@@ -32,7 +33,7 @@ Gemma3Multimodal Gemma3Multimodal::load(const std::string& dir, at::TensorOption
     root.fail("mm_tokens_per_image", "a square that divides the patch grid");
 
   weights::ExpectedTensors expected;
-  Gemma3::expect(text, expected);
+  Decoder::expect(text, expected);
   SiglipEncoder::expect(vision, expected);
   SiglipEmbeddings::expect(vision, expected);
   expected["mmproj.mm_soft_emb_norm.weight"] = {vision.hidden_size};
@@ -41,7 +42,7 @@ Gemma3Multimodal Gemma3Multimodal::load(const std::string& dir, at::TensorOption
                                [](const std::string& name) { return name.rfind("lm_head.", 0) == 0; });
 
   Gemma3Multimodal model;
-  model.language_ = Gemma3::load(text, source, options, nullptr, true);
+  model.language_ = Decoder::load(text, source, options, nullptr, true);
   model.tower_ = SiglipEncoder::load(vision, source, options);
   model.embeddings_ = SiglipEmbeddings::load(source, options);
   model.soft_emb_norm_ = source.read("mmproj.mm_soft_emb_norm.weight", options.dtype(at::kFloat)).add_(1.0);

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "models/language/gemma3.h"
+#include "models/language/decoder.h"
 #include "models/vision/siglip.h"
 
 namespace brain3d::models {
@@ -23,10 +23,10 @@ class Gemma3Multimodal {
   /// tokens of one image see each other in both directions.
   at::Tensor logits(const at::Tensor& ids, const at::Tensor& pixels) const;
 
-  const Gemma3& language() const { return language_; }
+  const Decoder& language() const { return language_; }
 
  private:
-  Gemma3 language_;
+  Decoder language_;
   SiglipEncoder tower_;
   SiglipEmbeddings embeddings_;
   at::Tensor soft_emb_norm_;     // (E) 1 + stored weight, float32

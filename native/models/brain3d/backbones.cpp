@@ -13,12 +13,12 @@ weights::LoadProgress stage_progress(const StageProgress& progress, const std::s
 
 Backbones Backbones::open(const std::string& vision_dir, const std::string& language_dir) {
   const SiglipConfig vision = SiglipConfig::read(vision_dir);
-  const Gemma3Config language = Gemma3Config::read(language_dir);
-  return {vision, language, open_vision_backbone(vision_dir, vision), Gemma3::open_backbone(language_dir, language)};
+  const DecoderSpec language = read_decoder_spec(language_dir);
+  return {vision, language, open_vision_backbone(vision_dir, vision), Decoder::open_backbone(language_dir, language)};
 }
 
 CheckpointSizes Backbones::checkpoint_sizes(const Recipe& recipe) const {
-  return models::checkpoint_sizes(vision_config, language_config.hidden_size, recipe);
+  return models::checkpoint_sizes(vision_config, language_spec.hidden_size, recipe);
 }
 
 void Backbones::watch(const CancelHandle& cancel, const StageProgress& progress) {

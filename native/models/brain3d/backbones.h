@@ -5,7 +5,8 @@
 #include <string>
 
 #include "models/brain3d/checkpoint_weights.h"
-#include "models/language/gemma3.h"
+#include "models/language/decoder.h"
+#include "models/language/family.h"
 #include "models/vision/siglip.h"
 
 namespace brain3d::models {
@@ -15,7 +16,7 @@ using StageProgress = std::function<void(const std::string&, std::int64_t, std::
 
 struct Backbones {
   SiglipConfig vision_config;
-  Gemma3Config language_config;
+  DecoderSpec language_spec;
   weights::WeightSource vision;
   weights::WeightSource language;
 

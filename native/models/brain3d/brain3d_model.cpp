@@ -45,8 +45,8 @@ Brain3DModel Brain3DModel::load(const ModelFiles& files, at::Device device, at::
   const SiglipEmbeddings embeddings = SiglipEmbeddings::load(backbones.vision, options.dtype(at::kFloat));
   VisionEncoder3d vision(std::move(encoder), files.recipe, weights.patch_weight, weights.patch_bias,
                          weights.depth_positions, embeddings.position_table);
-  Gemma3 language = Gemma3::load(backbones.language_config, backbones.language, options,
-                                 files.adapter_dir.empty() ? nullptr : &adapter, files.merge_adapter);
+  Decoder language = Decoder::load(backbones.language_spec, backbones.language, options,
+                                   files.adapter_dir.empty() ? nullptr : &adapter, files.merge_adapter);
   Brain3DModel model(std::move(vision), std::move(weights.projector), std::move(language), files.recipe);
   model.num_adapter_parameters_ = adapter.num_parameters();
   model.warnings_ = adapter.warnings();
@@ -61,15 +61,20 @@ Encoding Brain3DModel::encode(const at::Tensor& volumes, const CancelFlag* cance
   return encoding;
 }
 
+std::int64_t Brain3DModel::weight_bytes() const {
+  const std::int64_t count = vision_.num_parameters() + language_.num_parameters() + projector_.num_parameters();
+  return count * static_cast<std::int64_t>(c10::elementSize(dtype()));
+}
+
 at::Tensor Brain3DModel::soft_prompt(const at::Tensor& visual_tokens, const std::vector<std::int64_t>& ids) const {
-  check_ids(ids, language_.config().vocab_size, "prompt");
+  check_ids(ids, language_.spec().vocab_size, "prompt");
   const at::Tensor text = language_.embed(ids_tensor(ids, device()));  // (T, M)
   return at::cat({visual_tokens, text.unsqueeze(0).expand({visual_tokens.size(0), -1, -1})}, 1);
 }
 
 at::Tensor Brain3DModel::token_nlls(const at::Tensor& visual_tokens, const std::vector<std::int64_t>& prompt_ids,
                                     const std::vector<std::int64_t>& report_ids, const CancelFlag* cancel) const {
-  check_ids(report_ids, language_.config().vocab_size, "report");
+  check_ids(report_ids, language_.spec().vocab_size, "report");
   std::vector<std::int64_t> ids = prompt_ids;
   ids.insert(ids.end(), report_ids.begin(), report_ids.end());
   const at::Tensor inputs = soft_prompt(visual_tokens, ids);

@@ -36,8 +36,8 @@ class Brain3DModel {
   /// volumes (B, 1, D, H, W) in [0, 1].
   Encoding encode(const at::Tensor& volumes, const CancelFlag* cancel) const;
 
-  /// [Z_vis ; E(<bos> prompt) ; ...]   (paper eq. 1). Visual tokens enter unscaled; only looked-up tokens carry Gemma's
-  /// sqrt(M). visual (B, K, M), ids (T) int64 the same for every row -> (B, K + T, M).
+  /// [Z_vis ; E(<bos> prompt) ; ...]   (paper eq. 1). Visual tokens enter unscaled; only looked-up tokens carry the
+  /// language model's embedding scale. visual (B, K, M), ids (T) int64 the same for every row -> (B, K + T, M).
   at::Tensor soft_prompt(const at::Tensor& visual_tokens, const std::vector<std::int64_t>& ids) const;
 
   /// -log p of each of `report_ids` (T) given volume and prompt, float32 (T), for one volume's visual tokens
@@ -45,22 +45,24 @@ class Brain3DModel {
   at::Tensor token_nlls(const at::Tensor& visual_tokens, const std::vector<std::int64_t>& prompt_ids,
                         const std::vector<std::int64_t>& report_ids, const CancelFlag* cancel) const;
 
-  const Gemma3& language() const { return language_; }
+  const Decoder& language() const { return language_; }
   const VisionEncoder3d& vision() const { return vision_; }
   const Projector& projector() const { return projector_; }
   const Recipe& recipe() const { return recipe_; }
   at::Device device() const { return language_.options().device(); }
   at::ScalarType dtype() const { return c10::typeMetaToScalarType(language_.options().dtype()); }
+  /// Bytes of all weights as held: one dtype, but for norms and gate, which are too few to matter here.
+  std::int64_t weight_bytes() const;
   std::int64_t num_adapter_parameters() const { return num_adapter_parameters_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
-  Brain3DModel(VisionEncoder3d vision, Projector projector, Gemma3 language, const Recipe& recipe)
+  Brain3DModel(VisionEncoder3d vision, Projector projector, Decoder language, const Recipe& recipe)
       : vision_(std::move(vision)), projector_(std::move(projector)), language_(std::move(language)), recipe_(recipe) {}
 
   VisionEncoder3d vision_;
   Projector projector_;
-  Gemma3 language_;
+  Decoder language_;
   Recipe recipe_;
   std::int64_t num_adapter_parameters_ = 0;
   std::vector<std::string> warnings_;

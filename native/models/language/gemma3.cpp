@@ -3,142 +3,105 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "models/language/attention_mask.h"
-#include "ops/ops.h"
+#include "models/language/layer_fields.h"
 
 namespace brain3d::models {
 
-at::Tensor Gemma3::embed(const at::Tensor& ids) const { return at::embedding(embed_tokens_, ids) * embed_scale_; }
+namespace {
 
-RotaryTables Gemma3::make_rotary(std::int64_t max_length) const {
-  B3D_CHECK(max_length <= config_.max_position_embeddings, Usage, "a sequence of ", max_length,
-            " tokens exceeds the language model's ", config_.max_position_embeddings,
-            "; shorten the prompt or max_new_tokens");
-  const auto head_dim = config_.head_dim;
-  return {nn::RotaryTable::make(max_length, head_dim, config_.global_theta, config_.global_factor, options()),
-          nn::RotaryTable::make(max_length, head_dim, config_.local_theta, 1.0, options())};
-}
+constexpr std::int64_t kDefaultSlidingPattern = 6;  // five local layers, then a global one
 
-DecoderState Gemma3::make_state(std::int64_t batch, std::int64_t max_length) const {
-  RotaryTables rotary = make_rotary(max_length);
-  return {nn::KvCache(config_.num_hidden_layers, batch, config_.num_key_value_heads, max_length, config_.head_dim,
-                      options()),
-          std::move(rotary)};
-}
-
-DecoderStep Gemma3::make_step(const RotaryTables& rotary, const at::Tensor& positions, std::int64_t length,
-                              Extent extent, const std::optional<at::Tensor>& block_ids) const {
-  DecoderStep step{positions, length, {}, {}};
-  // One query at the end of the cache sees everything before it and needs no mask.
-  const bool sees_all = positions.size(0) == 1 && extent == Extent::Exact;
-  const auto kind = [&](const nn::RotaryTable& table, std::int64_t window) {
-    LayerKind out{{}, table.cos.index_select(0, positions), table.sin.index_select(0, positions)};
-    const bool reached = window > 0 && window < length;
-    if (!sees_all || reached) out.mask = causal_mask(positions, length);
-    if (block_ids) out.mask = with_bidirectional_blocks(*out.mask, *block_ids);
-    if (reached) out.mask = within_window(*out.mask, positions, window);
-    return out;
-  };
-  step.global = kind(rotary.global, 0);
-  step.local = kind(rotary.local, config_.sliding_window);
-  return step;
-}
-
-DecoderStep Gemma3::make_step(const DecoderState& state, const at::Tensor& positions, std::int64_t length,
-                              Extent extent, const std::optional<at::Tensor>& block_ids) const {
-  return make_step(state.rotary, positions, length, extent, block_ids);
-}
-
-at::Tensor Gemma3::first_positions(std::int64_t count) const {
-  return at::arange(count, at::TensorOptions().dtype(at::kLong).device(options().device()));
-}
-
-DecoderStep Gemma3::first_step(const DecoderState& state, std::int64_t count,
-                               const std::optional<at::Tensor>& block_ids) const {
-  return make_step(state, first_positions(count), count, Extent::Exact, block_ids);
-}
-
-DecoderStep Gemma3::sequence_step(std::int64_t count) const {
-  return make_step(make_rotary(count), first_positions(count), count, Extent::Exact, {});
-}
-
-at::Tensor Gemma3::attention(const Gemma3Layer& layer, std::size_t index, const at::Tensor& x, const DecoderStep& step,
-                             nn::KvCache* cache, const nn::Dropout* dropout) const {
-  const auto num_heads = config_.num_attention_heads, num_kv_heads = config_.num_key_value_heads;
-  // (B, S, (Nh + 2 Nkv) Dh) -> (B, S, Nh + 2 Nkv, Dh)
-  const at::Tensor qkv =
-      layer.qkv_proj.forward(x, dropout).view({x.size(0), x.size(1), num_heads + 2 * num_kv_heads, config_.head_dim});
-  const LayerKind& kind = layer.is_sliding ? step.local : step.global;
-  const ops::HeadRotation rotation{layer.q_norm, layer.k_norm, config_.rms_norm_eps, kind.cos, kind.sin};
-  const double scale = 1.0 / std::sqrt(config_.query_pre_attn_scalar);
-  at::Tensor attended;
-  if (cache != nullptr) {
-    const at::Tensor &keys = cache->keys(index), &values = cache->values(index);
-    const at::Tensor q = ops::split_heads_into(qkv, rotation, step.positions, keys, values);
-    attended = ops::grouped_query_attention(q, keys.narrow(2, 0, step.length), values.narrow(2, 0, step.length),
-                                            kind.mask, scale);
-  } else {
-    const auto [q, k, v] = ops::split_heads(qkv, rotation, num_kv_heads);
-    attended = ops::grouped_query_attention(q, k.transpose(1, 2), v.transpose(1, 2), kind.mask, scale);
+/// transformers 4.5x: rope_theta, rope_scaling, rope_local_base_freq. 5.x: rope_parameters by layer kind. Side by side,
+/// as 5.x reads them: rope_scaling replaces values of rope_parameters, whose bases come before the two old fields.
+std::vector<LayerKind> parse_kinds(const weights::JsonFields& fields) {
+  RopeFields global{fields.positive("rope_theta", 1e6)};
+  RopeFields local{fields.positive("rope_local_base_freq", 1e4)};
+  if (fields.has("rope_parameters")) {
+    const weights::JsonFields parameters = fields.object("rope_parameters");
+    for (const char* key : {"rope_type", "type", "factor", "rope_theta"})
+      if (parameters.has(key)) parameters.fail(key, "full_attention or sliding_attention around it, and nothing");
+    if (parameters.has("full_attention")) global.update(parameters.object("full_attention"), true);
+    if (parameters.has("sliding_attention")) local.update(parameters.object("sliding_attention"), false);
   }
-  return layer.o_proj.forward(attended, dropout);
+  if (fields.has("rope_scaling")) global.update(fields.object("rope_scaling"), true);
+  std::vector<LayerKind> kinds(2);
+  kinds[kGemma3Global] = {global.theta, global.factor(), 0};
+  kinds[kGemma3Local] = {local.theta, 1.0, fields.integer("sliding_window", 4096)};
+  return kinds;
 }
 
-at::Tensor Gemma3::block(std::size_t index, const at::Tensor& hidden, const DecoderStep& step, nn::KvCache* cache,
-                         const nn::Dropout* dropout) const {
-  const double eps = config_.rms_norm_eps;
-  const Gemma3Layer& layer = layers_[index];
-  const at::Tensor attended =
-      attention(layer, index, ops::rms_norm(hidden, layer.input_layernorm, eps), step, cache, dropout);
-  const auto [middle, normed] =
-      ops::add_rms_norm(hidden, attended, layer.post_attention_layernorm, layer.pre_feedforward_layernorm, eps);
-  return ops::add_rms_norm(middle, layer.mlp.forward(normed, dropout), layer.post_feedforward_layernorm, {}, eps).sum;
-}
-
-at::Tensor Gemma3::final_norm(const at::Tensor& hidden) const {
-  return ops::rms_norm(hidden, norm_, config_.rms_norm_eps);
-}
-
-at::Tensor Gemma3::forward(const at::Tensor& inputs_embeds, const DecoderStep& step, DecoderState& state,
-                           const CancelFlag* cancel) const {
-  at::Tensor hidden = inputs_embeds;
-  for (std::size_t index = 0; index < layers_.size(); ++index) {
-    if (cancel != nullptr) cancel->check();
-    hidden = block(index, hidden, step, &state.cache, nullptr);
+std::vector<std::size_t> parse_layer_kinds(const weights::JsonFields& fields) {
+  const std::int64_t num_layers = fields.integer("num_hidden_layers", 26, 1, 1024);
+  std::vector<std::size_t> kinds;
+  if (fields.has("layer_types")) {
+    for (const bool is_sliding : read_sliding_layers(fields, num_layers))
+      kinds.push_back(is_sliding ? kGemma3Local : kGemma3Global);
+    return kinds;
   }
-  return final_norm(hidden);
+  // One field under the names of two versions.
+  const char *key = "sliding_window_pattern", *other = "_sliding_window_pattern";
+  const std::int64_t pattern = fields.integer(key, fields.integer(other, kDefaultSlidingPattern));
+  if (pattern != fields.integer(other, pattern)) fields.fail(key, concat("the same as for '", other, "'"));
+  for (std::int64_t layer = 0; layer < num_layers; ++layer)
+    kinds.push_back((layer + 1) % pattern == 0 ? kGemma3Global : kGemma3Local);
+  return kinds;
 }
 
-at::Tensor Gemma3::forward_sequence(const at::Tensor& inputs_embeds, const CancelFlag* cancel) const {
-  const DecoderStep step = sequence_step(inputs_embeds.size(1));
-  at::Tensor hidden = inputs_embeds;
-  for (std::size_t index = 0; index < layers_.size(); ++index) {
-    if (cancel != nullptr) cancel->check();
-    hidden = block(index, hidden, step, nullptr, nullptr);
-  }
-  return final_norm(hidden);
+/// Null is not "as by default" where a default means something: no window would be full attention. What a size is, the
+/// weights' shapes tell.
+void refuse_nulls(const weights::JsonFields& fields) {
+  for (const char* key : {"max_position_embeddings", "query_pre_attn_scalar", "rms_norm_eps", "rope_local_base_freq",
+                          "rope_theta", "sliding_window", "tie_word_embeddings"})
+    if (fields.is_null(key)) fields.fail(key, "a value, or no such field");
 }
 
-std::vector<nn::LoraBranch*> Gemma3::lora_branches() {
-  std::vector<nn::LoraBranch*> branches;
-  for (Gemma3Layer& layer : layers_)
-    for (nn::Linear* linear : {&layer.qkv_proj, &layer.o_proj, &layer.mlp.gate_up_proj, &layer.mlp.down_proj})
-      for (nn::LoraBranch& branch : linear->lora) branches.push_back(&branch);
-  return branches;
+void refuse_unsupported(const weights::JsonFields& fields) {
+  refuse_nulls(fields);
+  if (fields.text("hidden_activation", "gelu_pytorch_tanh") != "gelu_pytorch_tanh")
+    fields.fail("hidden_activation", "gelu_pytorch_tanh");
+  if (fields.boolean("attention_bias", false)) fields.fail("attention_bias", "false");
+  for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"})
+    if (fields.has(key)) fields.fail(key, "null (Gemma 3 has no soft-capping)");
+  if (fields.boolean("use_bidirectional_attention", false)) fields.fail("use_bidirectional_attention", "false");
 }
 
-at::Tensor Gemma3::logits(const at::Tensor& hidden) const { return at::linear(hidden, lm_head_).to(at::kFloat); }
+}  // namespace
 
-std::int64_t Gemma3::num_parameters() const {
-  std::int64_t total = embed_tokens_.numel() + norm_.numel();
-  if (!lm_head_.is_same(embed_tokens_)) total += lm_head_.numel();
-  for (const Gemma3Layer& layer : layers_)
-    for (const at::Tensor* tensor :
-         {&layer.input_layernorm, &layer.post_attention_layernorm, &layer.pre_feedforward_layernorm,
-          &layer.post_feedforward_layernorm, &layer.q_norm, &layer.k_norm, &layer.qkv_proj.weight, &layer.o_proj.weight,
-          &layer.mlp.gate_up_proj.weight, &layer.mlp.down_proj.weight})
-      total += tensor->numel();
-  return total;
+DecoderSpec parse_gemma3_text(const weights::JsonFields& fields) {
+  refuse_unsupported(fields);
+  DecoderSpec spec;
+  spec.vocab_size = fields.integer("vocab_size", 262208);
+  spec.hidden_size = fields.integer("hidden_size", 2304);
+  spec.intermediate_size = fields.integer("intermediate_size", 9216);
+  spec.num_attention_heads = fields.integer("num_attention_heads", 8);
+  spec.num_key_value_heads = fields.integer("num_key_value_heads", 4);
+  spec.head_dim = fields.integer("head_dim", 256);
+  spec.max_position_embeddings = fields.integer("max_position_embeddings", 131072);
+  if (spec.num_attention_heads % spec.num_key_value_heads != 0)
+    fields.fail("num_key_value_heads", "a divisor of num_attention_heads");
+  if (spec.head_dim % 2 != 0) fields.fail("head_dim", "an even number");
+  spec.kinds = parse_kinds(fields);
+  spec.layer_kinds = parse_layer_kinds(fields);
+  spec.norms = {"input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm",
+                "post_feedforward_layernorm"};
+  spec.rms_norm_eps = fields.positive("rms_norm_eps", 1e-6);
+  spec.norm_offset = 1.0;  // the stored weights are zero-centred
+  spec.has_qk_norms = true;
+  spec.activation = nn::Activation::GeluTanh;
+  spec.attention_scale = 1.0 / std::sqrt(fields.positive("query_pre_attn_scalar", 256));
+  spec.embedding_scale = std::sqrt(static_cast<double>(spec.hidden_size));
+  spec.tie_word_embeddings = fields.boolean("tie_word_embeddings", true);
+  spec.unused_tensors = {"vision.", "mmproj."};
+  return spec;
+}
+
+DecoderSpec parse_gemma3(const weights::JsonFields& root) {
+  if (root.text("model_type") == "gemma3_text") return parse_gemma3_text(root);
+  if (root.is_null("tie_word_embeddings")) root.fail("tie_word_embeddings", "true or false, or no such field");
+  DecoderSpec spec = parse_gemma3_text(root.object("text_config"));
+  spec.tie_word_embeddings = root.boolean("tie_word_embeddings", spec.tie_word_embeddings);
+  spec.module_prefix = "model.language_model.";
+  return spec;
 }
 
 }  // namespace brain3d::models

@@ -1,129 +1,19 @@
-// The Gemma 3 text decoder.   [GEMMA3]
+// Gemma 3: what its config.json, in either dialect, says of the decoder.   [GEMMA3]
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
-#include "base/cancel.h"
-#include "models/language/gemma3_config.h"
-#include "nn/gated_mlp.h"
-#include "nn/kv_cache.h"
-#include "nn/rotary_table.h"
-#include "weights/lora_adapter.h"
-#include "weights/weight_source.h"
+#include "models/language/decoder_spec.h"
+#include "weights/json_fields.h"
 
 namespace brain3d::models {
 
-/// Norm scales are 1 + the stored weight, float32.
-struct Gemma3Layer {
-  at::Tensor input_layernorm, post_attention_layernorm, pre_feedforward_layernorm, post_feedforward_layernorm;  // (M)
-  at::Tensor q_norm, k_norm;                                                                                    // (Dh)
-  nn::Linear qkv_proj;  // ((Nh + 2 Nkv) Dh, M): q_proj, k_proj, v_proj
-  nn::Linear o_proj;    // (M, Nh Dh)
-  nn::GatedMlp mlp;
-  bool is_sliding = true;
-};
+/// The kinds of a Gemma 3 layer, as indices into DecoderSpec::kinds.
+inline constexpr std::size_t kGemma3Global = 0, kGemma3Local = 1;
 
-/// By the kind of layer, (max_length, Dh).
-struct RotaryTables {
-  nn::RotaryTable global, local;
-};
+/// The fields of a text decoder. Absent fields take the library's defaults: the published multimodal 4B config lists
+/// only a few of them.
+DecoderSpec parse_gemma3_text(const weights::JsonFields& text_config);
 
-/// What one sequence batch carries through its passes; the model itself stays constant and can serve many at once.
-struct DecoderState {
-  nn::KvCache cache;
-  RotaryTables rotary;
-};
-
-/// What the layers of one kind share in a pass over positions p_0..p_{S-1}.
-struct LayerKind {
-  std::optional<at::Tensor> mask;  // (S, length) bool; none where every position is visible
-  at::Tensor cos, sin;             // (S, Dh)
-};
-
-/// The positions a forward pass covers. Made once per pass, shared by its layers.
-struct DecoderStep {
-  at::Tensor positions;     // (S) int64 on the device
-  std::int64_t length = 0;  // cache positions to attend over, an upper bound of the last position + 1
-  LayerKind global, local;
-};
-
-class Gemma3 {
- public:
-  /// Reads the decoder from a backbone directory. With `merge`, the adapter is added to the weights in float32 and
-  /// rounded once; without, it stays a branch beside them. `adapter` may be null.
-  static Gemma3 load(const Gemma3Config& config, weights::WeightSource& source, at::TensorOptions options,
-                     const weights::LoraAdapter* adapter, bool merge);
-  /// Every linear layer that can be adapted: module -> (out, in).
-  static weights::LinearModules linear_modules(const Gemma3Config& config);
-  /// Adds the tensors `load` reads.
-  static void expect(const Gemma3Config& config, weights::ExpectedTensors& expected);
-  /// Opens a language backbone directory; vision tower and image projector, where it has them, are left alone.
-  static weights::WeightSource open_backbone(const std::string& dir, const Gemma3Config& config);
-
-  /// E[ids] * sqrt(M), the factor rounded to the weights' dtype as the library does. ids (..) int64 -> (.., M).
-  at::Tensor embed(const at::Tensor& ids) const;
-
-  /// Room for `max_length` positions. Throws Usage beyond the model's max_position_embeddings.
-  DecoderState make_state(std::int64_t batch, std::int64_t max_length) const;
-
-  /// A pass over `positions` (S) int64 on the device, the cache read up to `length`, which is one past the last
-  /// position
-  /// (`Extent::Exact`) or any bound above it (`Extent::Bound`: the mask hides the rest, and nothing of the pass depends
-  /// on the positions' values, so that a captured pass can be replayed for others). `block_ids` (S), where given,
-  /// numbers image tokens that see each other in both directions (-1 elsewhere); positions must then be 0..S-1.
-  enum class Extent { Exact, Bound };
-  DecoderStep make_step(const DecoderState& state, const at::Tensor& positions, std::int64_t length, Extent extent,
-                        const std::optional<at::Tensor>& block_ids = {}) const;
-
-  /// The pass over positions 0..count-1 of a fresh state.
-  DecoderStep first_step(const DecoderState& state, std::int64_t count,
-                         const std::optional<at::Tensor>& block_ids = {}) const;
-
-  /// The pass over positions 0..count-1 of sequences that are complete: training and scoring need no cache.
-  DecoderStep sequence_step(std::int64_t count) const;
-
-  /// Hidden states after the final norm. inputs_embeds (B, S, M) -> (B, S, M). Writes the cache at step.positions.
-  at::Tensor forward(const at::Tensor& inputs_embeds, const DecoderStep& step, DecoderState& state,
-                     const CancelFlag* cancel) const;
-
-  /// The same for complete sequences. Where they differ in length they are padded behind: a causal mask hides that.
-  at::Tensor forward_sequence(const at::Tensor& inputs_embeds, const CancelFlag* cancel) const;
-
-  /// One layer, hidden (B, S, M) -> (B, S, M). `cache` may be null for a complete sequence. `dropout` (null: off) acts
-  /// in LoRA branches.
-  at::Tensor block(std::size_t index, const at::Tensor& hidden, const DecoderStep& step, nn::KvCache* cache,
-                   const nn::Dropout* dropout) const;
-  at::Tensor final_norm(const at::Tensor& hidden) const;
-  std::size_t num_layers() const { return layers_.size(); }
-
-  /// hidden (.., M) -> logits (.., V) float32. Call it on the rows that are needed only: V is 262,208.
-  at::Tensor logits(const at::Tensor& hidden) const;
-  /// (V, M), for a loss that never holds all logits.
-  const at::Tensor& lm_head() const { return lm_head_; }
-
-  /// The branches of an adapter that was not merged, layer by layer; their tensors can be replaced.
-  std::vector<nn::LoraBranch*> lora_branches();
-
-  const Gemma3Config& config() const { return config_; }
-  at::TensorOptions options() const { return embed_tokens_.options(); }
-  std::int64_t num_parameters() const;
-
- private:
-  at::Tensor attention(const Gemma3Layer& layer, std::size_t index, const at::Tensor& x, const DecoderStep& step,
-                       nn::KvCache* cache, const nn::Dropout* dropout) const;
-  RotaryTables make_rotary(std::int64_t max_length) const;
-  DecoderStep make_step(const RotaryTables& rotary, const at::Tensor& positions, std::int64_t length, Extent extent,
-                        const std::optional<at::Tensor>& block_ids) const;
-  at::Tensor first_positions(std::int64_t count) const;
-
-  Gemma3Config config_;
-  at::Tensor embed_tokens_;  // (V, M)
-  at::Tensor lm_head_;       // (V, M); the embedding itself where tied
-  double embed_scale_ = 1.0;
-  std::vector<Gemma3Layer> layers_;
-  at::Tensor norm_;  // (M)
-};
+/// A whole config.json: model_type gemma3_text, or gemma3 with the decoder in `text_config`.
+DecoderSpec parse_gemma3(const weights::JsonFields& root);
 
 }  // namespace brain3d::models

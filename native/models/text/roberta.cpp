@@ -25,44 +25,35 @@ bool is_unused(const std::string& name) {
   return false;
 }
 
-void expect_norm(weights::ExpectedTensors& expected, const std::string& module, std::int64_t width) {
-  for (const char* part : {".weight", ".bias"}) expected[module + part] = {width};
-}
-
-void expect_linear(weights::ExpectedTensors& expected, const std::string& module, std::int64_t out, std::int64_t in) {
-  expected[module + ".weight"] = {out, in};
-  expected[module + ".bias"] = {out};
-}
-
 weights::ExpectedTensors expected_tensors(const RobertaConfig& config) {
   const auto width = config.hidden_size, inner = config.intermediate_size;
   weights::ExpectedTensors expected;
   expected["embeddings.word_embeddings.weight"] = {config.vocab_size, width};
   expected["embeddings.position_embeddings.weight"] = {config.max_position_embeddings, width};
   expected["embeddings.token_type_embeddings.weight"] = {config.type_vocab_size, width};
-  expect_norm(expected, "embeddings.LayerNorm", width);
+  weights::expect_layer_norm(expected, "embeddings.LayerNorm", width);
   for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     const std::string prefix = layer_prefix(layer);
     for (const char* part : {"query", "key", "value"})
-      expect_linear(expected, prefix + "attention.self." + part, width, width);
-    expect_linear(expected, prefix + "attention.output.dense", width, width);
-    expect_norm(expected, prefix + "attention.output.LayerNorm", width);
-    expect_linear(expected, prefix + "intermediate.dense", inner, width);
-    expect_linear(expected, prefix + "output.dense", width, inner);
-    expect_norm(expected, prefix + "output.LayerNorm", width);
+      weights::expect_linear(expected, prefix + "attention.self." + part, width, width);
+    weights::expect_linear(expected, prefix + "attention.output.dense", width, width);
+    weights::expect_layer_norm(expected, prefix + "attention.output.LayerNorm", width);
+    weights::expect_linear(expected, prefix + "intermediate.dense", inner, width);
+    weights::expect_linear(expected, prefix + "output.dense", width, inner);
+    weights::expect_layer_norm(expected, prefix + "output.LayerNorm", width);
   }
   return expected;
 }
 
-RobertaLayer load_layer(weights::WeightSource& source, const std::string& prefix, std::int64_t width,
-                        at::TensorOptions options) {
+RobertaLayer load_layer(weights::WeightSource& source, const std::string& prefix, at::TensorOptions options) {
+  weights::LinearLoader linears(source, options);
   const std::string self = prefix + "attention.self.";
-  return {weights::load_fused(source, {self + "query", self + "key", self + "value"}, width, options),
-          weights::load_linear(source, prefix + "attention.output.dense", options),
-          weights::load_norm(source, prefix + "attention.output.LayerNorm", options),
-          weights::load_linear(source, prefix + "intermediate.dense", options),
-          weights::load_linear(source, prefix + "output.dense", options),
-          weights::load_norm(source, prefix + "output.LayerNorm", options)};
+  return {linears.load({self + "query", self + "key", self + "value"}),
+          linears.load(prefix + "attention.output.dense"),
+          weights::load_layer_norm(source, prefix + "attention.output.LayerNorm", options),
+          linears.load(prefix + "intermediate.dense"),
+          linears.load(prefix + "output.dense"),
+          weights::load_layer_norm(source, prefix + "output.LayerNorm", options)};
 }
 
 std::int64_t bytes(const nn::Linear& linear) {
@@ -86,9 +77,9 @@ RobertaEncoder RobertaEncoder::load(const RobertaConfig& config, std::int64_t la
   encoder.word_embeddings_ = source.read("embeddings.word_embeddings.weight", float32);
   encoder.position_embeddings_ = source.read("embeddings.position_embeddings.weight", float32);
   encoder.token_type_ = source.read("embeddings.token_type_embeddings.weight", float32).select(0, 0);
-  encoder.embeddings_norm_ = weights::load_norm(source, "embeddings.LayerNorm", float32);
+  encoder.embeddings_norm_ = weights::load_layer_norm(source, "embeddings.LayerNorm", float32);
   for (std::int64_t index = 0; index < layer; ++index)
-    encoder.layers_.push_back(load_layer(source, layer_prefix(index), config.hidden_size, float32));
+    encoder.layers_.push_back(load_layer(source, layer_prefix(index), float32));
   return encoder;
 }
 

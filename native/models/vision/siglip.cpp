@@ -18,7 +18,6 @@ std::vector<std::string> qkv_modules(const std::string& attention) {
   return {attention + "q_proj", attention + "k_proj", attention + "v_proj"};
 }
 
-std::int64_t count(const nn::Linear& linear) { return linear.weight.numel() + linear.bias.numel(); }
 std::int64_t count(const nn::LayerNorm& norm) { return norm.weight.numel() + norm.bias.numel(); }
 
 }  // namespace
@@ -27,36 +26,29 @@ void SiglipEncoder::expect(const SiglipConfig& config, weights::ExpectedTensors&
   const auto width = config.hidden_size, inner = config.intermediate_size;
   for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     const std::string prefix = layer_prefix(layer);
-    for (const char* norm : {"layer_norm1", "layer_norm2"})
-      for (const char* part : {".weight", ".bias"}) expected[prefix + norm + part] = {width};
-    for (const char* proj : {"q_proj", "k_proj", "v_proj", "out_proj"}) {
-      expected[prefix + "self_attn." + proj + ".weight"] = {width, width};
-      expected[prefix + "self_attn." + proj + ".bias"] = {width};
-    }
-    expected[prefix + "mlp.fc1.weight"] = {inner, width};
-    expected[prefix + "mlp.fc1.bias"] = {inner};
-    expected[prefix + "mlp.fc2.weight"] = {width, inner};
-    expected[prefix + "mlp.fc2.bias"] = {width};
+    for (const char* norm : {"layer_norm1", "layer_norm2"}) weights::expect_layer_norm(expected, prefix + norm, width);
+    for (const char* proj : {"q_proj", "k_proj", "v_proj", "out_proj"})
+      weights::expect_linear(expected, prefix + "self_attn." + proj, width, width);
+    weights::expect_linear(expected, prefix + "mlp.fc1", inner, width);
+    weights::expect_linear(expected, prefix + "mlp.fc2", width, inner);
   }
-  expected["vision.post_layernorm.weight"] = {width};
-  expected["vision.post_layernorm.bias"] = {width};
+  weights::expect_layer_norm(expected, "vision.post_layernorm", width);
 }
 
 SiglipEncoder SiglipEncoder::load(const SiglipConfig& config, weights::WeightSource& source,
                                   at::TensorOptions options) {
   SiglipEncoder encoder;
   encoder.config_ = config;
+  weights::LinearLoader linears(source, options);
   for (std::int64_t index = 0; index < config.num_hidden_layers; ++index) {
     const std::string prefix = layer_prefix(index);
-    encoder.layers_.push_back(
-        {weights::load_norm(source, prefix + "layer_norm1", options),
-         weights::load_norm(source, prefix + "layer_norm2", options),
-         weights::load_fused(source, qkv_modules(prefix + "self_attn."), config.hidden_size, options),
-         weights::load_linear(source, prefix + "self_attn.out_proj", options),
-         weights::load_linear(source, prefix + "mlp.fc1", options),
-         weights::load_linear(source, prefix + "mlp.fc2", options)});
+    encoder.layers_.push_back({weights::load_layer_norm(source, prefix + "layer_norm1", options),
+                               weights::load_layer_norm(source, prefix + "layer_norm2", options),
+                               linears.load(qkv_modules(prefix + "self_attn.")),
+                               linears.load(prefix + "self_attn.out_proj"), linears.load(prefix + "mlp.fc1"),
+                               linears.load(prefix + "mlp.fc2")});
   }
-  encoder.post_layernorm_ = weights::load_norm(source, "vision.post_layernorm", options);
+  encoder.post_layernorm_ = weights::load_layer_norm(source, "vision.post_layernorm", options);
   return encoder;
 }
 
@@ -97,8 +89,8 @@ at::Tensor SiglipEncoder::forward(at::Tensor x, const CancelFlag* cancel) const 
 std::int64_t SiglipEncoder::num_parameters() const {
   std::int64_t total = count(post_layernorm_);
   for (const SiglipLayer& layer : layers_)
-    total += count(layer.layer_norm1) + count(layer.layer_norm2) + count(layer.qkv_proj) + count(layer.out_proj) +
-             count(layer.fc1) + count(layer.fc2);
+    total += count(layer.layer_norm1) + count(layer.layer_norm2) + layer.qkv_proj.num_parameters() +
+             layer.out_proj.num_parameters() + layer.fc1.num_parameters() + layer.fc2.num_parameters();
   return total;
 }
 

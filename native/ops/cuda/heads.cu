@@ -34,13 +34,17 @@ __global__ void split_heads_kernel(SplitHeads call, float eps) {
   }
 
   const float* scale = is_query ? call.q_norm : call.k_norm;
-  float squares = 0.0f;
-  for (int i = threadIdx.x; i < head_dim; i += kThreads) {
-    const float value = load(in, i);
-    squares += value * value;
+  if (scale == nullptr) {
+    for (int i = threadIdx.x; i < head_dim; i += kThreads) normed[i] = load(in, i);
+  } else {
+    float squares = 0.0f;
+    for (int i = threadIdx.x; i < head_dim; i += kThreads) {
+      const float value = load(in, i);
+      squares += value * value;
+    }
+    const float inverse = rsqrtf(block_sum<kThreads>(squares) / static_cast<float>(head_dim) + eps);
+    for (int i = threadIdx.x; i < head_dim; i += kThreads) normed[i] = rounded<T>(load(in, i) * inverse * scale[i]);
   }
-  const float inverse = rsqrtf(block_sum<kThreads>(squares) / static_cast<float>(head_dim) + eps);
-  for (int i = threadIdx.x; i < head_dim; i += kThreads) normed[i] = rounded<T>(load(in, i) * inverse * scale[i]);
   __syncthreads();
   const T* cos = static_cast<const T*>(call.cos) + static_cast<std::int64_t>(at) * head_dim;
   const T* sin = static_cast<const T*>(call.sin) + static_cast<std::int64_t>(at) * head_dim;

@@ -31,10 +31,11 @@ template <typename T>
 __global__ void add_rms_norm_kernel(const T* residual, const T* x, const float* scale, const float* next_scale, T* sum,
                                     T* normed, int width, float eps) {
   const std::int64_t begin = static_cast<std::int64_t>(blockIdx.x) * width;
-  const float inverse = inverse_rms(x + begin, width, eps);
+  const float inverse = scale == nullptr ? 1.0f : inverse_rms(x + begin, width, eps);
   float squares = 0.0f;
   for (int i = threadIdx.x; i < width; i += kThreads) {
-    const float added = rounded<T>(load(x, begin + i) * inverse * scale[i]);
+    const float value = load(x, begin + i);
+    const float added = scale == nullptr ? value : rounded<T>(value * inverse * scale[i]);
     const float total = rounded<T>(load(residual, begin + i) + added);
     store(sum, begin + i, total);
     squares += total * total;

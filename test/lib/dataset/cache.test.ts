@@ -24,7 +24,7 @@ import {
   readManifest,
   writeManifest,
 } from 'brain3d';
-import { type CacheRecipe, cacheKey, inputDigest } from '../../../lib/dataset/cache-entry';
+import { cacheKey, inputDigest, type PreprocessingSettings } from '../../../lib/dataset/cache-entry';
 import { digestStripTool } from '../../../lib/volume/strip-command';
 import { MODEL, SAMPLE } from '../../support/child';
 import { bratsId, REPORTS, writeBratsSubject, writeScan } from '../../support/dataset';
@@ -204,7 +204,7 @@ describe('preprocessDataset', () => {
 });
 
 test('keys depend on the image, its orientation and the recipe', () => {
-  const recipe: CacheRecipe = {
+  const recipe: PreprocessingSettings = {
     size: [64, 128, 128],
     lowerPercentile: 1,
     upperPercentile: 99,
@@ -222,12 +222,12 @@ test('keys depend on the image, its orientation and the recipe', () => {
     cacheKey(source, { ...recipe, skullStrip: 'command', skullStripCommand: 'strip {in} {out}' }),
   ];
   expect(new Set(keys).size).toBe(7);
-  const reordered = Object.fromEntries(Object.entries(recipe).reverse()) as unknown as CacheRecipe;
+  const reordered = Object.fromEntries(Object.entries(recipe).reverse()) as unknown as PreprocessingSettings;
   expect(cacheKey({ orientation: null, sha256: source.sha256 }, reordered)).toBe(keys[0]);
 });
 
 test('keys depend on what computes a volume, inputs on what changes more than roundings', () => {
-  const recipe: CacheRecipe = {
+  const recipe: PreprocessingSettings = {
     size: [64, 128, 128],
     lowerPercentile: 1,
     upperPercentile: 99,

@@ -119,7 +119,7 @@ describe('WordNet', () => {
 
   it('is an error where a folder is named that has none', () => {
     expect(() => openWordNet(__dirname)).toThrow(
-      "expected WordNet's dictionary files in 'unit', but index.noun cannot be read (ENOENT)",
+      "expected WordNet's dictionary files in 'metrics', but index.noun cannot be read (ENOENT)",
     );
   });
 });

@@ -9,7 +9,7 @@ import { extractStrict, findMentions } from '../../../lib/metrics/clinical-stric
 import { extractLaterality } from '../../../lib/reading/laterality';
 import { Draws } from '../../../lib/simulate/draws';
 import { type Findings, LOBES, type Lobe } from '../../../lib/simulate/findings';
-import { writeReport } from '../../../lib/simulate/report-text';
+import { writeReport } from '../../../lib/simulate/write-report';
 import { ROOT } from '../../support/cli';
 import { CATEGORIES, measure, PARTS, readSentences } from '../../support/clinical-sentences';
 

@@ -8,7 +8,7 @@ import { extractLaterality } from '../../../lib/reading/laterality';
 import { Draws } from '../../../lib/simulate/draws';
 import { type Findings, findingsOf } from '../../../lib/simulate/findings';
 import { planCohort, planSubject } from '../../../lib/simulate/plan';
-import { repeatedTrigrams, writeReport } from '../../../lib/simulate/report-text';
+import { repeatedTrigrams, writeReport } from '../../../lib/simulate/write-report';
 import { brain3d } from '../../support/cli';
 
 const made: string[] = [];

@@ -69,7 +69,7 @@ TEST_CASE("the kernel of the heads equals the ATen implementation, the cache bes
       const at::Tensor angles = spec_gen(5, {3, head_dim}, 3);
       const ops::HeadRotation rotation{spec_gen(3, {head_dim}, 0.5, 1), spec_gen(4, {head_dim}, 0.5, 1), 1e-6,
                                        angles.cos().to(type), angles.sin().to(type)};
-      const ops::HeadRotation on_cuda{rotation.q_norm.cuda(), rotation.k_norm.cuda(), 1e-6, rotation.cos.cuda(),
+      const ops::HeadRotation on_cuda{rotation.q_norm->cuda(), rotation.k_norm->cuda(), 1e-6, rotation.cos.cuda(),
                                       rotation.sin.cuda()};
       const at::Tensor positions = at::tensor({7, 8, 200}, at::kLong);
       const Cache cache(2, head_dim, type);

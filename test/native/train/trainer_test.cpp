@@ -1,4 +1,4 @@
-// What a step promises besides its numbers.
+// Tests of what a step promises besides its numbers.
 #include <filesystem>
 #include <fstream>
 #include <limits>

@@ -1,5 +1,5 @@
-// What tools/reference/training.py trained: the golden backbones and checkpoint, six volumes of the specification's
-// generator in the form of the preprocessing cache, six reports.
+// The run that tools/reference/training.py trained: the golden backbones and checkpoint, six volumes of the
+// specification's generator in the form of the preprocessing cache, six reports.
 #pragma once
 
 #include <string>

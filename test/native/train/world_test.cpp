@@ -1,4 +1,4 @@
-// What several processes compute together is what one computes alone. The processes are threads here, each with a model
+// Several processes compute together what one computes alone. The processes are threads here, each with a model
 // of its own; how real ones exchange tensors is not what is tested.
 #include <condition_variable>
 #include <mutex>
@@ -16,7 +16,7 @@ const CancelFlag kNeverCancelled;
 const train::ParameterGroups kAll = {ParameterGroup::PatchEmbedding, ParameterGroup::DepthPositions,
                                      ParameterGroup::Projector, ParameterGroup::VisScale, ParameterGroup::Lora};
 
-/// Where threads meet: each gives a list of tensors and takes those of all.
+/// The place at which threads meet: each gives a list of tensors and takes those of all.
 class Meeting {
  public:
   explicit Meeting(std::size_t size) : given_(size) {}

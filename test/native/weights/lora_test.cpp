@@ -5,7 +5,8 @@
 
 #include "base/error.h"
 #include "io/json.h"
-#include "models/language/gemma3.h"
+#include "models/language/decoder.h"
+#include "models/language/family.h"
 #include "support/golden.h"
 
 using namespace brain3d;
@@ -48,7 +49,7 @@ void refused(const Json& config, const char* field, ErrorCode code = ErrorCode::
 }
 
 weights::LinearModules modules() {
-  return Gemma3::linear_modules(Gemma3Config::read(golden_path("models/gemma_text")));
+  return Decoder::linear_modules(read_decoder_spec(golden_path("models/gemma_text")));
 }
 std::string key_of(const std::string& module) { return "model." + module.substr(std::string("text.").size()); }
 

@@ -4,7 +4,8 @@
 
 #include "io/io_test_support.h"
 #include "io/json.h"
-#include "models/language/gemma3_config.h"
+#include "models/language/family.h"
+#include "models/language/gemma3.h"
 #include "models/text/roberta_config.h"
 #include "models/vision/siglip_config.h"
 
@@ -26,7 +27,10 @@ template <typename Config>
 Config read(const Json& json) {
   const TempDir dir;
   dir.write("config.json", json.dump());
-  return Config::read(dir.path());
+  if constexpr (std::is_same_v<Config, DecoderSpec>)
+    return read_decoder_spec(dir.path());
+  else
+    return Config::read(dir.path());
 }
 
 template <typename Config>
@@ -34,46 +38,50 @@ void refused(const Json& json, const char* field, std::string_view part, ErrorCo
   check_refused([&] { read<Config>(json); }, code, part, field);
 }
 
+const LayerKind& global(const DecoderSpec& spec) { return spec.kinds[kGemma3Global]; }
+
 const Json kGemma = {{"model_type", "gemma3_text"}, {"num_hidden_layers", 3}};
 const Json kSiglip = {{"model_type", "siglip_vision_model"}};
 const Json kRoberta = {{"model_type", "roberta"}};
 
 TEST_CASE("config.json of Gemma 3: both spellings of the rotary embedding and of the layers' kinds") {
-  const auto defaults = read<Gemma3Config>(kGemma);
-  CHECK(defaults.is_sliding == std::vector<bool>{true, true, true});
-  CHECK(defaults.global_factor == 1);
-  CHECK_FALSE(defaults.is_multimodal);
+  const auto defaults = read<DecoderSpec>(kGemma);
+  CHECK(defaults.layer_kinds == std::vector<std::size_t>{kGemma3Local, kGemma3Local, kGemma3Local});
+  CHECK(global(defaults).rope_factor == 1);
+  CHECK(defaults.module_prefix == "model.");
 
   const Json linear = {{"rope_type", "linear"}, {"factor", 8}, {"rope_theta", 5}};
   const Json plain = {{"rope_theta", 7}};
   const auto by_kind =
-      read<Gemma3Config>(with(kGemma, "/rope_parameters", {{"full_attention", linear}, {"sliding_attention", plain}}));
-  CHECK(by_kind.global_theta == 5);
-  CHECK(by_kind.global_factor == 8);
-  CHECK(by_kind.local_theta == 7);
-  CHECK(read<Gemma3Config>(with(kGemma, "/rope_parameters", Json::object())).global_factor == 1);
+      read<DecoderSpec>(with(kGemma, "/rope_parameters", {{"full_attention", linear}, {"sliding_attention", plain}}));
+  CHECK(global(by_kind).rope_theta == 5);
+  CHECK(global(by_kind).rope_factor == 8);
+  CHECK(by_kind.kinds[kGemma3Local].rope_theta == 7);
+  CHECK(global(read<DecoderSpec>(with(kGemma, "/rope_parameters", Json::object()))).rope_factor == 1);
 
-  CHECK(read<Gemma3Config>(with(kGemma, "/rope_scaling", linear)).global_factor == 8);
-  CHECK(read<Gemma3Config>(with(kGemma, "/rope_scaling", {{"type", "linear"}, {"factor", 3}})).global_factor == 3);
-  CHECK(read<Gemma3Config>(with(kGemma, "/rope_scaling", {{"type", "default"}})).global_factor == 1);
+  CHECK(global(read<DecoderSpec>(with(kGemma, "/rope_scaling", linear))).rope_factor == 8);
+  CHECK(global(read<DecoderSpec>(with(kGemma, "/rope_scaling", {{"type", "linear"}, {"factor", 3}}))).rope_factor == 3);
+  CHECK(global(read<DecoderSpec>(with(kGemma, "/rope_scaling", {{"type", "default"}}))).rope_factor == 1);
 
   for (const char* key : {"/_sliding_window_pattern", "/sliding_window_pattern"}) {
-    CHECK(read<Gemma3Config>(with(kGemma, key, 2)).is_sliding == std::vector<bool>{true, false, true});
+    CHECK(read<DecoderSpec>(with(kGemma, key, 2)).layer_kinds ==
+          std::vector<std::size_t>{kGemma3Local, kGemma3Global, kGemma3Local});
   }
   const Json kinds = {"full_attention", "sliding_attention", "full_attention"};
-  CHECK(read<Gemma3Config>(with(kGemma, "/layer_types", kinds)).is_sliding == std::vector<bool>{false, true, false});
+  CHECK(read<DecoderSpec>(with(kGemma, "/layer_types", kinds)).layer_kinds ==
+        std::vector<std::size_t>{kGemma3Global, kGemma3Local, kGemma3Global});
 
   const Json multimodal = {{"model_type", "gemma3"}, {"text_config", kGemma}, {"tie_word_embeddings", false}};
-  const auto nested = read<Gemma3Config>(multimodal);
-  CHECK(nested.is_multimodal);
+  const auto nested = read<DecoderSpec>(multimodal);
+  CHECK(nested.module_prefix == "model.language_model.");
   CHECK_FALSE(nested.tie_word_embeddings);
 }
 
 TEST_CASE("config.json of Gemma 3: every refusal by its field") {
   const auto gemma = [](const char* pointer, const Json& value, const char* field, std::string_view part) {
-    refused<Gemma3Config>(with(kGemma, pointer, value), field, part);
+    refused<DecoderSpec>(with(kGemma, pointer, value), field, part);
   };
-  gemma("/model_type", "llama", "model_type", "expected gemma3 or gemma3_text");
+  gemma("/model_type", "llama", "model_type", "(a language backbone)");
   gemma("/model_type", 3, "model_type", "expected a string");
   gemma("/num_key_value_heads", 3, "num_key_value_heads", "a divisor of num_attention_heads");
   gemma("/head_dim", 7, "head_dim", "an even number");
@@ -98,16 +106,16 @@ TEST_CASE("config.json of Gemma 3: every refusal by its field") {
   gemma("/layer_types", {"full_attention"}, "layer_types", "a list of 3");
   gemma("/layer_types", {"full_attention", "full_attention", "linear"}, "layer_types", "for each layer");
   gemma("/layer_types", {"full_attention", "full_attention", 3}, "layer_types", "for each layer");
-  refused<Gemma3Config>(with(kGemma, "/quantization_config", {{"bits", 4}}), "quantization_config", "unquantised",
-                        ErrorCode::Unsupported);
-  refused<Gemma3Config>({{"model_type", "gemma3"}}, "text_config", "expected an object");
-  refused<Gemma3Config>({{"model_type", "gemma3"}, {"text_config", {1}}}, "text_config", "expected an object");
-  refused<Gemma3Config>(Json::array(), "", "expected a JSON object, got array");
+  refused<DecoderSpec>(with(kGemma, "/quantization_config", {{"bits", 4}}), "quantization_config", "unquantised",
+                       ErrorCode::Unsupported);
+  refused<DecoderSpec>({{"model_type", "gemma3"}}, "text_config", "expected an object");
+  refused<DecoderSpec>({{"model_type", "gemma3"}, {"text_config", {1}}}, "text_config", "expected an object");
+  refused<DecoderSpec>(Json::array(), "", "expected a JSON object, got array");
 }
 
 TEST_CASE("config.json: integers outside of their range, of another type, and none") {
   const auto width = [](const Json& value) {
-    refused<Gemma3Config>(with(kGemma, "/hidden_size", value), "hidden_size", "an integer from 1 to 16777216");
+    refused<DecoderSpec>(with(kGemma, "/hidden_size", value), "hidden_size", "an integer from 1 to 16777216");
   };
   width(0);
   width(-1);
@@ -117,8 +125,8 @@ TEST_CASE("config.json: integers outside of their range, of another type, and no
   width(2560.5);
   width("2560");
   width(true);
-  CHECK(read<Gemma3Config>(with(kGemma, "/hidden_size", nullptr)).hidden_size == Gemma3Config().hidden_size);
-  CHECK(read<Gemma3Config>(with(kGemma, "/hidden_size", 1 << 24)).hidden_size == 1 << 24);
+  CHECK(read<DecoderSpec>(with(kGemma, "/hidden_size", nullptr)).hidden_size == 2304);
+  CHECK(read<DecoderSpec>(with(kGemma, "/hidden_size", 1 << 24)).hidden_size == 1 << 24);
   const Json empty = Json::object();
   const weights::JsonFields fields(empty, "config.json: text_config");
   const auto absent = [](const auto& get) { check_refused(get, ErrorCode::Config, "got nothing", "x"); };

@@ -1,12 +1,12 @@
-// The worked numbers of the shared specification (siglip.md section 7, gemma3.md section 8, brain3d.md section 16),
-// filled by its deterministic generator and read through the production loader. Tolerance 2e-5 as stated there.
+// SigLIP, Gemma 3 and the inflated encoder against numbers that were worked out apart from this code. Weights come from a
+// deterministic generator (support/golden.h: spec_u) through the production loader; the tolerance is 2e-5.
 #include "generate/decode_loop.h"
 #include "models/baselines/gemma3_multimodal.h"
 #include "models/brain3d/inflate.h"
 #include "models/brain3d/projector.h"
 #include "models/brain3d/token_compression.h"
 #include "models/brain3d/vision_encoder3d.h"
-#include "models/language/gemma3.h"
+#include "models/language/decoder.h"
 #include "nn/rotary_table.h"
 #include "ops/ops.h"
 #include "support/golden.h"
@@ -96,16 +96,16 @@ struct Vision {
 
 struct Text {
   TemporaryDirectory dir;
-  models::Gemma3 model;
+  models::Decoder model;
 
   Text() : model(load()) {}
 
-  models::Gemma3 load() {
+  models::Decoder load() {
     write_text(dir.path() + "/config.json", std::string(R"({"model_type": "gemma3_text", )") + kTextFields + "}");
     write_filled_model(dir.path(), text_shapes("model."), no_scale);
-    const auto config = models::Gemma3Config::read(dir.path());
-    weights::WeightSource source = models::Gemma3::open_backbone(dir.path(), config);
-    return models::Gemma3::load(config, source, at::kFloat, nullptr, true);
+    const auto spec = models::read_decoder_spec(dir.path());
+    weights::WeightSource source = models::Decoder::open_backbone(dir.path(), spec);
+    return models::Decoder::load(spec, source, at::kFloat, nullptr, true);
   }
 
   at::Tensor hidden(const at::Tensor& inputs) const {

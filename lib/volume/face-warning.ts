@@ -1,10 +1,16 @@
-/** Whether a volume that nobody stripped may show a face, which a picture or a written volume of it would show as well. */
+/**
+ * Warns of a volume that nobody stripped and that may show a face, since its pictures and written volumes would show it
+ * too.
+ */
 import type { NativeVolume } from '../native/surface';
 import { mayHoldHead } from './skull-strip';
 
-/** Of a volume: more is a background with noise, or a head that fills the field of view. */
+/**
+ * The largest share of a volume's voxels that a brain takes. A larger share is a noisy background, or a head that fills
+ * the field of view.
+ */
 const HEAD_SHARE = 0.6;
-/** Of what is not background: no brain is as large, and a head is twice that. */
+/** The largest volume of a brain in ml. No brain is larger, and a head is twice that. */
 const LARGEST_BRAIN_ML = 2500;
 
 /** @param preprocessed its background is 0; @returns a warning, or null for what may be a brain alone */

@@ -1,8 +1,10 @@
 // config.json with fields of two versions of transformers side by side: what the library makes of them (fixture of
 // tools/reference/gemma_configs.py), and refusals where they contradict each other.
+#include "models/language/gemma3.h"
 #include "base/error.h"
 #include "io/json.h"
-#include "models/language/gemma3.h"
+#include "models/language/decoder.h"
+#include "models/language/family.h"
 #include "support/golden.h"
 
 using namespace brain3d;
@@ -14,10 +16,10 @@ namespace {
 
 const Json kText = {{"model_type", "gemma3_text"}, {"num_hidden_layers", 4}};
 
-Gemma3Config read(const Json& json) {
+DecoderSpec read(const Json& json) {
   const TemporaryDirectory dir;
   write_text(dir.path() + "/config.json", json.dump());
-  return Gemma3Config::read(dir.path());
+  return read_decoder_spec(dir.path());
 }
 
 void refused(const Json& change, const char* field) {
@@ -40,14 +42,14 @@ TEST_CASE("old and new fields of a configuration side by side are what transform
   CHECK(cases.size() > 15);
   for (const Json& item : cases) {
     CAPTURE(item.at("title").dump());
-    const Gemma3Config config = read(item.at("config"));
-    CHECK(config.global_theta == item.at("global_theta").get<double>());
-    CHECK(config.local_theta == item.at("local_theta").get<double>());
-    CHECK(config.global_factor == item.at("global_factor").get<double>());
-    CHECK(config.tie_word_embeddings == item.at("tie_word_embeddings").get<bool>());
-    std::vector<bool> is_sliding;
-    for (const Json& value : item.at("is_sliding")) is_sliding.push_back(value.get<bool>());
-    CHECK(config.is_sliding == is_sliding);
+    const DecoderSpec spec = read(item.at("config"));
+    CHECK(spec.kinds[kGemma3Global].rope_theta == item.at("global_theta").get<double>());
+    CHECK(spec.kinds[kGemma3Local].rope_theta == item.at("local_theta").get<double>());
+    CHECK(spec.kinds[kGemma3Global].rope_factor == item.at("global_factor").get<double>());
+    CHECK(spec.tie_word_embeddings == item.at("tie_word_embeddings").get<bool>());
+    std::vector<std::size_t> kinds;
+    for (const Json& value : item.at("is_sliding")) kinds.push_back(value.get<bool>() ? kGemma3Local : kGemma3Global);
+    CHECK(spec.layer_kinds == kinds);
   }
 }
 
@@ -66,14 +68,14 @@ TEST_CASE("fields that contradict each other, or that transformers would not loo
   // The name of older versions within rope_parameters means what it meant.
   Json old = kText;
   old["rope_parameters"] = {{"full_attention", {{"type", "linear"}, {"factor", 8}}}};
-  CHECK(read(old).global_factor == 8);
+  CHECK(read(old).kinds[kGemma3Global].rope_factor == 8);
 }
 
 TEST_CASE("a head stored beside the embedding that it is tied to must be the embedding") {
   const c10::InferenceMode inference;
   const std::string golden = golden_path("models/gemma_text");
-  const Gemma3Config config = Gemma3Config::read(golden);
-  REQUIRE(config.tie_word_embeddings);
+  const DecoderSpec spec = read_decoder_spec(golden);
+  REQUIRE(spec.tie_word_embeddings);
   const io::SafetensorsFile file(golden + "/model.safetensors");
   const auto load_with = [&](const std::string& name, double shift) {
     const TemporaryDirectory dir;
@@ -89,8 +91,8 @@ TEST_CASE("a head stored beside the embedding that it is tied to must be the emb
       records.push_back({name, io::DType::F32, head.sizes().vec(), head.const_data_ptr()});
     }
     io::write_safetensors(dir.path() + "/model.safetensors", records);
-    weights::WeightSource source = Gemma3::open_backbone(dir.path(), config);
-    return Gemma3::load(config, source, at::TensorOptions().dtype(at::kFloat), nullptr, false).num_parameters();
+    weights::WeightSource source = Decoder::open_backbone(dir.path(), spec);
+    return Decoder::load(spec, source, at::TensorOptions().dtype(at::kFloat), nullptr, false).num_parameters();
   };
   const auto parameters = load_with("lm_head.weight", 0);
   CHECK(load_with("language_model.lm_head.weight", 0) == parameters);

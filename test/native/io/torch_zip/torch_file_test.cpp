@@ -1,4 +1,4 @@
-#include "io/torch_zip/torch_checkpoint.h"
+#include "io/torch_zip/torch_file.h"
 
 #include <cmath>
 #include <cstring>

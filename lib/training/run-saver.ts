@@ -1,4 +1,7 @@
-/** What a phase's run keeps: its log, its models, its checkpoints; and what becomes of it where they cannot be written. */
+/**
+ * Keeps the log, the models and the checkpoints of a phase's run, and decides what happens where they cannot be
+ * written.
+ */
 import { Brain3DError } from '../base/errors';
 import type { FolderLock } from '../files/folder-lock';
 import { FreeSpace, type Sizes } from '../files/free-space';
@@ -12,12 +15,12 @@ import { asIoError } from './io-error';
 import type { LogLine, TrainingLog } from './log';
 import type { TrainingPhase } from './phases';
 
-/** What a failed save does to the run. */
+/** The reactions to a failed save. */
 export const ON_SAVE_ERROR = ['stop', 'continue'] as const;
 export type OnSaveError = (typeof ON_SAVE_ERROR)[number];
 
-/** What the keeper needs of a phase's run. */
-export interface KeptRun {
+/** The parts of a phase's run that the saver needs. */
+export interface SavedRun {
   phase: TrainingPhase;
   /** The folder of the phase's run. */
   dir: string;
@@ -32,21 +35,21 @@ export interface KeptRun {
   emit: Emit;
 }
 
-export class Keeper {
-  readonly #parts: KeptRun;
+export class RunSaver {
+  readonly #parts: SavedRun;
   readonly #log: TrainingLog;
   readonly #space: FreeSpace;
-  /** What the newest checkpoint holds, or the start. */
+  /** The progress in the newest checkpoint, or the start. */
   #kept: Progress;
-  /** Name of the checkpoint that this run would be resumed from; null: from its start. */
+  /** The name of the checkpoint that this run would be resumed from; null for its start. */
   #name: string | null;
-  /** The best model, where it could not be written: its weights are gone with the next step. */
+  /** The best model if it could not be written. Its weights are gone with the next step. */
   #lost: Best | null = null;
   /** Whether a line of the log is still to be written. */
   #isLogBehind = false;
 
   /** @param start of a run that has no checkpoint */
-  constructor(parts: KeptRun, log: TrainingLog, saved: Saved | null, start: Progress) {
+  constructor(parts: SavedRun, log: TrainingLog, saved: Saved | null, start: Progress) {
     this.#parts = parts;
     this.#log = log;
     this.#space = new FreeSpace(parts.dir, parts.sizes, (message) =>
@@ -56,7 +59,7 @@ export class Keeper {
     this.#name = saved?.name ?? null;
   }
 
-  /** For messages. */
+  /** A description of the state for messages. */
   get state(): string {
     return this.#name === null ? 'there is no checkpoint yet' : `the checkpoint ${this.#name} is complete`;
   }
@@ -72,14 +75,14 @@ export class Keeper {
   async append(line: LogLine): Promise<void> {
     await this.#parts.lock.require();
     const write = () => this.#log.append(line);
-    // What could not be written stays to be written, and is told of once.
+    // A line that could not be written is written later. The failure is reported once.
     const isWritten = this.#isLogBehind
       ? await this.#isDone(write)
       : await this.#try('the log', line.step, false, write);
     this.#isLogBehind = !isWritten;
   }
 
-  /** Writes the model as the best one. `isLast`: a failure is the end whatever was wanted. */
+  /** Writes the model as the best one. With `isLast` a failure ends the run whatever `onSaveError` says. */
   async keepBest(best: Best, isLast: boolean): Promise<void> {
     const { lock, checkpoints, model } = this.#parts;
     await lock.require();
@@ -91,7 +94,7 @@ export class Keeper {
     this.#lost = isWritten ? null : best;
   }
 
-  /** Writes a checkpoint, unless there is one of just this. */
+  /** Writes a checkpoint, unless this progress has one already. */
   async keep(progress: Progress, isLast: boolean): Promise<void> {
     if (!this.isAhead(progress)) return;
     const { phase, lock, emit } = this.#parts;
@@ -112,7 +115,7 @@ export class Keeper {
 
   async #write(progress: Progress): Promise<string> {
     const { addon, native, checkpoints } = this.#parts;
-    // A checkpoint that names a model which is not there would be none.
+    // A checkpoint must not name a model that does not exist.
     if (this.#lost !== null) {
       const message = `the model of epoch ${this.#lost.epoch}, the best one, could not be written and is lost`;
       throw new Brain3DError('BRAIN3D_IO', message);
@@ -123,7 +126,10 @@ export class Keeper {
     );
   }
 
-  /** Whether it is written. Where the run is to go on, a failure of the operating system is told and no more. */
+  /**
+   * Returns whether the file was written. Where the run is to go on, a failure of the operating system is only
+   * reported.
+   */
   async #try(what: string, step: number, isLast: boolean, write: () => Promise<void>): Promise<boolean> {
     const { phase, onSaveError, emit } = this.#parts;
     try {

@@ -1,4 +1,4 @@
-#include "io/torch_zip/torch_checkpoint.h"
+#include "io/torch_zip/torch_file.h"
 
 #include <vector>
 
@@ -8,7 +8,7 @@
 
 namespace brain3d::fuzz {
 
-bool fuzz_torch_checkpoint(Input input) {
+bool fuzz_torch_file(Input input) {
   // The pickle machine also by itself: behind the archive's checksums most mutations would never reach it.
   accepts([&] { io::read_pickle(std::as_bytes(input), "data.pkl"); });
   const MemoryFile file(input);

@@ -1,4 +1,4 @@
-#include "io/torch_zip/torch_checkpoint.h"
+#include "io/torch_zip/torch_file.h"
 
 #include <algorithm>
 #include <cmath>
@@ -98,7 +98,7 @@ class ProjectorReader {
     return out;
   }
 
-  // Whether every element of the view lies in its storage: strides are not negative, so the last one decides.
+  // Every element of the view must lie in its storage; strides are not negative, so the last element decides.
   static bool is_inside(const PickleTensor& tensor) {
     if (tensor.offset < 0) return false;
     bool empty = false;

@@ -1,0 +1,27 @@
+// Fields of config.json that the families share, read as transformers reads them.
+#pragma once
+
+#include <vector>
+
+#include "weights/json_fields.h"
+
+namespace brain3d::models {
+
+/// A rotary embedding: what comes later replaces single values of what was there.
+struct RopeFields {
+  double theta;
+  bool is_linear = false;
+  double linear_factor = 0;  // 0: not given
+
+  /// Takes the fields of a `rope_scaling` or `rope_parameters`. Throws Config for a kind that brain3d does not compute:
+  /// others than "default" and, where `may_be_linear`, "linear".
+  void update(const weights::JsonFields& rope, bool may_be_linear);
+
+  double factor() const { return is_linear ? linear_factor : 1.0; }
+};
+
+/// `layer_types`: whether each of `num_layers` layers has sliding attention. Throws Config for a list of another
+/// length, or with another word than full_attention and sliding_attention in it.
+std::vector<bool> read_sliding_layers(const weights::JsonFields& fields, std::int64_t num_layers);
+
+}  // namespace brain3d::models

@@ -1,0 +1,9 @@
+// The activation of a gated MLP. Without torch, so that a configuration can be read without it.
+#pragma once
+
+namespace brain3d::nn {
+
+/// `GeluTanh`: GELU in its tanh form. `Silu`: x * sigmoid(x).
+enum class Activation { GeluTanh, Silu };
+
+}  // namespace brain3d::nn
