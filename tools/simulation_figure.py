@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Draws docs/images/simulated-cohort.png: twelve simulated patients beside the anatomy they come from.
 
-Of each: Colin27's T1 at the lesion's height, the simulated FLAIR, and the same with its labels. Axial, in radiological
+Each patient has three tiles: Colin27's T1 at the lesion's height, the simulated FLAIR, and the same with its labels. Axial, in radiological
 convention: the patient's right is on the image's left.
 """
 

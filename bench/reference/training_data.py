@@ -1,4 +1,4 @@
-"""What both sides of the training benchmark read: made-up volumes in the preprocessing cache's format, and token ids.
+"""Writes the input of both sides of the training benchmark: made-up volumes in the preprocessing cache's format, and token ids.
 
     python bench/reference/training_data.py DIR --samples N --micro-batch M
 

@@ -1,4 +1,4 @@
-"""What PEFT makes of adapter_config.json: which modules it adapts and by which scale, for configurations as it saves them.
+"""Records how PEFT reads adapter_config.json: the modules that it adapts and the scale, for configurations as it saves them.
 
 Each initialisation is trained for a few steps, saved, and added by hand to the base as scale * B A: whether that is the
 model which was trained decides whether a reader may do so.

@@ -3,7 +3,7 @@
 
     python tools/tiny/probe.py --volumes SIM.pt --vision models/tiny/vision
 
-As an untrained brain3d does: the kernel inflated (sum over channels, repeated along depth and divided by its depth),
+The probe starts as an untrained brain3d does: the kernel inflated (sum over channels, repeated along depth and divided by its depth),
 the position table the same on every plane, no depth position, 16 planes of 9 x 9 tokens in one attention, pooled to 32.
 A small network that is the same for all 32 tokens, as brain3d's projector is, then reads the findings; it is trained on
 325 of the volumes, as many as the cohort has for training, and asked about the others.
