@@ -1,4 +1,4 @@
-/** brain3d: a brain MRI in, a report out. Research use only. */
+/** brain3d turns a brain MRI into a report. Research use only. */
 
 export { DISCLAIMER } from './base/disclaimer';
 export { Brain3DError, ERROR_CODES, type ErrorCode } from './base/errors';
@@ -16,9 +16,9 @@ export {
 } from './dataset/cache';
 export {
   type CacheMaker,
-  type CacheRecipe,
   type OpenCachedVolumeOptions,
   openCachedVolume,
+  type PreprocessingSettings,
 } from './dataset/cache-entry';
 export { type CheckDatasetOptions, checkDataset, type DatasetCheck, type Finding } from './dataset/check';
 export type { Composition, CompositionRow } from './dataset/composition';
@@ -45,7 +45,8 @@ export type { MetricScores, TextScores } from './metrics/evaluate-texts';
 export { type ScoreTextsOptions, scoreTexts } from './metrics/score';
 export type { TextStatistics } from './metrics/statistics';
 export { readTexts, type TextEntry } from './metrics/texts';
-export type { GenerateOptions, GenerationSettings } from './model/decoding';
+export type { GenerateOptions } from './model/decoding';
+export type { GenerationSettings } from './model/decoding-options';
 export {
   Brain3D,
   type Brain3DEvents,

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Everything that is checked without running the product. `npm run lint`, and as part of `npm test`, where each check
-// counts as one test; `npm run format` (--fix) rewrites what a tool can correct by itself.
+// Runs every check that does not run the product: by `npm run lint`, and as part of `npm test`, where each check counts
+// as one test. `npm run format` (--fix) rewrites what a tool can correct by itself.
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exitOnStepError, ROOT, setup } from './setup.mjs';
@@ -9,7 +9,7 @@ import { filesUnder } from './steps/stamp.mjs';
 
 const NODE = process.execPath;
 
-/** name, program, arguments; `fix` replaces the arguments under --fix. */
+/** Each check has a name, a program and arguments; `fix` replaces the arguments under --fix. */
 function checks() {
   const sources = ['native', 'test/native']
     .flatMap((directory) => filesUnder(join(ROOT, directory)))
@@ -27,12 +27,12 @@ function checks() {
     { name: 'types of lib', args: [tsc, '-p', 'tsconfig.json', '--noEmit'] },
     { name: 'types of test', args: [tsc, '-p', 'tsconfig.test.json'] },
     { name: 'layers', args: ['tools/check_layers.mjs'] },
-    { name: 'file sizes', args: ['tools/check_sizes.mjs'], showOutput: true },
+    { name: 'file sizes', args: ['tools/check_sizes.mjs'] },
     { name: 'publint', args: ['node_modules/publint/src/cli.js', '--strict'] },
   ];
 }
 
-/** Runs every check, also after a failure; gives back how many passed and failed. */
+/** Runs every check, also after a failure, and returns how many passed and failed. */
 export async function lint({ fix = false } = {}) {
   const counts = { passed: 0, failed: 0 };
   for (const check of checks()) {
@@ -50,11 +50,10 @@ export async function lint({ fix = false } = {}) {
   return counts;
 }
 
-/** Null, or what to show of the failure. */
+/** Returns null, or the output of the failure. */
 async function run(check, fix) {
   try {
-    const output = await runCommand(NODE, fix && check.fix ? check.fix : check.args, { cwd: ROOT });
-    if (check.showOutput && output) console.log(output.trimEnd());
+    await runCommand(NODE, fix && check.fix ? check.fix : check.args, { cwd: ROOT });
     return null;
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;

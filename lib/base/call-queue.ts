@@ -1,8 +1,8 @@
-/** Calls one at a time, first come first served, and no more waiting than agreed. */
+/** Runs calls one at a time, first come first served, and limits how many wait. */
 import { Brain3DError } from './errors';
 
 interface Waiting {
-  /** Its turn has come. */
+  /** Called when its turn has come. */
   begin: () => void;
 }
 
@@ -17,8 +17,8 @@ export class CallQueue {
   }
 
   /**
-   * Runs `work` when its turn comes. An abort while it waits gives up its place and rejects at once, with the signal's
-   * reason; afterwards the signal is the work's own business.
+   * Runs `work` when its turn comes. An abort during the wait gives up its place and rejects at once, with the signal's
+   * reason. Once `work` runs, it handles the signal itself.
    * @throws {Brain3DError} BRAIN3D_BUSY if too many are waiting
    */
   async run<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
@@ -29,7 +29,7 @@ export class CallQueue {
       return await work();
     } finally {
       const next = this.#waiting.shift();
-      // Handed over, not freed: who comes meanwhile must not overtake.
+      // The turn is handed over, not freed, so that a new caller cannot overtake.
       if (next === undefined) this.#isBusy = false;
       else next.begin();
     }

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 
-/** Stable codes; texts may change, codes do not. Causes and remedies: docs/errors.md. */
+/** Error codes are stable; message texts may change. Causes and remedies are in docs/errors.md. */
 export const ERROR_CODES = [
   'BRAIN3D_USAGE',
   'BRAIN3D_NOT_FOUND',
@@ -26,7 +26,7 @@ export const ERROR_CODES = [
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
-/** `Error` as the addon throws it: `code` is stable, `file` a base name. */
+/** An `Error` as the addon throws it: `code` is stable, `file` a base name. */
 export interface NativeFailure extends Error {
   code: `BRAIN3D_${string}`;
   file?: string;
@@ -36,15 +36,17 @@ export interface NativeFailure extends Error {
 
 const BRAND = Symbol.for('brain3d.error');
 
-/** Every failure brain3d reports, native or not. Arguments of a wrong type, unknown
- * options and names are `TypeError`, values outside their range `RangeError`. */
+/**
+ * The error for every failure brain3d reports, native or not. Arguments of a wrong type, unknown options and names are
+ * `TypeError`, values outside their range `RangeError`.
+ */
 export class Brain3DError extends Error {
   readonly code: ErrorCode;
-  /** Base name of the file at fault: a whole path may identify a patient. */
+  /** The base name of the file at fault. A whole path may identify a patient. */
   declare readonly file?: string;
-  /** Header field, configuration key or tensor at fault. */
+  /** The header field, configuration key or tensor at fault. */
   declare readonly field?: string;
-  /** Byte offset in the file. */
+  /** The byte offset in the file. */
   declare readonly offset?: number;
   readonly [BRAND] = true;
 
@@ -61,21 +63,21 @@ export class Brain3DError extends Error {
     if (detail.offset !== undefined) this.offset = detail.offset;
   }
 
-  /** True for errors of any copy of this package, in any realm: use it instead of `instanceof`. */
+  /** True for errors of any copy of this package, in any realm. Use it instead of `instanceof`. */
   static isInstance(value: unknown): value is Brain3DError {
     return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true;
   }
 }
 
-/** A native rejection as a `Brain3DError`; anything else unchanged. */
+/** Returns a native rejection as a `Brain3DError`, and anything else unchanged. */
 export function fromNative(failure: unknown): unknown {
   if (!isNativeFailure(failure)) return failure;
   return new Brain3DError(failure.code as ErrorCode, failure.message, failure);
 }
 
 /**
- * A failure of the operating system as a `Brain3DError` that names the file; anything else unchanged. Node's own message
- * quotes the whole path.
+ * Returns a failure of the operating system as a `Brain3DError` that names the file, and anything else unchanged.
+ * Node's own message quotes the whole path.
  */
 export function fromSystem(failure: unknown): unknown {
   if (!isSystemError(failure)) return failure;
@@ -89,8 +91,8 @@ export function fromSystem(failure: unknown): unknown {
 }
 
 /**
- * Gives a failure the stack of the public call it belongs to: where work settles on another thread, the stack at that
- * moment says nothing about who asked. `publicFunction` and what it called are left out of the stack.
+ * Gives an error the stack of the public call it belongs to. Where work settles on another thread, the stack at that
+ * moment does not show the caller. `publicFunction` and the functions it called are left out of the stack.
  */
 export async function withCallerStack<T>(
   publicFunction: (...args: never[]) => unknown,
@@ -117,7 +119,9 @@ function isSystemError(value: unknown): value is SystemError {
   return typeof code === 'string' && typeof errno === 'number' && typeof syscall === 'string';
 }
 
-/** A cause is shown by whoever prints the error; with BRAIN3D_LOG_PATHS=1 its paths stay. */
+/**
+ * Removes paths from a cause, since printing an error also prints its cause. With BRAIN3D_LOG_PATHS=1 the paths stay.
+ */
 function withoutPaths(cause: unknown): unknown {
   if (!isSystemError(cause) || process.env.BRAIN3D_LOG_PATHS === '1') return cause;
   const { code, errno, syscall } = cause;

@@ -1,12 +1,12 @@
-/** Pages that stand alone: nothing on them is loaded from elsewhere, which their policy makes sure of. */
+/** Makes pages that stand alone: their content policy forbids loading anything from elsewhere. */
 
 export interface Page {
-  /** As text; escaped here. */
+  /** The title as text; it is escaped here. */
   title: string;
   style: string;
-  /** What the page may do besides having styles, as `img-src data:`; nothing by default. */
+  /** Additions to the content policy, such as `img-src data:`. Without them only styles are allowed. */
   policy?: string;
-  /** Of the body, as HTML. */
+  /** The contents of the body, as HTML. */
   body: string;
 }
 

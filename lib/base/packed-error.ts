@@ -1,12 +1,12 @@
-/** Errors on their way to another thread or process. */
+/** Packs errors on their way to another thread or process. */
 import { Brain3DError, type ErrorCode } from './errors';
 
-/** Structured clone keeps neither the class nor the fields of a `Brain3DError`. */
+/** The fields of an error. Structured clone keeps neither the class nor the fields of a `Brain3DError`. */
 export interface PackedError {
   name: string;
   message: string;
   stack: string | undefined;
-  /** Of a `Brain3DError` only. */
+  /** The code of a `Brain3DError`; null for other errors. */
   code: ErrorCode | null;
   file?: string;
   field?: string;
@@ -23,7 +23,7 @@ export function packError(error: unknown): PackedError {
   return { ...packed, code: error.code, file: error.file, field: error.field, offset: error.offset };
 }
 
-/** Wrong arguments keep their class too: callers and the command line tell them by it. */
+/** Errors about wrong arguments keep their class: callers and the command line recognise them by it. */
 const CLASSES: Record<string, new (message: string, options?: ErrorOptions) => Error> = { TypeError, RangeError };
 
 export function unpackError(packed: PackedError): Error {
@@ -34,7 +34,7 @@ export function unpackError(packed: PackedError): Error {
     code === null
       ? new PlainError(message, cause === undefined ? undefined : { cause })
       : new Brain3DError(code, message, { file, field, offset, cause });
-  // The job's own: it says where in the worker, and the message is its first line.
+  // The stack is the job's own, which shows the place in the worker and begins with the message.
   if (stack !== undefined) error.stack = stack;
   return error;
 }

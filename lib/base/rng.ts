@@ -1,8 +1,11 @@
-/** The native core's seeded generator (`native/base/rng.h`) and a stable hash: the same numbers on every machine. */
+/**
+ * The native core's seeded generator (`native/base/rng.h`) and a stable hash, which give the same numbers on every
+ * machine.
+ */
 
 const MASK = (1n << 64n) - 1n;
 
-/** splitmix64 (Steele, Lea, Flood 2014), number for number that of the native core. */
+/** splitmix64 (Steele, Lea, Flood 2014). It gives the same numbers as the native core's. */
 export class SplitMix64 {
   #state: bigint;
 
@@ -11,7 +14,7 @@ export class SplitMix64 {
     this.#state = BigInt(seed) & MASK;
   }
 
-  /** 64 random bits. */
+  /** Returns 64 random bits. */
   next(): bigint {
     this.#state = (this.#state + 0x9e3779b97f4a7c15n) & MASK;
     let z = this.#state;
@@ -20,13 +23,13 @@ export class SplitMix64 {
     return z ^ (z >> 31n);
   }
 
-  /** [0, 1), 53 bits. */
+  /** Returns a number in [0, 1) with 53 random bits. */
   uniform(): number {
     return Number(this.next() >> 11n) * 2 ** -53;
   }
 }
 
-/** A shuffled copy (Fisher and Yates, from the end); each place takes one number. */
+/** Returns a shuffled copy (Fisher and Yates, from the end); each place takes one number. */
 export function shuffled<T>(items: readonly T[], random: SplitMix64): T[] {
   const out = [...items];
   for (let last = out.length - 1; last > 0; last--) {
@@ -36,7 +39,7 @@ export function shuffled<T>(items: readonly T[], random: SplitMix64): T[] {
   return out;
 }
 
-/** FNV-1a, 64 bits, of the text's UTF-8 bytes. */
+/** Returns the FNV-1a hash (64 bits) of the text's UTF-8 bytes. */
 export function fnv1a64(text: string): bigint {
   let hash = 0xcbf29ce484222325n;
   for (const byte of Buffer.from(text, 'utf8')) hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & MASK;

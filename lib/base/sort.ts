@@ -1,6 +1,6 @@
-/** Orders that are the same on every machine. */
+/** Sort orders that are the same on every machine. */
 
-/** By UTF-16 code units: unlike `localeCompare` the same everywhere. */
+/** Compares by UTF-16 code units, which is the same everywhere, unlike `localeCompare`. */
 export function byText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,4 +1,7 @@
-/** Validation of what callers pass: one message form, and unknown option names refused with the nearest known one. */
+/**
+ * Validates what callers pass. All messages have one form, and an unknown option name is refused with the nearest known
+ * one.
+ */
 import * as v from 'valibot';
 
 /**
@@ -25,8 +28,8 @@ export function parseOptions<TSchema extends v.ObjectSchema<v.ObjectEntries, und
 }
 
 /**
- * The first key, in objects within objects too, that the schema does not have. `spell` is how the value's writer spells
- * the schema's keys.
+ * Finds the first key, in nested objects too, that the schema does not have. `spell` turns the schema's keys into the
+ * spelling that the value's writer uses.
  */
 export function findUnknownKey(
   schema: v.GenericSchema,
@@ -47,14 +50,14 @@ export function findUnknownKey(
   return null;
 }
 
-/** Of an object's schema, also behind `optional` and `nullable`; null for other schemas. */
+/** Returns the entries of an object's schema, also behind `optional` and `nullable`; null for other schemas. */
 function entriesOf(schema: v.GenericSchema): Record<string, v.GenericSchema> | null {
   const { entries, wrapped } = schema as { entries?: Record<string, v.GenericSchema>; wrapped?: v.GenericSchema };
   if (wrapped !== undefined) return entriesOf(wrapped);
   return entries ?? null;
 }
 
-/** `; did you mean 'temperature'?`, or the known names where none is near. */
+/** Returns `; did you mean 'temperature'?`, or the known names where none is near. */
 export function suggestion(name: string, known: readonly string[]): string {
   const ranked = known.map((candidate) => ({ candidate, distance: editDistance(name, candidate) }));
   ranked.sort((a, b) => a.distance - b.distance);
@@ -63,7 +66,7 @@ export function suggestion(name: string, known: readonly string[]): string {
   return `; known are ${known.join(', ')}`;
 }
 
-/** Levenshtein distance without regard to case. */
+/** The Levenshtein distance without regard to case. */
 function editDistance(left: string, right: string): number {
   const a = left.toLowerCase();
   const b = right.toLowerCase();
@@ -106,7 +109,10 @@ export const is = {
     const message = 'expected a number > 0';
     return v.pipe(v.number(message), v.finite(message), v.gtValue(0, message));
   },
-  /** What float32 arithmetic can multiply and divide by: neither 0 nor infinite in it, nor rounded coarsely. */
+  /**
+   * A number that float32 arithmetic can multiply and divide by: in float32 it is neither 0 nor infinite, nor rounded
+   * coarsely.
+   */
   factor: () => {
     const range = `expected a number from ${FLOAT32.smallest} to ${FLOAT32.largest}`;
     return v.pipe(is.positive(), v.minValue(FLOAT32.smallest, range), v.maxValue(FLOAT32.largest, range));

@@ -1,9 +1,9 @@
 /**
- * Many independent jobs on several threads. Every worker thread is a JavaScript environment of its own, so it loads the
- * addon for itself and has its own native executors: that is how native work runs in parallel.
+ * Runs many independent jobs on several threads. Every worker thread is a JavaScript environment of its own, so it
+ * loads the addon for itself and has its own native executors. In this way native work runs in parallel.
  *
  * The caller's side is `runInWorkers`. The worker file lies beside the module that uses it, is compiled like it and is
- * found as `join(__dirname, 'some-worker.js')`; all it does is call `serveJobs`.
+ * found as `join(__dirname, 'some-worker.js')`; it only calls `serveJobs`.
  */
 import { once } from 'node:events';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
@@ -11,13 +11,13 @@ import { Brain3DError, fromSystem } from './errors';
 import { type PackedError, packError, unpackError } from './packed-error';
 
 export interface WorkerRun<TJob, TResult> {
-  /** Absolute path of the compiled worker file. */
+  /** The absolute path of the compiled worker file. */
   workerFile: string;
-  /** Taken one by one, when a worker is free. A job must survive structured clone, and so must its result. */
+  /** The jobs, taken one by one when a worker is free. A job must survive structured clone, and so must its result. */
   jobs: Iterable<TJob>;
-  /** At most so many threads, from 1; one is started only when there is a job for it. */
+  /** The largest number of threads, from 1. A thread is started only when there is a job for it. */
   workers: number;
-  /** Given once to every worker: what all jobs share. */
+  /** The data that all jobs share, given once to every worker. */
   workerData?: unknown;
   /** Ends the threads at once, native work included; `runInWorkers` rejects with its reason. */
   signal?: AbortSignal | undefined;
@@ -46,7 +46,7 @@ export async function runInWorkers<TJob, TResult>(run: WorkerRun<TJob, TResult>)
 }
 
 /**
- * The worker's side: answers each job with what `handler` makes of it, one at a time. `data` is the run's `workerData`.
+ * The worker's side: answers each job with the result of `handler`, one at a time. `data` is the run's `workerData`.
  * Call it once, at the end of a worker file.
  */
 export function serveJobs<TJob, TResult, TData = unknown>(
@@ -56,7 +56,7 @@ export function serveJobs<TJob, TResult, TData = unknown>(
   if (port === null) throw new Error('serveJobs is for worker threads only');
   port.on('message', async (job: TJob) => {
     try {
-      // Inside, because a result that cannot be cloned is a failure of its job.
+      // This is inside the try, because a result that cannot be cloned is a failure of its job.
       port.postMessage({ result: await handler(job, workerData as TData) } satisfies Reply<TResult>);
     } catch (error) {
       port.postMessage({ failure: packError(fromSystem(error)) } satisfies Reply<TResult>);
@@ -69,7 +69,7 @@ function* numbered<TJob>(jobs: Iterable<TJob>): Generator<[job: TJob, index: num
   for (const job of jobs) yield [job, index++];
 }
 
-/** One thread's life: from its first job to the end of the jobs, or until `stop`. */
+/** Runs one thread from its first job to the end of the jobs, or until `stop`. */
 async function serveThread<TJob, TResult>(
   run: WorkerRun<TJob, TResult>,
   jobs: Iterator<[job: TJob, index: number], undefined>,
@@ -83,7 +83,7 @@ async function serveThread<TJob, TResult>(
       const [job, index] = next.value;
       if (worker === null) {
         worker = new Worker(run.workerFile, { workerData: run.workerData });
-        // As long as it lives: it may also fail between two jobs.
+        // The listener stays as long as the thread lives, which may also fail between two jobs.
         worker.on('error', (error) => fail(endedByItself(error)));
         worker.on('messageerror', fail);
         worker.on('exit', onExit);
@@ -97,7 +97,7 @@ async function serveThread<TJob, TResult>(
   }
 }
 
-/** The worker's answer; rejects as soon as `stop` is aborted. */
+/** Returns the worker's answer; rejects as soon as `stop` is aborted. */
 async function ask<TJob, TResult>(worker: Worker, job: TJob, stop: AbortSignal): Promise<TResult> {
   worker.postMessage(job);
   const [reply] = (await once(worker, 'message', { signal: stop })) as [Reply<TResult>];

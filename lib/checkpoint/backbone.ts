@@ -1,10 +1,10 @@
-/** Hugging Face model directories: which files they have, and digests that tell one from another. */
+/** Hugging Face model directories: lists their files and computes digests that tell one from another. */
 import { createHash } from 'node:crypto';
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Brain3DError } from '../base/errors';
-import { jsonFault, parseJson } from '../files/describe';
 import { digestFile } from '../files/digest';
+import { readJson } from '../files/json';
 import { tokenizerFiles } from '../tokenizer/tokenizer-folder';
 
 export interface BackboneFile {
@@ -13,14 +13,14 @@ export interface BackboneFile {
   sha256: string;
 }
 
-/** Configuration and weights. With the tokenizer's files they are all that a model's output depends on. */
+/** Configuration and weights. A model's output depends on them and on the tokenizer's files. */
 const MODEL_FILE = /^(config\.json|generation_config\.json|.*\.safetensors|.*\.safetensors\.index\.json)$/;
 const SAMPLED_BLOCKS = 64;
 const BLOCK_BYTES = 4096;
-/** As native/io/json.h reads: a configuration has some kilobytes. */
+/** The size limit of native/io/json.h. A configuration has some kilobytes. */
 const MAX_CONFIG_BYTES = 2 ** 20;
 
-/** The directory's model files, sorted. @throws {Brain3DError} BRAIN3D_NOT_FOUND */
+/** Lists the directory's model files, sorted. @throws {Brain3DError} BRAIN3D_NOT_FOUND */
 export async function listModelFiles(dir: string): Promise<string[]> {
   const names = await readdir(dir).catch((cause: NodeJS.ErrnoException) => {
     throw new Brain3DError(
@@ -33,7 +33,7 @@ export async function listModelFiles(dir: string): Promise<string[]> {
   return names.filter((name) => MODEL_FILE.test(name) || ofTokenizer.includes(name)).sort();
 }
 
-/** Full digests, in file order. Reads everything: seconds for gigabytes, on the thread pool. */
+/** Computes full digests, in file order. It reads everything on the thread pool, which takes seconds for gigabytes. */
 export async function digestFiles(dir: string, signal?: AbortSignal): Promise<BackboneFile[]> {
   const files: BackboneFile[] = [];
   for (const name of await listModelFiles(dir)) {
@@ -42,7 +42,7 @@ export async function digestFiles(dir: string, signal?: AbortSignal): Promise<Ba
   return files;
 }
 
-/** One digest of all of a backbone's files: over names and contents, not over where it lies. */
+/** Combines the digests of a backbone's files, over names and contents but not over where the backbone lies. */
 export function combineDigests(files: readonly BackboneFile[]): string {
   const hash = createHash('sha256');
   for (const { name, sha256 } of files) hash.update(`${name}\0${sha256}\n`);
@@ -50,13 +50,13 @@ export function combineDigests(files: readonly BackboneFile[]): string {
 }
 
 /**
- * A digest cheap enough for every load: names, sizes, and 64 blocks of 4 KiB spread evenly over each file. It tells
- * apart any two models, though not a file with a flipped bit between the blocks; the full digests are for that.
+ * Computes a digest cheap enough for every load: over names, sizes, and 64 blocks of 4 KiB spread evenly over each
+ * file. It tells any two models apart, but misses a flipped bit between the blocks; the full digests find that.
  */
 export async function fingerprint(dir: string): Promise<string> {
   const hash = createHash('sha256');
   for (const name of await listModelFiles(dir)) {
-    // A pipe would be waited for without end.
+    // Reading a pipe could wait for ever.
     if (!(await stat(join(dir, name))).isFile())
       throw new Brain3DError('BRAIN3D_FORMAT', `expected a regular file, got something else as '${name}'`, {
         file: name,
@@ -78,33 +78,17 @@ export async function fingerprint(dir: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** JSON of a file in a model directory. @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_CONFIG */
-export async function readJsonFile(path: string): Promise<unknown> {
-  const name = basename(path);
-  let text: string;
-  try {
-    const status = await stat(path);
-    if (!status.isFile())
-      throw new Brain3DError('BRAIN3D_CONFIG', `${name}: expected a regular file, got something else`, { file: name });
-    const { size } = status;
-    if (size > MAX_CONFIG_BYTES)
-      throw new Brain3DError('BRAIN3D_CONFIG', `${name}: expected at most ${MAX_CONFIG_BYTES} bytes, got ${size}`, {
-        file: name,
-      });
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    if (Brain3DError.isInstance(cause)) throw cause;
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected ${name} in '${basename(join(path, '..'))}' (${code})`, {
-      file: name,
-      cause,
-    });
-  }
-  try {
-    return parseJson(text);
-  } catch (cause) {
-    throw new Brain3DError('BRAIN3D_CONFIG', `${name}: expected JSON, got something else (${jsonFault(cause)})`, {
-      file: name,
-    });
-  }
+/** Reads the JSON of a file in a model directory. @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_CONFIG */
+export function readJsonFile(path: string): Promise<unknown> {
+  const file = basename(path);
+  return readJson(path, {
+    what: file,
+    maxBytes: MAX_CONFIG_BYTES,
+    fault: (message) => new Brain3DError('BRAIN3D_CONFIG', `${file}: ${message}`, { file }),
+    unreadable: (code, cause) =>
+      new Brain3DError('BRAIN3D_NOT_FOUND', `expected ${file} in '${basename(join(path, '..'))}' (${code})`, {
+        file,
+        cause,
+      }),
+  });
 }

@@ -1,6 +1,6 @@
 /**
- * A checkpoint is a directory: `brain3d.json` (this file's subject), `brain3d.safetensors` and, where LoRA was trained,
- * `adapter/`. Format: docs/checkpoints.md.
+ * Reads and writes checkpoints. A checkpoint is a directory: `brain3d.json`, `brain3d.safetensors` and, where LoRA was
+ * trained, `adapter/`. The format is in docs/checkpoints.md.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -8,10 +8,10 @@ import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
-import { writeFileAtomic } from '../files/atomic-file';
 import { digestFile } from '../files/digest';
 import { makeFolders } from '../files/folders';
 import { portablePath } from '../files/portable-path';
+import { fromStored, toStored, writeStored } from '../files/stored';
 import type { BackboneFile } from './backbone';
 import { digestFiles, fingerprint, readJsonFile } from './backbone';
 import { COMPRESSIONS, RECIPES, type Recipe } from './recipe';
@@ -20,54 +20,60 @@ export const CHECKPOINT_FORMAT_VERSION = 1;
 export const CHECKPOINT_FILE = 'brain3d.json';
 export const WEIGHTS_FILE = 'brain3d.safetensors';
 export const ADAPTER_DIR = 'adapter';
-/** Key of the provenance that says that an imported model has an adapter. */
+/** The key in the provenance of an imported model that says whether it has an adapter. */
 export const ADAPTER_PROVENANCE = 'adapter';
 
-/** What a checkpoint has been through. The last three are the paper's Phases 1, 2A and 2B. */
+/** The phases a checkpoint has been through. The last three are the paper's Phases 1, 2A and 2B. */
 export const PHASES = ['initialised', 'imported', 'grounding', 'projector-warmup', 'lora-sft'] as const;
 export type Phase = (typeof PHASES)[number];
 
 const Count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const Triple = v.strictTuple([Count, Count, Count]);
 const Backbone = v.object({
-  /** Relative to the checkpoint's directory, or absolute. */
+  /** The path relative to the checkpoint's directory, or absolute. */
   path: v.string(),
   fingerprint: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
   files: v.array(v.object({ name: v.string(), bytes: v.number(), sha256: v.string() })),
+});
+
+/** Every field of a `Recipe`. Writing a checkpoint refuses a field that is missing here or unknown. */
+const RecipeSchema = v.strictObject({
+  name: v.picklist(RECIPES),
+  channel_collapse: v.picklist(['sum', 'mean']),
+  position: v.picklist(['learned_depth_pretrained_spatial', 'pretrained_spatial', 'linear']),
+  // Checkpoints from before there was a choice do not name it.
+  attention: v.optional(v.picklist(['volume', 'slice']), 'volume'),
+  compression: v.picklist(COMPRESSIONS),
+  num_visual_tokens: Count,
+  compression_grid: Triple,
+  depth_kernel: Count,
+  depth_stride: Count,
+  depth_padding: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  volume_size: Triple,
+  lower_percentile: v.pipe(v.number(), v.minValue(0), v.maxValue(100)),
+  upper_percentile: v.pipe(v.number(), v.minValue(0), v.maxValue(100)),
 });
 
 const CheckpointSchema = v.object({
   format: v.literal('brain3d'),
   format_version: v.literal(CHECKPOINT_FORMAT_VERSION),
   phase: v.picklist(PHASES),
-  recipe: v.object({
-    name: v.picklist(RECIPES),
-    channel_collapse: v.picklist(['sum', 'mean']),
-    position: v.picklist(['learned_depth_pretrained_spatial', 'pretrained_spatial', 'linear']),
-    // Checkpoints from before there was a choice do not say.
-    attention: v.optional(v.picklist(['volume', 'slice']), 'volume'),
-    compression: v.picklist(COMPRESSIONS),
-    num_visual_tokens: Count,
-    compression_grid: Triple,
-    depth_kernel: Count,
-    depth_stride: Count,
-    depth_padding: v.pipe(v.number(), v.integer(), v.minValue(0)),
-    volume_size: Triple,
-    lower_percentile: v.pipe(v.number(), v.minValue(0), v.maxValue(100)),
-    upper_percentile: v.pipe(v.number(), v.minValue(0), v.maxValue(100)),
-  }),
+  recipe: RecipeSchema,
   prompt: v.string(),
   eos_token_ids: v.pipe(v.array(v.pipe(v.number(), v.integer(), v.minValue(0))), v.minLength(1)),
   backbones: v.object({ vision: Backbone, language: Backbone }),
   provenance: v.record(v.string(), v.union([v.string(), v.number()])),
-  /** SHA-256 of the list of images that it was trained on; checkpoints that never trained, and older ones, have none. */
+  /**
+   * The SHA-256 of the list of images that it was trained on. Checkpoints that never trained, and older ones, have
+   * none.
+   */
   trained_on_sha256: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
 });
 
 type StoredCheckpoint = v.InferOutput<typeof CheckpointSchema>;
 
 export interface CheckpointBackbone {
-  /** Absolute. */
+  /** The absolute path of the directory. */
   dir: string;
   fingerprint: string;
   files: BackboneFile[];
@@ -82,7 +88,7 @@ export interface Checkpoint {
   vision: CheckpointBackbone;
   language: CheckpointBackbone;
   provenance: Record<string, string | number>;
-  /** Digest of `trained-on.json`; null where there is none. */
+  /** The digest of `trained-on.json`; null where there is none. */
   trainedOnSha256: string | null;
   hasAdapter: boolean;
 }
@@ -108,7 +114,7 @@ export async function readCheckpoint(dir: string): Promise<Checkpoint> {
   return {
     dir: resolve(dir),
     phase: stored.phase,
-    recipe: fromStoredRecipe(stored.recipe),
+    recipe: fromStored<Recipe>(stored.recipe),
     prompt: stored.prompt,
     eosTokenIds: stored.eos_token_ids,
     vision: locate(dir, stored.backbones.vision),
@@ -119,7 +125,7 @@ export async function readCheckpoint(dir: string): Promise<Checkpoint> {
   };
 }
 
-/** Writes `brain3d.json` atomically; the directory is made. */
+/** Writes `brain3d.json` atomically; makes the directory. */
 export async function writeCheckpoint(checkpoint: Omit<Checkpoint, 'hasAdapter'>): Promise<void> {
   const backbone = ({ dir, ...digests }: CheckpointBackbone) => ({
     path: portablePath(checkpoint.dir, dir),
@@ -130,7 +136,7 @@ export async function writeCheckpoint(checkpoint: Omit<Checkpoint, 'hasAdapter'>
     format: 'brain3d',
     format_version: CHECKPOINT_FORMAT_VERSION,
     phase: checkpoint.phase,
-    recipe: toStoredRecipe(checkpoint.recipe),
+    recipe: toStored(RecipeSchema, checkpoint.recipe),
     prompt: checkpoint.prompt,
     eos_token_ids: checkpoint.eosTokenIds,
     backbones: { vision: backbone(checkpoint.vision), language: backbone(checkpoint.language) },
@@ -138,10 +144,10 @@ export async function writeCheckpoint(checkpoint: Omit<Checkpoint, 'hasAdapter'>
     ...(checkpoint.trainedOnSha256 === null ? {} : { trained_on_sha256: checkpoint.trainedOnSha256 }),
   };
   await makeFolders(checkpoint.dir);
-  await writeFileAtomic(join(checkpoint.dir, CHECKPOINT_FILE), `${JSON.stringify(stored, null, 2)}\n`);
+  await writeStored(join(checkpoint.dir, CHECKPOINT_FILE), stored);
 }
 
-/** Digest over the checkpoint's own files; `brain3d.json` has those of the backbones in it. */
+/** Computes the digest over the checkpoint's own files. `brain3d.json` contains the digests of the backbones. */
 export async function digestCheckpoint(dir: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   for (const name of [CHECKPOINT_FILE, ...(await tensorFiles(dir))])
@@ -150,30 +156,32 @@ export async function digestCheckpoint(dir: string, signal?: AbortSignal): Promi
 }
 
 /**
- * Digest of all that decides what a model answers: recipe, prompt, digests of the backbones, weights, adapter. The same for a
- * copy, wherever it and its backbones lie, and whatever it notes about its making.
+ * Computes the digest of everything that decides a model's answers: recipe, prompt, digests of the backbones, weights,
+ * adapter. A copy has the same digest, wherever it and its backbones lie and whatever its provenance notes.
  */
 export async function digestAnswers(dir: string, signal?: AbortSignal): Promise<string> {
   const { recipe, prompt, eosTokenIds, vision, language } = await readCheckpoint(dir);
   const backbones = [vision, language].map(({ fingerprint: print, files }) => [print, files]);
-  const hash = createHash('sha256').update(JSON.stringify([toStoredRecipe(recipe), prompt, eosTokenIds, backbones]));
+  const hash = createHash('sha256').update(
+    JSON.stringify([toStored(RecipeSchema, recipe), prompt, eosTokenIds, backbones]),
+  );
   for (const name of await tensorFiles(dir)) hash.update(`${name}\0${await digestFile(join(dir, name), signal)}\n`);
   return hash.digest('hex');
 }
 
-/** The weights and the adapter's files, by their names in the checkpoint. */
+/** Lists the weights and the adapter's files by their names in the checkpoint. */
 async function tensorFiles(dir: string): Promise<string[]> {
   const adapter = join(dir, ADAPTER_DIR);
   const inAdapter = existsSync(adapter) ? (await readdir(adapter)).sort() : [];
   return [WEIGHTS_FILE, ...inAdapter.map((name) => `${ADAPTER_DIR}/${name}`)];
 }
 
-/** Digests of a backbone directory for a new checkpoint. */
+/** Computes the digests of a backbone directory for a new checkpoint. */
 export async function describeBackbone(dir: string, signal?: AbortSignal): Promise<CheckpointBackbone> {
   return { dir: resolve(dir), fingerprint: await fingerprint(dir), files: await digestFiles(dir, signal) };
 }
 
-/** Refuses a backbone that is not there or not the one the checkpoint was made for. */
+/** Refuses a backbone that is missing or not the one the checkpoint was made for. */
 export async function verifyBackbone(kind: 'vision' | 'language', backbone: CheckpointBackbone): Promise<void> {
   if (!existsSync(backbone.dir)) {
     throw new Brain3DError(
@@ -192,7 +200,7 @@ export async function verifyBackbone(kind: 'vision' | 'language', backbone: Chec
   );
 }
 
-/** Without the adapter that it was trained with, a model writes fluent text that means nothing. */
+/** Refuses a model that has lost the adapter it was trained with: it would write fluent text that means nothing. */
 function refuseLostAdapter({ phase, provenance }: StoredCheckpoint): void {
   if (phase !== 'lora-sft' && provenance[ADAPTER_PROVENANCE] === undefined) return;
   throw new Brain3DError(
@@ -216,40 +224,4 @@ function refuseNewerFormat(json: unknown): void {
 
 function locate(dir: string, stored: StoredCheckpoint['backbones']['vision']): CheckpointBackbone {
   return { dir: resolve(dir, stored.path), fingerprint: stored.fingerprint, files: stored.files };
-}
-
-function fromStoredRecipe(stored: StoredCheckpoint['recipe']): Recipe {
-  return {
-    name: stored.name,
-    channelCollapse: stored.channel_collapse,
-    position: stored.position,
-    attention: stored.attention,
-    compression: stored.compression,
-    numVisualTokens: stored.num_visual_tokens,
-    compressionGrid: stored.compression_grid,
-    depthKernel: stored.depth_kernel,
-    depthStride: stored.depth_stride,
-    depthPadding: stored.depth_padding,
-    volumeSize: stored.volume_size,
-    lowerPercentile: stored.lower_percentile,
-    upperPercentile: stored.upper_percentile,
-  };
-}
-
-function toStoredRecipe(recipe: Recipe): StoredCheckpoint['recipe'] {
-  return v.parse(CheckpointSchema.entries.recipe, {
-    name: recipe.name,
-    channel_collapse: recipe.channelCollapse,
-    position: recipe.position,
-    attention: recipe.attention,
-    compression: recipe.compression,
-    num_visual_tokens: recipe.numVisualTokens,
-    compression_grid: recipe.compressionGrid,
-    depth_kernel: recipe.depthKernel,
-    depth_stride: recipe.depthStride,
-    depth_padding: recipe.depthPadding,
-    volume_size: recipe.volumeSize,
-    lower_percentile: recipe.lowerPercentile,
-    upper_percentile: recipe.upperPercentile,
-  });
 }

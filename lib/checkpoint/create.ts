@@ -27,11 +27,11 @@ import { eosTokenId, readLanguageFamily } from './families';
 import { COMPRESSIONS, makeRecipe, PATCH_EMBEDDINGS, RECIPES, type Recipe, recipePrompt } from './recipe';
 
 const entries = {
-  /** Vision backbone directory (SigLIP). */
+  /** The directory of the vision backbone (SigLIP). */
   vision: is.text(),
-  /** Language backbone directory (Gemma 3 or Qwen 2.5). */
+  /** The directory of the language backbone (Gemma 3 or Qwen 2.5). */
   language: is.text(),
-  /** Directory to make; must not hold a checkpoint yet. */
+  /** The directory to make; it must not hold a checkpoint yet. */
   out: is.text(),
   /** @default 'sequence' */
   compression: v.optional(is.oneOf(COMPRESSIONS)),
@@ -42,19 +42,19 @@ const InitSchema = v.object({
   /** @default 'paper' */
   recipe: v.optional(is.oneOf(RECIPES)),
   /**
-   * The backbone's 2D kernel inflated, or drawn at random as one would without inflation; the rest of the encoder is the
-   * backbone's either way. @default 'inflated'
+   * Whether the patch embedding is the backbone's 2D kernel inflated, or drawn at random. The rest of the encoder is
+   * the backbone's either way. @default 'inflated'
    */
   patchEmbedding: v.optional(is.oneOf(PATCH_EMBEDDINGS)),
-  /** Of what is drawn at random. @default 0 */
+  /** The seed of the weights that are drawn at random. @default 0 */
   seed: v.optional(is.integer(0, Number.MAX_SAFE_INTEGER)),
-  /** Planes of voxels that a patch spans. @default 2; 1 for `slices` */
+  /** The number of planes of voxels that a patch spans. @default 2; 1 for `slices` */
   depthKernel: v.optional(is.integer(1, 64)),
-  /** Planes from one patch to the next. @default 1 */
+  /** The number of planes from one patch to the next. @default 1 */
   depthStride: v.optional(is.integer(1, 64)),
-  /** Planes of zeros in front and behind; fewer than a patch spans. @default 1; 0 for `slices` */
+  /** The number of planes of zeros in front and behind, fewer than a patch spans. @default 1; 0 for `slices` */
   depthPadding: v.optional(is.integer(0, 63)),
-  /** (D, H, W) of a preprocessed volume. @default [64, 128, 128] */
+  /** The shape (D, H, W) of a preprocessed volume. @default [64, 128, 128] */
   volumeSize: v.optional(v.strictTuple([is.integer(1, 4096), is.integer(1, 4096), is.integer(1, 4096)])),
 });
 const ImportSchema = v.object({
@@ -71,7 +71,7 @@ export async function initCheckpoint(options: InitOptions): Promise<Checkpoint> 
   const { compression, depthKernel, depthStride, depthPadding, volumeSize } = parsed;
   const geometry = { compression, depthKernel, depthStride, depthPadding, volumeSize };
   const recipe = makeRecipe(parsed.recipe ?? 'paper', geometry);
-  // A plane of patches that sees zeros alone would be a token about nothing.
+  // A patch that sees only planes of zeros would be a token about nothing.
   if (recipe.depthPadding >= recipe.depthKernel)
     throw new RangeError(
       `initCheckpoint: expected depthPadding below depthKernel (${recipe.depthKernel}), got ${recipe.depthPadding}`,
@@ -86,8 +86,8 @@ export async function initCheckpoint(options: InitOptions): Promise<Checkpoint> 
 }
 
 /**
- * Makes a checkpoint of the recipe `braingemma3d` from the authors' files, executing nothing that a pickle may hold.
- * The patch embedding comes from the vision backbone: their file does not contain the one they trained.
+ * Makes a checkpoint of the recipe `braingemma3d` from the authors' files. Code in a pickle is never executed. The
+ * patch embedding comes from the vision backbone, since the authors' file does not contain the one they trained.
  */
 export async function importCheckpoint(options: ImportOptions): Promise<Checkpoint> {
   const parsed = parseOptions('importCheckpoint', ImportSchema, options);
@@ -110,7 +110,7 @@ export async function importCheckpoint(options: ImportOptions): Promise<Checkpoi
     await makeFolders(target);
     for (const name of ['adapter_config.json', 'adapter_model.safetensors']) {
       await copyFile(join(adapter, name), join(target, name), constants.COPYFILE_EXCL);
-      await chmod(join(target, name), 0o600); // a copy has the mode of its source
+      await chmod(join(target, name), 0o600); // a copy keeps the mode of its source
     }
   };
   return withCallerStack(importCheckpoint, () => create(parsed, recipe, 'imported', provenance, makeWeights));
@@ -132,7 +132,7 @@ async function create(
   const reportEosId = await reportEos(addon, options.language, signal);
   await makeFolders(out);
   return withFolderLock(out, async (lock) => {
-    // Another process may have made one in between.
+    // Another process may have made a checkpoint in the meantime.
     refuseCheckpoint(out);
     const weightsFile = join(out, WEIGHTS_FILE);
     const spec = { visionDir: options.vision, languageDir: options.language, recipe, weightsFile };
@@ -168,13 +168,13 @@ function refuseCheckpoint(out: string): void {
   );
 }
 
-/** The token that ends a report, of a tokenizer that fits the backbone. */
+/** Returns the id of the token that ends a report, and checks that the tokenizer fits the backbone. */
 async function reportEos(addon: NativeAddon, languageDir: string, signal: AbortSignal | undefined): Promise<number> {
   const family = await readLanguageFamily(languageDir);
   const tokenizer = await Tokenizer.load(languageDir, { signal });
   try {
     const id = eosTokenId(family, tokenizer);
-    // What loading would refuse is refused here as well.
+    // Loading would refuse this backbone too.
     const { config } = await callNative(addon, signal, (token) => addon.inspectBackbone(languageDir, token));
     requireVocabulary(tokenizer, config.vocab_size as number, family.unusedRows);
     return id;

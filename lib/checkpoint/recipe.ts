@@ -1,4 +1,7 @@
-/** The named recipes: the paper's model, what its authors' code computes, and the 2D baseline it argues against. */
+/**
+ * The named recipes: the paper's model, the model of its authors' code, and the 2D baseline that the paper argues
+ * against.
+ */
 import type { NativeRecipe } from '../native/surface';
 
 export const RECIPES = ['paper', 'braingemma3d', 'slices'] as const;
@@ -13,11 +16,11 @@ export interface Recipe extends NativeRecipe {
   upperPercentile: number;
 }
 
-/** What a new checkpoint's patch embedding starts as. */
+/** The initial values of a new checkpoint's patch embedding. */
 export const PATCH_EMBEDDINGS = ['inflated', 'random'] as const;
 export type PatchEmbedding = (typeof PATCH_EMBEDDINGS)[number];
 
-/** Geometry of both 3D recipes: 64 x 128 x 128 voxels, depth kernel 2 with zero padding 1, 32 visual tokens. */
+/** The geometry of both 3D recipes: 64 x 128 x 128 voxels, depth kernel 2 with zero padding 1, 32 visual tokens. */
 const GEOMETRY = {
   compression: 'sequence',
   numVisualTokens: 32,
@@ -53,12 +56,12 @@ const SETTINGS: Record<RecipeName, Settings & Partial<typeof GEOMETRY>> = {
 const PAPER_PROMPT = 'Generate a radiology report for this brain MRI FLAIR scan';
 const PROMPTS: Record<RecipeName, string> = {
   paper: PAPER_PROMPT,
-  // Byte for byte what the authors trained with, the trailing space and newline included.
+  // This is the authors' training prompt byte for byte, with the trailing space and newline.
   braingemma3d: `${PAPER_PROMPT}. \n`,
   slices: PAPER_PROMPT,
 };
 
-/** What a new checkpoint may have otherwise than its recipe. */
+/** The geometry that a new checkpoint may change in its recipe. */
 export interface RecipeGeometry {
   compression?: CompressionName | undefined;
   depthKernel?: number | undefined;
@@ -68,13 +71,13 @@ export interface RecipeGeometry {
   volumeSize?: [number, number, number] | undefined;
 }
 
-/** The settings behind a recipe's name. */
+/** Returns the settings of a named recipe. */
 export function makeRecipe(name: RecipeName, geometry: RecipeGeometry = {}): Recipe {
   const given = Object.fromEntries(Object.entries(geometry).filter(([, value]) => value !== undefined));
   return { ...GEOMETRY, ...SETTINGS[name], ...given, name };
 }
 
-/** The prompt a recipe was trained with. */
+/** Returns the prompt a recipe was trained with. */
 export function recipePrompt(name: RecipeName): string {
   return PROMPTS[name];
 }

@@ -1,6 +1,7 @@
 /**
- * Which images a model has seen: `trained-on.json` beside `brain3d.json`, which has its digest. It holds keys of images
- * (lib/dataset/image-key.ts), which say nothing about a scan to anyone who does not have it, and no names.
+ * Records which images a model has seen, in `trained-on.json` beside `brain3d.json`, which has its digest. The file
+ * holds keys of images (lib/dataset/image-key.ts) and no names. A key says nothing about a scan to anyone who does not
+ * have the scan.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -8,6 +9,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
 import { writeFileAtomic } from '../files/atomic-file';
+import { parseStored } from '../files/stored';
 import type { Checkpoint } from './checkpoint';
 
 export const TRAINED_ON_FILE = 'trained-on.json';
@@ -16,15 +18,15 @@ const key = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const Schema = v.object({
   format: v.literal('brain3d-trained-on'),
   format_version: v.literal(1),
-  /** False where the model was trained further from one that did not say what it had seen. */
+  /** False if the model was trained further from one without such a record. */
   complete: v.boolean(),
-  /** Images whose reports it learned from. */
+  /** The keys of the images whose reports it learned from. */
   train: v.array(key),
-  /** Images by which a best model was chosen. */
+  /** The keys of the images by which a best model was chosen. */
   val: v.array(key),
 });
 
-/** Keys of images, of all phases that a model went through. */
+/** The keys of images, over all phases that a model went through. */
 export interface TrainedOn {
   complete: boolean;
   train: ReadonlySet<string>;
@@ -35,7 +37,8 @@ const NOTHING: TrainedOn = { complete: true, train: new Set(), val: new Set() };
 const UNKNOWN: TrainedOn = { ...NOTHING, complete: false };
 
 /**
- * What a checkpoint has seen. One that never trained has seen nothing; one that trained and does not say is incomplete.
+ * Reads the images that a checkpoint has seen. A checkpoint that never trained has seen none. The record is incomplete
+ * for one that trained and has no list.
  * @throws {Brain3DError} BRAIN3D_WEIGHTS if the list is gone or is not the one that was written
  */
 export async function readTrainedOn({ dir, phase, trainedOnSha256 }: Checkpoint): Promise<TrainedOn> {
@@ -44,19 +47,19 @@ export async function readTrainedOn({ dir, phase, trainedOnSha256 }: Checkpoint)
     throw incomplete(`it cannot be read (${cause.code})`);
   });
   if (digest(json) !== trainedOnSha256) throw incomplete('it is another one');
-  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), Schema), json);
-  if (!result.success) throw incomplete('it is not as it was written');
-  const { complete, train, val } = result.output;
+  const result = parseStored(Schema, json);
+  if (!result.isIntact) throw incomplete('it is not as it was written');
+  const { complete, train, val } = result.value;
   return { complete, train: new Set(train), val: new Set(val) };
 }
 
-/** Writes the list into a checkpoint's directory; gives its digest, for `brain3d.json`. */
+/** Writes the list into a checkpoint's directory and returns its digest, for `brain3d.json`. */
 export async function writeTrainedOn(dir: string, { complete, train, val }: TrainedOn): Promise<string> {
   const stored: v.InferOutput<typeof Schema> = {
     format: 'brain3d-trained-on',
     format_version: 1,
     complete,
-    // Sorted, so that nothing says which scan came first.
+    // The keys are sorted, so that nothing says which scan came first.
     train: [...train].sort(),
     val: [...val].sort(),
   };
@@ -65,7 +68,7 @@ export async function writeTrainedOn(dir: string, { complete, train, val }: Trai
   return digest(json);
 }
 
-/** What a model has seen after training further. */
+/** Combines the images seen before with those of further training. */
 export function alsoTrainedOn(before: TrainedOn, now: { train: Iterable<string>; val: Iterable<string> }): TrainedOn {
   return {
     complete: before.complete,

@@ -1,6 +1,7 @@
 /** Options that several commands share, and strict parsing of their values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { LoadOptions } from '../model/model';
+import { DEVICE, DTYPES } from '../native/device';
 import type { LimitOptions } from '../volume/input-limits';
 import type { StripOptions } from '../volume/skull-strip';
 import type { LoadVolumeOptions } from '../volume/volume';
@@ -31,13 +32,13 @@ export function decimal(text: string): number {
   return Number(text);
 }
 
-/** (D, H, W), as `64,128,128`. */
+/** Parses (D, H, W), such as `64,128,128`. */
 export function triple(text: string): [number, number, number] {
   if (!/^\d+,\d+,\d+$/.test(text)) throw new InvalidArgumentError('Expected three integers such as 64,128,128.');
   return text.split(',').map(Number) as [number, number, number];
 }
 
-/** A path whose ending says which format is written. */
+/** Parses a path whose ending gives the format to write. */
 export function pathEndingIn(...endings: string[]): (text: string) => string {
   return (text) => {
     if (endings.some((ending) => text.endsWith(ending))) return text;
@@ -90,9 +91,7 @@ export function stripOptions({ skullStrip, skullStripCommand }: StripFlags): Str
 export function addModelOptions(command: Command): Command {
   return command
     .option('--device <name>', 'auto, cpu, cuda or cuda:N (default: auto)', device)
-    .addOption(
-      new Option('--dtype <name>', 'of the computation (default: auto)').choices(['auto', 'float32', 'bfloat16']),
-    )
+    .addOption(new Option('--dtype <name>', 'of the computation (default: auto)').choices(DTYPES))
     .option('--prompt <text>', 'instruction to the model (default: the one it was trained with)');
 }
 
@@ -119,6 +118,6 @@ function orientation(text: string): string {
 }
 
 export function device(text: string): string {
-  if (!/^(auto|cpu|cuda(:\d+)?)$/.test(text)) throw new InvalidArgumentError('Expected auto, cpu, cuda or cuda:N.');
+  if (!DEVICE.test(text)) throw new InvalidArgumentError('Expected auto, cpu, cuda or cuda:N.');
   return text;
 }

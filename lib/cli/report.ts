@@ -1,13 +1,13 @@
-/** `brain3d report`: the main job. */
+/** The command `brain3d report`, the main job: it writes reports for volumes. */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { DISCLAIMER } from '../base/disclaimer';
-import { type GenerateOptions, parseGenerateOptions } from '../model/decoding';
+import { GENERATE_NAMES, type GenerateOptions, parseGenerateOptions } from '../model/decoding';
 import { flagLines } from '../model/report';
 import { type LimitOptions, requireGeometry, requireModality } from '../volume/input-limits';
 import { inspectVolume, type LoadVolumeOptions } from '../volume/volume';
-import { addDecodingOptions, DECODING_FLAGS } from './decoding-options';
+import { addDecodingOptions } from './decoding-options';
 import {
   addLimitOptions,
   addModelOptions,
@@ -35,19 +35,8 @@ Examples:
 Without --model the demo model is used: tiny, trained on simulated scans, of no use for real ones.
 ${DISCLAIMER}`;
 
-/** Tiny, and trained on simulated scans alone. */
+/** The demonstration model, which is tiny and trained on simulated scans alone. */
 const DEMO_MODEL = join(__dirname, '..', '..', 'models', 'tiny', 'checkpoint');
-
-const GENERATE_FLAGS = [
-  'prompt',
-  ...DECODING_FLAGS,
-  'seed',
-  'batchSize',
-  'skullStrip',
-  'skullStripCommand',
-  'allowGeometry',
-  'allowModality',
-] as const;
 
 interface ReportFlags extends Partial<ModelFlags>, VolumeFlags, Omit<GenerateOptions, 'prompt' | 'signal'> {
   stream?: true;
@@ -74,7 +63,7 @@ export function addReport(program: Command, signal: AbortSignal): void {
 }
 
 async function run(paths: string[], flags: ReportFlags, signal: AbortSignal): Promise<void> {
-  const given = GENERATE_FLAGS.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]);
+  const given = GENERATE_NAMES.filter((name) => name in flags).map((name) => [name, flags[name as keyof ReportFlags]]);
   const options = parseGenerateOptions('report', Object.fromEntries(given));
   const model = flags.model ?? demoModel();
   const reading = volumeOptions(flags, signal);
@@ -113,13 +102,16 @@ function demoModel(): string {
   return DEMO_MODEL;
 }
 
-/** A NIfTI file by its header; a folder of DICOM slices as a whole, because only that shows whether it is one volume. */
+/**
+ * Checks a NIfTI file by its header, and a folder of DICOM slices as a whole, because only that shows whether it is one
+ * volume.
+ */
 async function checkVolume(path: string, reading: LoadVolumeOptions, limits: LimitOptions): Promise<void> {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
     await readInput(path, reading, limits);
     return;
   }
-  requireModality(path, limits);
+  await requireModality(path, limits);
   const info = await about(nameOf(path), () => inspectVolume(path, reading));
   requireGeometry(info, limits, nameOf(path));
 }

@@ -1,10 +1,11 @@
-/** `brain3d train`: one phase of training, or all of them. */
+/** The command `brain3d train`, which runs one phase of training, or all of them. */
 import { type Command, Option } from 'commander';
 import { DISCLAIMER } from '../base/disclaimer';
 import type { LoadOptions } from '../model/model';
+import { DTYPES } from '../native/device';
 import type { TrainingResult } from '../training/events';
-import { ON_SAVE_ERROR, type OnSaveError } from '../training/keeper';
 import { PHASE_DEFINITIONS, TRAINING_PHASES, type TrainingPhase } from '../training/phases';
+import { ON_SAVE_ERROR, type OnSaveError } from '../training/run-saver';
 import { Trainer, type TrainerOptions } from '../training/trainer';
 import { addSeed, device, integer } from './options';
 import { note, print, printJson } from './output';
@@ -78,9 +79,7 @@ export function addTrain(program: Command, signal: AbortSignal): void {
     );
   addSeed(command, 'of the order, the dropout and a fresh adapter')
     .option('--device <name>', 'auto, cpu, cuda or cuda:N (default: auto)', device)
-    .addOption(
-      new Option('--dtype <name>', 'of the computation (default: auto)').choices(['auto', 'float32', 'bfloat16']),
-    )
+    .addOption(new Option('--dtype <name>', 'of the computation (default: auto)').choices(DTYPES))
     .option('--json', 'print what came of each phase as JSON')
     .addHelpText('after', EXAMPLES)
     .action((flags: TrainFlags) => run(flags, signal));
@@ -105,7 +104,7 @@ function summary(phases: TrainingResult['phases']): string {
   return lines.join('\n');
 }
 
-/** A bar that moves with each step, and a line for what stays. */
+/** Shows a bar that moves with each step, and prints a line for each lasting result. */
 function show(trainer: Trainer, progress: Progress): void {
   const say = (line: string): void => {
     progress.stop();

@@ -1,21 +1,23 @@
-/** Names of images in BIDS: `sub-01_ses-02_acq-3d_run-1_FLAIR.nii.gz`, read by what is allowed. */
+/**
+ * Reads names of images in BIDS, such as `sub-01_ses-02_acq-3d_run-1_FLAIR.nii.gz`, and accepts only known entities.
+ */
 
 /**
- * Entities of a scan that a report can be about, in any order. Others say that a file is a part of a scan or made from one:
- * a phase image, an echo, a chunk, a map in another space, after contrast.
+ * The entities of a scan that a report can be about, in any order. Other entities say that a file is a part of a scan
+ * or made from one: a phase image, an echo, a chunk, a map in another space, after contrast.
  */
 const ENTITIES = new Set(['sub', 'ses', 'acq', 'rec', 'run', 'part']);
-/** Of `part`, the image that one looks at. */
+/** The value of `part` for the image that one looks at. */
 const MAGNITUDE = 'mag';
 
 export type BidsName =
-  /** What the name is: of another kind of file, or of none. */
+  /** The name of another kind of file, or of none. */
   | { kind: 'other' }
-  /** It is an image of this modality, or would be, and cannot be used. */
+  /** The name of an image of this modality, or meant to be one, that cannot be used. */
   | { kind: 'refused'; reason: string }
-  | { kind: 'image'; subject: string; session: string | null /** As `acq-3d_run-1`; may be empty. */; rest: string };
+  | { kind: 'image'; subject: string; session: string | null /** such as `acq-3d_run-1`, or empty */; rest: string };
 
-/** The name without `.nii` or `.nii.gz`, in any case; null for other files. */
+/** Returns the name without `.nii` or `.nii.gz`, upper or lower case; null for other files. */
 export function niftiStem(name: string): string | null {
   return /^(.+?)\.nii(?:\.gz)?$/i.exec(name)?.[1] ?? null;
 }
@@ -25,7 +27,7 @@ export function parseBidsName(stem: string, modality: string): BidsName {
   const parts = stem.split('_');
   const suffix = parts.pop() as string;
   if (suffix !== modality) {
-    // `_flair`, or an ending that stands twice: somebody meant a scan.
+    // A suffix such as `_flair`, or an ending that stands twice, was meant for a scan.
     const isMeant = suffix.toLowerCase().split('.')[0] === modality.toLowerCase();
     return isMeant ? refused(`expected a name that ends in _${modality} and .nii or .nii.gz`) : { kind: 'other' };
   }

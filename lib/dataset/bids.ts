@@ -1,7 +1,7 @@
 /**
- * Healthy controls in BIDS (OpenNeuro): `sub-*`, perhaps `ses-*`, `anat/`, and there `sub-*_FLAIR.nii[.gz]` or
- * `sub-*_T2w.nii[.gz]`. Every run and session is a scan of its own; they all belong to the subject. An entry that has the
- * name of one and cannot be one is a problem, never left out in silence.
+ * Finds healthy controls in BIDS (OpenNeuro): folders `sub-*`, perhaps `ses-*`, then `anat/` with
+ * `sub-*_FLAIR.nii[.gz]` or `sub-*_T2w.nii[.gz]`. Every run and session is a scan of its own; they all belong to the
+ * subject. An entry that has the name of a scan and cannot be one is a problem; it is never left out in silence.
  */
 import { basename, join, resolve } from 'node:path';
 import { Brain3DError } from '../base/errors';
@@ -38,7 +38,10 @@ export async function findBids(dir: string, modality: Modality): Promise<Found> 
   return found;
 }
 
-/** A folder whose name begins as those of subjects or sessions, or what should be one; files such as `sub-01_scans.tsv` are not. */
+/**
+ * Whether an entry is, or should be, the folder of a subject or session, judged by the beginning of its name. Files
+ * such as `sub-01_scans.tsv` are not.
+ */
 function isLabelled({ name, isFile }: FolderEntry, kind: 'sub' | 'ses'): boolean {
   return name.startsWith(`${kind}-`) && !(isFile && /[_.]/.test(name));
 }
@@ -62,7 +65,7 @@ async function findSubject(dir: string, entry: FolderEntry, modality: Modality):
   });
 }
 
-/** What `find` finds in the folder of a subject or session; one that is none, or cannot be read, is a problem. */
+/** Runs `find` on the folder of a subject or session. An entry that is no folder, or cannot be read, is a problem. */
 async function inFolder(
   parent: string,
   entry: FolderEntry,
@@ -83,7 +86,7 @@ async function inFolder(
   }
 }
 
-/** The scans in the folder's anat/, where there is one. */
+/** Finds the scans in the folder's anat/, where there is one. */
 async function findScans(dir: string, entries: FolderEntry[], visit: Visit, modality: Modality): Promise<Found> {
   const found: Found = { scans: [], problems: [] };
   const folder = entries.find(({ name }) => name === 'anat');
@@ -107,7 +110,7 @@ async function findScans(dir: string, entries: FolderEntry[], visit: Visit, moda
   return found;
 }
 
-/** A scan, why it cannot be used, or null for another kind of image. */
+/** Returns a scan, the reason why it cannot be used, or null for another kind of image. */
 function readScan(
   stem: string,
   [entry, second]: readonly FolderEntry[],
@@ -125,7 +128,8 @@ function readScan(
   if (second !== undefined) return `expected one image, got ${image} and ${second.name}; keep one`;
   const fault = notAFile(entry as FolderEntry);
   if (fault !== null) return `expected a file, but ${image} is ${fault}`;
-  // From the folders and the entities, not from the file's name: two sessions may call their files alike.
+  // The id comes from the folders and the entities, not from the file's name: two sessions may give their files the
+  // same name.
   const parts = [visit.subject, visit.session, name.rest, modality].filter((part) => part !== undefined && part !== '');
   return { id: parts.join('_'), ...visit, ...SOURCE, modality, image: join(anat, image), reportFile: null };
 }

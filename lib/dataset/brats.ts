@@ -1,6 +1,7 @@
 /**
- * BraTS 2020 with the reports of TextBraTS: `ID/ID_flair.nii[.gz]`, perhaps `ID/ID_seg.nii[.gz]`, and in the folder of
- * reports `ID/ID_flair_text.txt`. What a scan is comes from the option that named the folder, never from the path.
+ * Finds the scans of BraTS 2020 with the reports of TextBraTS: `ID/ID_flair.nii[.gz]`, perhaps `ID/ID_seg.nii[.gz]`,
+ * and in the folder of reports `ID/ID_flair_text.txt`. The option that names a folder decides what its scans are; the
+ * path does not.
  */
 import { basename, join, resolve } from 'node:path';
 import { Brain3DError } from '../base/errors';
@@ -72,7 +73,10 @@ async function findScan(
   }
 }
 
-/** The file of that name with either ending, in any case; null if there is none. @throws {Brain3DError} BRAIN3D_NOT_FOUND */
+/**
+ * Returns the file of that name with either ending, in any case; null if there is none. @throws {Brain3DError}
+ * BRAIN3D_NOT_FOUND
+ */
 function onlyNifti(entries: readonly FolderEntry[], stem: string): string | null {
   const found = entries.filter(({ name }) => niftiStem(name) === stem);
   const [first, second] = found;

@@ -1,8 +1,9 @@
-/** From the folders of the published datasets to a manifest. */
+/** Builds a manifest from the folders of the published datasets. */
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError, withCallerStack } from '../base/errors';
+import { progressEntry } from '../base/progress';
 import { byText } from '../base/sort';
 import { is, parseOptions } from '../base/validate';
 import { extractLaterality, type Laterality, peerLaterality } from '../reading/laterality';
@@ -23,7 +24,7 @@ import {
   writeNewManifest,
 } from './manifest';
 import { refusePointer } from './pointer';
-import { readReport } from './report-text';
+import { readReport } from './reports';
 import { type DatasetProblem, type Found, type FoundScan, isScanFault } from './scans';
 import { type Split, splitSubjects } from './split';
 import { subjectIdentity } from './subject-identity';
@@ -31,24 +32,24 @@ import { subjectIdentity } from './subject-identity';
 export const LATERALITY_RULES = ['strict', 'peer'] as const;
 
 const BuildSchema = v.object({
-  /** Manifest to write (`.jsonl`); must not exist, because its split is not made twice. */
+  /** The manifest to write (`.jsonl`). It must not exist, because a dataset is split only once. */
   out: is.text(),
-  /** Folder of BraTS 2020; needs `reports`. */
+  /** The folder of BraTS 2020; needs `reports`. */
   brats: v.optional(is.text()),
-  /** Folder of TextBraTS. */
+  /** The folder of TextBraTS. */
   reports: v.optional(is.text()),
-  /** Folder of healthy controls in BIDS. */
+  /** The folder of healthy controls in BIDS. */
   healthy: v.optional(is.text()),
-  /** Which of their images. @default 'FLAIR' */
+  /** The modality of the healthy controls' images. @default 'FLAIR' */
   healthyModality: v.optional(is.oneOf(MODALITIES)),
-  /** Of the split. @default 42 */
+  /** The seed of the split. @default 42 */
   seed: v.optional(is.integer(0, Number.MAX_SAFE_INTEGER)),
-  /** How sides are read from reports. @default 'strict' */
+  /** The rule by which sides are read from reports. @default 'strict' */
   laterality: v.optional(is.oneOf(LATERALITY_RULES)),
-  /** What a subject that cannot be used does. @default 'stop' */
+  /** Whether a subject that cannot be used stops the build or is skipped. @default 'stop' */
   onError: v.optional(is.oneOf(['stop', 'skip'])),
   signal: v.optional(is.signal()),
-  onProgress: v.optional(is.callback<(progress: { stage: string; done: number; total: number }) => void>()),
+  ...progressEntry,
   /** Called for each subject that cannot be used, before the build stops or goes on. */
   onProblem: v.optional(is.callback<(problem: DatasetProblem) => void>()),
 });
@@ -60,8 +61,9 @@ export interface BuiltDataset extends Manifest {
 }
 
 /**
- * Finds the scans, reads them and their reports, divides the subjects and writes the manifest. All subjects are looked at
- * before it stops because some cannot be used. What it writes, `readManifest` takes and `checkDataset` finds no error in.
+ * Finds the scans, reads them and their reports, divides the subjects and writes the manifest. All subjects are looked
+ * at before the build stops because some cannot be used. `readManifest` accepts the manifest, and `checkDataset` finds
+ * no error in it.
  * @throws {Brain3DError} the first problem's code; BRAIN3D_USAGE if `out` exists or no source is given
  */
 export async function buildDataset(options: BuildDatasetOptions): Promise<BuiltDataset> {
@@ -103,7 +105,7 @@ function exists(out: string): Brain3DError {
   return new Brain3DError('BRAIN3D_USAGE', message, { file });
 }
 
-/** One for each problem, with an id that no other line of the manifest has. */
+/** Makes one entry for each problem, with an id that no other line of the manifest has. */
 function skippedEntries(problems: readonly DatasetProblem[], taken: Set<string>): SkippedEntry[] {
   return problems.map(({ code: _, message, ...about }) => {
     let id = about.id;
@@ -113,7 +115,10 @@ function skippedEntries(problems: readonly DatasetProblem[], taken: Set<string>)
   });
 }
 
-/** The scans of all sources. Subjects that two of them share are problems: nothing could tell them apart. */
+/**
+ * Finds the scans of all sources. A subject that two sources share is a problem, because nothing could tell the two
+ * apart.
+ */
 async function findAll({ brats, reports, healthy, healthyModality }: Parsed): Promise<Found> {
   const found: Found = { scans: [], problems: [] };
   const sources = [
@@ -139,7 +144,7 @@ async function findAll({ brats, reports, healthy, healthyModality }: Parsed): Pr
   return found;
 }
 
-/** Reads headers, reports and images; what fails joins the problems. */
+/** Reads headers, reports and images. Scans that fail are added to the problems. */
 async function readAll(found: Found, options: Parsed): Promise<Unsplit[]> {
   const readable: Unsplit[] = [];
   const { laterality, signal, onProgress } = options;
@@ -167,8 +172,8 @@ async function readHeader(path: string, signal: AbortSignal | undefined): Promis
 }
 
 /**
- * Those whose image no other subject has. Where two have the same one, nothing says whose it is, and in two splits it would
- * be tested on what was learned.
+ * Keeps the scans whose image no other subject has. Where two subjects have the same image, nothing says whose it is,
+ * and in two splits the test would use an image that was trained on.
  */
 async function withOwnImages(scans: readonly Unsplit[], found: Found, options: Parsed): Promise<Unsplit[]> {
   const { signal, onProgress } = options;

@@ -9,8 +9,8 @@ import * as v from 'valibot';
 import { Brain3DError, withCallerStack } from '../base/errors';
 import { is, parseOptions } from '../base/validate';
 import { packageVersion } from '../base/version';
-import { writeFileAtomic } from '../files/atomic-file';
 import { digestFile } from '../files/digest';
+import { fromStored, parseStored, toStored, writeStored } from '../files/stored';
 import { loadAddon } from '../native/binding';
 import { callNative } from '../native/call';
 import { currentVersions, type Versions } from '../native/versions';
@@ -19,35 +19,37 @@ import { digestStripTool } from '../volume/strip-command';
 import { Volume, type VolumeInfo } from '../volume/volume';
 import { imageKey } from './image-key';
 
-/** Part of every key: counts up when the files' format changes, so that no old entry is taken. */
+/** The version of the files' format. It is part of every key, so that a new format takes no old entry. */
 const CACHE_FORMAT = 2;
 
-/** Everything but the image that decides what a preprocessed volume is. A new step belongs here. */
-export interface CacheRecipe {
+/** Everything besides the image that decides what a preprocessed volume is. A new step belongs here. */
+export interface PreprocessingSettings {
   /** (D, H, W) */
   size: [number, number, number];
   lowerPercentile: number;
   upperPercentile: number;
   skullStrip: NonNullable<StripOptions['skullStrip']>;
-  /** Null but for the method `command`. */
+  /** Null for every method except `command`. */
   skullStripCommand: string | null;
 }
 
 /** The versions and the tool that compute the volumes. */
 export interface CacheMaker extends Versions {
-  /** SHA-256 of the files that a skull-strip command names; null for other methods. */
+  /** The SHA-256 of the files that a skull-strip command names; null for other methods. */
   stripTool: string | null;
 }
 
 /** @throws {Brain3DError} BRAIN3D_ADDON, BRAIN3D_LIBTORCH, BRAIN3D_IO */
-export async function currentMaker({ skullStripCommand }: Pick<CacheRecipe, 'skullStripCommand'>): Promise<CacheMaker> {
+export async function currentMaker({
+  skullStripCommand,
+}: Pick<PreprocessingSettings, 'skullStripCommand'>): Promise<CacheMaker> {
   const stripTool = skullStripCommand === null ? null : await digestStripTool(skullStripCommand);
   return { ...currentVersions(), stripTool };
 }
 
-/** An image with what is known about how to read it. */
+/** An image and how to read it. */
 export interface CacheSource {
-  /** SHA-256 of the file's bytes. */
+  /** The SHA-256 of the file's bytes. */
   sha256: string;
   /** Axis codes that override the header; null if the header is believed. */
   orientation: string | null;
@@ -65,14 +67,13 @@ const InfoSchema = v.object({
   datatype: v.string(),
   warnings: v.array(v.string()),
 });
-export const StoredRecipeSchema = v.object({
+export const StoredRecipeSchema = v.strictObject({
   size: triple,
   lower_percentile: v.number(),
   upper_percentile: v.number(),
   skull_strip: v.picklist(['auto', 'none', 'bet', 'command']),
   skull_strip_command: v.nullable(v.string()),
 });
-type StoredRecipe = v.InferOutput<typeof StoredRecipeSchema>;
 const StoredSkullStripSchema = v.object({
   method: v.picklist(['none', 'already-stripped', 'bet', 'command']),
   brain_volume_ml: v.nullable(v.number()),
@@ -85,9 +86,9 @@ const SidecarSchema = v.object({
   brain3d: v.string(),
   source: v.object({ sha256: v.string(), orientation: v.nullable(v.string()) }),
   recipe: StoredRecipeSchema,
-  /** Key of what the image shows, however it is saved (image-key.ts). */
+  /** The key of what the image shows, however it is saved (image-key.ts). */
   image_key: v.nullable(v.string()),
-  /** Of KEY.safetensors. */
+  /** The SHA-256 of KEY.safetensors. */
   volume_sha256: v.string(),
   skull_strip: StoredSkullStripSchema,
   /** The image as read. */
@@ -97,59 +98,28 @@ const SidecarSchema = v.object({
 });
 type CacheSidecar = v.InferOutput<typeof SidecarSchema>;
 
-export function toStoredRecipe(recipe: CacheRecipe): StoredRecipe {
-  return {
-    size: recipe.size,
-    lower_percentile: recipe.lowerPercentile,
-    upper_percentile: recipe.upperPercentile,
-    skull_strip: recipe.skullStrip,
-    skull_strip_command: recipe.skullStripCommand,
-  };
-}
-
-export function fromStoredRecipe(stored: StoredRecipe): CacheRecipe {
-  return {
-    size: stored.size,
-    lowerPercentile: stored.lower_percentile,
-    upperPercentile: stored.upper_percentile,
-    skullStrip: stored.skull_strip,
-    skullStripCommand: stored.skull_strip_command,
-  };
-}
-
-function toStoredInfo(info: VolumeInfo): v.InferOutput<typeof InfoSchema> {
-  const { spacingMm, obliqueDegrees, affineSource, ...same } = info;
-  return { ...same, spacing_mm: spacingMm, oblique_degrees: obliqueDegrees, affine_source: affineSource };
-}
-
 function toStoredSkullStrip(volume: Volume): v.InferOutput<typeof StoredSkullStripSchema> {
   const { preprocessed } = volume;
   if (preprocessed === null) throw new RangeError('expected a preprocessed volume for the cache, got one as read');
-  const { method, brainVolumeMl, summary, warnings } = preprocessed.skullStrip;
-  return { method, brain_volume_ml: brainVolumeMl, summary, warnings };
-}
-
-function fromStoredSkullStrip(stored: v.InferOutput<typeof StoredSkullStripSchema>): SkullStrip {
-  const { brain_volume_ml: brainVolumeMl, ...same } = stored;
-  return { ...same, brainVolumeMl };
+  return toStored(StoredSkullStripSchema, preprocessed.skullStrip);
 }
 
 /**
- * Digest of what a preprocessed volume is, whoever computed it: the image, how it is read, the recipe, the version of
- * preprocessing. Releases and LibTorch change roundings only, so they are not in it.
+ * Returns the digest of everything that determines a preprocessed volume: the image, how it is read, the recipe, the
+ * version of preprocessing. The release and LibTorch change only roundings, so they are not part of it.
  */
 export function inputDigest(
   { sha256, orientation }: CacheSource,
-  recipe: CacheRecipe,
+  recipe: PreprocessingSettings,
   { preprocessing, stripTool }: Pick<CacheMaker, 'preprocessing' | 'stripTool'>,
 ): string {
-  return digestJson([sha256, orientation, toStoredRecipe(recipe), preprocessing, stripTool]);
+  return digestJson([sha256, orientation, toStored(StoredRecipeSchema, recipe), preprocessing, stripTool]);
 }
 
-/** The name of an entry: also of the release and the LibTorch, so that no two of them share a volume. */
+/** Returns the name of an entry. It depends on the release and LibTorch too, so that no two of them share a volume. */
 export function cacheKey(
   source: CacheSource,
-  recipe: CacheRecipe,
+  recipe: PreprocessingSettings,
   maker: CacheMaker = { ...currentVersions(), stripTool: null },
 ): string {
   return digestJson([CACHE_FORMAT, inputDigest(source, recipe, maker), maker.brain3d, maker.torch]);
@@ -168,14 +138,14 @@ export function sidecarFile(dir: string, key: string): string {
 }
 
 /**
- * Writes volume and sidecar, each atomically; the sidecar last, so an entry with a sidecar is whole.
+ * Writes the volume and the sidecar, each atomically. The sidecar comes last, so an entry with a sidecar is whole.
  * @returns key of what the image shows
  */
 export async function writeCacheEntry(
   dir: string,
   key: string,
   volume: Volume,
-  about: { source: CacheSource; recipe: CacheRecipe; original: Volume },
+  about: { source: CacheSource; recipe: PreprocessingSettings; original: Volume },
 ): Promise<string | null> {
   const addon = loadAddon();
   const path = volumeFile(dir, key);
@@ -187,44 +157,44 @@ export async function writeCacheEntry(
     format_version: CACHE_FORMAT,
     brain3d: packageVersion(),
     source: about.source,
-    recipe: toStoredRecipe(about.recipe),
+    recipe: toStored(StoredRecipeSchema, about.recipe),
     image_key: shows,
     volume_sha256: await digestFile(path),
     skull_strip: toStoredSkullStrip(volume),
-    original: toStoredInfo(about.original.info),
-    volume: toStoredInfo(volume.info),
+    original: toStored(InfoSchema, about.original.info),
+    volume: toStored(InfoSchema, volume.info),
   };
-  await writeFileAtomic(sidecarFile(dir, key), `${JSON.stringify(sidecar, null, 2)}\n`);
+  await writeStored(sidecarFile(dir, key), sidecar);
   return shows;
 }
 
-/** The image that an entry was made from, and what it shows. @throws as `openCachedVolume` */
+/** Reads the image that an entry was made from, and the key of what it shows. @throws as `openCachedVolume` */
 export async function readCacheSource(dir: string, key: string): Promise<CacheSource & { shows: string | null }> {
   const { source, image_key: shows } = await readSidecar(sidecarFile(dir, key));
   return { ...source, shows };
 }
 
-/** Whether the entry is there and its voxels are the bytes that were written. */
+/** Whether the entry exists and its voxels are the bytes that were written. */
 export async function isCacheEntryIntact(dir: string, key: string): Promise<'intact' | 'missing' | 'damaged'> {
   try {
     const { volume_sha256 } = await readSidecar(sidecarFile(dir, key));
     return (await digestFile(volumeFile(dir, key))) === volume_sha256 ? 'intact' : 'damaged';
   } catch (error) {
     if (!Brain3DError.isInstance(error) || error.code === 'BRAIN3D_IO') throw error;
-    // A sidecar without voxels, or one that is no sidecar: made anew, and counted as such.
+    // A sidecar without voxels, or a file that is no sidecar, counts as damaged and is made anew.
     return error.code === 'BRAIN3D_NOT_FOUND' && error.file === `${key}.json` ? 'missing' : 'damaged';
   }
 }
 
 const OpenSchema = v.object({
-  /** Compare the file with its digest, too. @default false */
+  /** Compares the file with its digest too. @default false */
   verify: v.optional(is.flag()),
   signal: v.optional(is.signal()),
 });
 export type OpenCachedVolumeOptions = v.InferInput<typeof OpenSchema>;
 
 /**
- * A preprocessed volume from a cache: maps `KEY.safetensors` and reads its sidecar.
+ * Opens a preprocessed volume from a cache: maps `KEY.safetensors` and reads its sidecar.
  * @param path of `KEY.safetensors`
  * @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_IO, BRAIN3D_FORMAT if the entry is damaged
  */
@@ -236,12 +206,12 @@ export async function openCachedVolume(path: string, options: OpenCachedVolumeOp
     if (verify && (await digestFile(path, signal)) !== sidecar.volume_sha256)
       throw damaged(file, 'its bytes are not those that were written');
     const addon = loadAddon();
-    const { affine, affine_source, datatype, warnings } = sidecar.volume;
-    const geometry = { affine, affineSource: affine_source, datatype, warnings };
+    const { affine, affineSource, datatype, warnings } = fromStored<VolumeInfo>(sidecar.volume);
+    const geometry = { affine, affineSource, datatype, warnings };
     const native = await callNative(addon, signal, (token) => addon.openCachedVolume(path, geometry, token));
     const volume = new Volume(addon, native, {
       size: sidecar.recipe.size,
-      skullStrip: fromStoredSkullStrip(sidecar.skull_strip),
+      skullStrip: fromStored<SkullStrip>(sidecar.skull_strip),
     });
     if (volume.info.shape.join() === sidecar.recipe.size.join()) return volume;
     throw damaged(file, `it is ${volume.info.shape.join(' x ')}, its sidecar says ${sidecar.recipe.size.join(' x ')}`);
@@ -258,9 +228,9 @@ async function readSidecar(path: string): Promise<CacheSidecar> {
     const kind = code === 'ENOENT' ? 'BRAIN3D_NOT_FOUND' : 'BRAIN3D_IO';
     throw new Brain3DError(kind, `expected the sidecar ${file} of a cached volume (${code})`, { file, cause });
   }
-  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), SidecarSchema), json);
-  if (result.success) return result.output;
-  throw damaged(file, `its field '${v.getDotPath(result.issues[0]) ?? 'all'}' is not as it was written`);
+  const result = parseStored(SidecarSchema, json);
+  if (result.isIntact) return result.value;
+  throw damaged(file, `its field '${result.field ?? 'all'}' is not as it was written`);
 }
 
 function damaged(file: string, reason: string): Brain3DError {

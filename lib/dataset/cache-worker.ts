@@ -16,7 +16,7 @@ serveJobs<CacheJob, CacheResult, CacheWorkerData>(async (job, data) => {
   if (state === 'intact') return { key, outcome: 'kept', shows: (await readCacheSource(data.dir, key)).shows };
   const made = await ofScan(() => read(job, data));
   if ('code' in made) return made;
-  // What fails from here on is the cache's fault, a full disk for instance, and no scan's.
+  // An error from here on comes from the cache, such as a full disk, and not from a scan.
   const { volume, original } = made;
   const shows = await writeCacheEntry(data.dir, key, volume, { source, recipe: data.recipe, original });
   return { key, outcome: state === 'missing' ? 'made' : 'repaired', shows };
@@ -34,7 +34,7 @@ async function read({ image, orientation }: CacheJob, { recipe }: CacheWorkerDat
   return { original, volume: await preprocess(original, options) };
 }
 
-/** A fault of the scan becomes an answer: whether it ends the run is for the caller to say. */
+/** Turns an error of the scan into an answer. The caller decides whether it ends the run. */
 async function ofScan<T>(work: () => Promise<T>): Promise<T | Exclude<CacheResult, { key: string }>> {
   try {
     return await work();

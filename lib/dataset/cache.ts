@@ -1,24 +1,23 @@
-/** A dataset preprocessed into a cache, in parallel; what is there already is kept. */
+/** Preprocesses a dataset into a cache, in parallel, and keeps the entries that exist already. */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError, type ErrorCode, withCallerStack } from '../base/errors';
+import { progressEntry } from '../base/progress';
 import { is, parseOptions } from '../base/validate';
 import { runInWorkers } from '../base/worker-pool';
 import { makeRecipe } from '../checkpoint/recipe';
-import { writeFileAtomic } from '../files/atomic-file';
 import { digestFile } from '../files/digest';
 import { withFolderLock } from '../files/folder-lock';
 import { makeFolders } from '../files/folders';
+import { fromStored, parseStored, toStored, writeStored } from '../files/stored';
 import { checkStripOptions, stripEntries } from '../volume/skull-strip';
 import {
   type CacheMaker,
-  type CacheRecipe,
   currentMaker,
-  fromStoredRecipe,
+  type PreprocessingSettings,
   StoredRecipeSchema,
-  toStoredRecipe,
   volumeFile,
 } from './cache-entry';
 import { type ManifestEntry, readManifest } from './manifest';
@@ -27,9 +26,9 @@ export const CACHE_INDEX = 'index.json';
 
 const side = () => is.integer(1, 4096);
 const PreprocessSchema = v.object({
-  /** Manifest of the dataset. */
+  /** The manifest of the dataset. */
   manifest: is.text(),
-  /** Folder of the cache; made if it is not there. */
+  /** The folder of the cache; it is made if it does not exist. */
   out: is.text(),
   /** (D, H, W). @default [64, 128, 128] */
   size: v.optional(v.strictTuple([side(), side(), side()], 'expected three sides (D, H, W)')),
@@ -38,14 +37,14 @@ const PreprocessSchema = v.object({
   /** @default 99 */
   upperPercentile: v.optional(is.number(0, 100)),
   ...stripEntries,
-  /** Threads. @default as many as there are cores */
+  /** The number of threads. @default as many as there are cores */
   workers: v.optional(is.integer(1, 1024)),
-  /** What a scan that cannot be preprocessed does. @default 'stop' */
+  /** Whether a scan that cannot be preprocessed stops the run or is skipped. @default 'stop' */
   onError: v.optional(is.oneOf(['stop', 'skip'])),
-  /** Remove entries that neither this manifest nor this recipe needs. @default false */
+  /** Removes entries that neither this manifest nor this recipe needs. @default false */
   prune: v.optional(is.flag()),
   signal: v.optional(is.signal()),
-  onProgress: v.optional(is.callback<(progress: { stage: string; done: number; total: number }) => void>()),
+  ...progressEntry,
   /** Called for each scan that is skipped. */
   onProblem: v.optional(is.callback<(problem: CacheProblem) => void>()),
 });
@@ -57,33 +56,33 @@ export interface CacheProblem {
   message: string;
 }
 
-/** Which entry of the cache each scan of the manifest has. */
+/** The index of a cache: which entry belongs to which scan of the manifest. */
 export interface CacheIndex {
-  recipe: CacheRecipe;
+  recipe: PreprocessingSettings;
   /** The versions and the tool that computed the entries. */
   maker: CacheMaker;
-  /** Manifest's base name and SHA-256, to notice that it changed. */
+  /** The manifest's base name and SHA-256, to notice that it changed. */
   manifest: { name: string; sha256: string };
-  /** Scan's id to the path of `KEY.safetensors`, for `openCachedVolume`. */
+  /** The path of `KEY.safetensors` by the scan's id, for `openCachedVolume`. */
   volumes: Map<string, string>;
-  /** Scan's id to a key of what its image shows, equal for the same image however it is saved. */
+  /** The key of what each image shows, by the scan's id. The key is the same for an image however it is saved. */
   imageKeys: Map<string, string | null>;
   skipped: { id: string; reason: string }[];
 }
 
 export interface PreprocessedDataset extends CacheIndex {
-  /** Entries made, found intact, and made anew because they were damaged. */
+  /** The numbers of entries that were made, found intact, and made anew because they were damaged. */
   counts: { made: number; kept: number; repaired: number };
-  /** Files that `prune` removed. */
+  /** The number of files that `prune` removed. */
   pruned: number;
 }
 
-/** @internal What a worker is asked. */
+/** @internal The scan that a worker preprocesses. */
 export type CacheJob = Pick<ManifestEntry, 'id' | 'image' | 'orientation'>;
-/** @internal What all its jobs share. */
+/** @internal The data that all jobs of a worker share. */
 export interface CacheWorkerData {
   dir: string;
-  recipe: CacheRecipe;
+  recipe: PreprocessingSettings;
   maker: CacheMaker;
 }
 /** @internal `shows` is the key of the image. */
@@ -92,10 +91,10 @@ export type CacheResult =
   | { code: ErrorCode; message: string };
 
 /**
- * Preprocesses every scan of a manifest into `out`. Finished entries stay when it fails or is aborted, so that the next
- * run goes on where this one stopped; the index is written at the end.
- * @throws {Brain3DError} the failure of a scan, named by its id; as `readManifest`; BRAIN3D_USAGE if another process fills the
- *   same cache
+ * Preprocesses every scan of a manifest into `out`. Finished entries stay after a failure or an abort, so that the next
+ * run continues from there. The index is written at the end.
+ * @throws {Brain3DError} the failure of a scan, named by its id; as `readManifest`; BRAIN3D_USAGE if another process
+ *   fills the same cache
  */
 export async function preprocessDataset(options: PreprocessDatasetOptions): Promise<PreprocessedDataset> {
   const parsed = parseOptions('preprocessDataset', PreprocessSchema, options);
@@ -108,7 +107,8 @@ export async function preprocessDataset(options: PreprocessDatasetOptions): Prom
     const { entries } = await readManifest(path);
     const manifest = { name: basename(path), sha256: await digestFile(path, signal) };
     await makeFolders(dir);
-    // Entries could be made by several at once, but the index is one manifest's, and pruning knows one manifest only.
+    // Several processes could make entries at once, but the index belongs to one manifest, and pruning knows one
+    // manifest only.
     return withFolderLock(dir, async (lock) => {
       const { keys, counts, ...filled } = await fillCache(entries, recipe, parsed);
       await lock.require();
@@ -119,7 +119,7 @@ export async function preprocessDataset(options: PreprocessDatasetOptions): Prom
   });
 }
 
-function recipeOf(options: v.InferOutput<typeof PreprocessSchema>): CacheRecipe {
+function recipeOf(options: v.InferOutput<typeof PreprocessSchema>): PreprocessingSettings {
   const defaults = makeRecipe('paper');
   return {
     size: options.size ?? defaults.volumeSize,
@@ -130,10 +130,10 @@ function recipeOf(options: v.InferOutput<typeof PreprocessSchema>): CacheRecipe 
   };
 }
 
-/** @internal Makes the entries that are missing, of any scans, and leaves the index alone. */
+/** @internal Makes the missing entries of any scans, and leaves the index alone. */
 export async function fillCache(
   entries: readonly ManifestEntry[],
-  recipe: CacheRecipe,
+  recipe: PreprocessingSettings,
   options: Pick<PreprocessDatasetOptions, 'out' | 'workers' | 'onError' | 'signal' | 'onProgress' | 'onProblem'>,
 ) {
   const { out: dir, workers, onError, signal, onProgress, onProblem } = options;
@@ -164,7 +164,7 @@ export async function fillCache(
       onProblem?.({ id, code, message });
     },
   });
-  // In the manifest's order, not in that in which threads were ready.
+  // The order is that of the manifest, not that in which the threads finished.
   const places = new Map(entries.map(({ id }, place) => [id, place]));
   const byPlace = (a: string, b: string) => (places.get(a) ?? 0) - (places.get(b) ?? 0);
   return {
@@ -203,17 +203,17 @@ async function writeIndex(
     format: 'brain3d-cache-index',
     format_version: INDEX_FORMAT,
     manifest,
-    recipe: toStoredRecipe(recipe),
+    recipe: toStored(StoredRecipeSchema, recipe),
     maker: { ...versions, strip_tool: stripTool },
     entries: Object.fromEntries(keys),
     image_keys: Object.fromEntries(imageKeys),
     skipped,
   };
-  await writeFileAtomic(join(dir, CACHE_INDEX), `${JSON.stringify(index, null, 2)}\n`);
+  await writeStored(join(dir, CACHE_INDEX), index);
 }
 
 /**
- * What the last complete `preprocessDataset` left in a cache.
+ * Reads the index that the last complete `preprocessDataset` left in a cache.
  * @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_IO, BRAIN3D_FORMAT
  */
 export async function readCacheIndex(dir: string): Promise<CacheIndex> {
@@ -226,16 +226,16 @@ export async function readCacheIndex(dir: string): Promise<CacheIndex> {
     const message = `expected ${CACHE_INDEX} in the cache '${basename(dir)}' (${code}); \`brain3d preprocess --manifest\` writes it`;
     throw new Brain3DError(kind, message, { file: CACHE_INDEX, cause });
   }
-  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), IndexSchema), json);
-  if (!result.success) {
-    const field = v.getDotPath(result.issues[0]) ?? undefined;
+  const result = parseStored(IndexSchema, json);
+  if (!result.isIntact) {
+    const field = result.field ?? undefined;
     const message = `${CACHE_INDEX} is not as it was written (${field ?? 'no JSON'}); run \`brain3d preprocess --manifest\` again`;
     throw new Brain3DError('BRAIN3D_FORMAT', message, { file: CACHE_INDEX, field });
   }
-  const { recipe, maker, manifest, entries, image_keys: imageKeys, skipped } = result.output;
+  const { recipe, maker, manifest, entries, image_keys: imageKeys, skipped } = result.value;
   const { strip_tool: stripTool, ...versions } = maker;
   return {
-    recipe: fromStoredRecipe(recipe),
+    recipe: fromStored<PreprocessingSettings>(recipe),
     maker: { ...versions, stripTool },
     manifest,
     volumes: toPaths(dir, new Map(Object.entries(entries))),
@@ -248,7 +248,7 @@ function toPaths(dir: string, keys: Map<string, string>): Map<string, string> {
   return new Map([...keys].map(([id, key]) => [id, volumeFile(dir, key)]));
 }
 
-/** Removes entries whose key is not used, and what a killed thread left of a sidecar; nothing else. */
+/** Removes entries whose key is not used, and parts of sidecars left by a killed thread; nothing else. */
 async function prune(dir: string, used: ReadonlySet<string>): Promise<number> {
   const unused = (await readdir(dir)).filter((name) => {
     const [, key, rest] = /^([0-9a-f]{64})\.(json|safetensors|json\.[0-9a-f-]{36}\.partial)$/.exec(name) ?? [];

@@ -1,8 +1,9 @@
-/** Whether a dataset is what its manifest says. */
+/** Checks that a dataset is what its manifest says. */
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
 import { withCallerStack } from '../base/errors';
+import { progressEntry } from '../base/progress';
 import { is, parseOptions } from '../base/validate';
 import { readWhole } from '../files/digest';
 import { extractLaterality, peerLaterality } from '../reading/laterality';
@@ -12,21 +13,21 @@ import { type ImageKeyResult, readImageKeys } from './image-keys';
 import { sameImages } from './leaks';
 import { type ManifestEntry, readManifest, type SkippedEntry } from './manifest';
 import { refusePointer } from './pointer';
-import { cleanReport } from './report-text';
+import { cleanReport } from './reports';
 import { isScanFault } from './scans';
 import { findLeaks } from './split';
 import { subjectIdentity } from './subject-identity';
 
 const CheckSchema = v.object({
   signal: v.optional(is.signal()),
-  onProgress: v.optional(is.callback<(progress: { stage: string; done: number; total: number }) => void>()),
+  ...progressEntry,
 });
 export type CheckDatasetOptions = v.InferInput<typeof CheckSchema>;
 
-/** `error`: training on this would be wrong. `warning`: someone should look. */
+/** An `error` means that training on the dataset would be wrong; a `warning`, that someone should look. */
 export interface Finding {
   level: 'error' | 'warning';
-  /** The scan or subject it is about. */
+  /** The id of the scan or the name of the subject. */
   id: string;
   message: string;
 }
@@ -38,7 +39,7 @@ export interface DatasetCheck {
 }
 
 /**
- * Reads every header and every byte of a manifest's files and gives what is wrong, in the manifest's order.
+ * Reads every header and every byte of a manifest's files and returns the faults in the manifest's order.
  * @throws {Brain3DError} as `readManifest`: a manifest that cannot be read has no findings
  */
 export async function checkDataset(manifest: string, options: CheckDatasetOptions = {}): Promise<DatasetCheck> {
@@ -69,7 +70,7 @@ export async function checkDataset(manifest: string, options: CheckDatasetOption
   });
 }
 
-/** Hashing and inflating run on the thread pool, so a few at once use the cores. */
+/** Runs a few checks at once to use the cores: hashing and inflating run on the thread pool. */
 async function eachConcurrently<T>(
   items: readonly T[],
   work: (item: T, index: number) => Promise<void>,
@@ -129,7 +130,9 @@ function leaks(entries: readonly ManifestEntry[]): Finding[] {
   );
 }
 
-/** The same image twice: a leak across splits, else at least a weight that nobody meant. */
+/**
+ * Finds images that occur twice. Across splits this is a leak; within a split the image counts twice without intention.
+ */
 function duplicates(entries: readonly ManifestEntry[], keys: ReadonlyMap<string, string | null>): Finding[] {
   return sameImages(entries, keys).map(([first, ...others]) => {
     const names = others.map(({ id }) => id).join(', ');
@@ -140,7 +143,7 @@ function duplicates(entries: readonly ManifestEntry[], keys: ReadonlyMap<string,
   });
 }
 
-/** Healthy subjects share a few sentences by design. */
+/** Finds reports that occur twice, except those of healthy subjects, who share a few sentences by design. */
 function repeatedReports(entries: readonly ManifestEntry[]): Finding[] {
   const byReport = new Map<string, [ManifestEntry, ...ManifestEntry[]]>();
   for (const entry of entries.filter(({ class: kind }) => kind !== 'healthy')) {

@@ -1,4 +1,4 @@
-/** How many scans and subjects of which kind a dataset has, by split. */
+/** Counts the scans and subjects of each kind in a dataset, by split. */
 import { SIDES } from '../reading/laterality';
 import { CLASSES, type ManifestEntry } from './manifest';
 import { SPLITS, type Split } from './split';
@@ -6,20 +6,20 @@ import { SPLITS, type Split } from './split';
 export interface CompositionRow {
   class: string;
   laterality: string;
-  /** Scans. */
+  /** The number of scans in each split. */
   counts: Record<Split, number>;
   total: number;
-  /** Of all scans, 0 to 100. */
+  /** The share of all scans in percent, 0 to 100. */
   percent: number;
 }
 
 export interface Composition {
   scans: number;
   subjects: number;
-  /** By class and side, those that occur. */
+  /** The classes and sides that occur. */
   rows: CompositionRow[];
   totals: Record<Split, number>;
-  /** Of each split, 0 to 100. */
+  /** The share of each split in percent, 0 to 100. */
   percents: Record<Split, number>;
 }
 
@@ -53,7 +53,7 @@ function countSplits(entries: readonly ManifestEntry[]): Record<Split, number> {
   return counts;
 }
 
-/** The table that `dataset build` and `dataset check` print. */
+/** Formats the table that `dataset build` and `dataset check` print. */
 export function compositionTable({ scans, subjects, rows, totals, percents }: Composition): string[] {
   const percent = (value: number) => `${value.toFixed(1)} %`;
   const cells = [

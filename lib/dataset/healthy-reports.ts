@@ -1,7 +1,7 @@
-/** What is said of a healthy subject: one of a few neutral sentences, always the same one for the same subject. */
+/** The reports of healthy subjects: a few neutral sentences, of which a subject always gets the same one. */
 import { fnv1a64 } from '../base/rng';
 
-/** The order is part of every dataset's content: add at the end only, and never change one. */
+/** The order is part of every dataset's content: add at the end only, and never change a sentence. */
 export const HEALTHY_REPORTS = [
   'The brain parenchyma shows normal signal on this FLAIR MRI, and no focal lesion is seen.',
   'No abnormal signal is identified in the brain on this FLAIR MRI.',
@@ -12,7 +12,7 @@ export const HEALTHY_REPORTS = [
   'The cerebral hemispheres are symmetric and of normal signal on this FLAIR MRI.',
 ] as const;
 
-/** The sentence for a subject, by FNV-1a (64 bits) of its name; T2-weighted scans are named as such. */
+/** Chooses the sentence for a subject by FNV-1a (64 bits) of its name. The sentence names T2-weighted scans as such. */
 export function healthyReport(subject: string, modality: 'FLAIR' | 'T2w'): string {
   const sentence = HEALTHY_REPORTS[Number(fnv1a64(subject) % BigInt(HEALTHY_REPORTS.length))] as string;
   return modality === 'FLAIR' ? sentence : sentence.replace('FLAIR', 'T2-weighted');

@@ -32,7 +32,7 @@ async function lookedUp(job: ImageKeyJob, cache: NonNullable<ImageKeyWorkerData>
   return key;
 }
 
-/** From the cache's entry of the image; undefined where there is none, or a damaged one. */
+/** Reads the key from the cache's entry of the image; undefined where the entry is missing or damaged. */
 async function ofEntry(
   source: CacheSource,
   { dir, recipe, maker }: NonNullable<ImageKeyWorkerData>,

@@ -1,33 +1,38 @@
 /**
- * Makes a key of what an image shows: it is equal for the same scan however that was saved. It is taken from voxels along canonical axes,
- * not from the file's bytes, and from their order, not from their values. So it does not change with the name, the compression
- * or the rest of the header, with the order or direction of the stored axes, with the datatype, or with `a x + b`, a > 0.
+ * Makes a key of what an image shows. The key is equal for the same scan however it was saved. It is computed from
+ * voxels along canonical axes, not from the file's bytes, and from the order of their values, not from the values. So
+ * it does not change with the name, the compression or the rest of the header, with the order or direction of the
+ * stored axes, with the datatype, or with `a x + b`, a > 0.
  *
- * A scan is divided into 8 x 8 x 8 blocks and the order of their means is digested: means of many voxels keep their order
- * where voxels are rounded. Where there are too few different means to tell images apart (a phantom without noise), the order
- * of all voxels is digested. What is resampled, cropped, filtered, stripped, mirrored or coarsely quantised is another image.
+ * A scan is divided into 8 x 8 x 8 blocks and the order of their means is digested, because rounding voxels does not
+ * change the order of means of many voxels. Where too few means differ to tell images apart (a phantom without noise),
+ * the order of all voxels is digested. A resampled, cropped, filtered, stripped, mirrored or coarsely quantised image
+ * is another image.
  */
 import { createHash } from 'node:crypto';
 
-/** Part of every key: counts up when the definition changes. */
+/** The version of the definition, which is part of every key. */
 export const IMAGE_KEY_VERSION = 1;
 const BLOCKS = 8;
-/** Different means below which blocks tell too little. */
+/** The least number of different means by which blocks can tell images apart. */
 const MIN_DIFFERENT = 128;
-/** Means that are nearer, as a share of their range, are one: rounding could swap them. */
+/**
+ * The least difference between two means, as a share of their range. Nearer means count as one, since rounding could
+ * swap them.
+ */
 const TOLERANCE = 1e-4;
-/** Place of a patient axis in canonical (D, H, W): Superior, Anterior, Right. */
+/** The position of a patient axis in canonical (D, H, W): Superior, Anterior, Right. */
 const CANONICAL_AXIS: Record<string, number> = { S: 0, I: 0, A: 1, P: 1, R: 2, L: 2 };
 
 export interface KeyedImage {
   /** Row-major (D, H, W). */
   voxels: Float32Array;
   shape: readonly [depth: number, height: number, width: number];
-  /** Axis codes of (i, j, k) = (W, H, D), as `LPS`. */
+  /** Axis codes of (i, j, k) = (W, H, D), such as `LPS`. */
   orientation: string;
 }
 
-/** SHA-256, or null for an image that preprocessing refuses: constant, or with voxels that are not finite. */
+/** Returns a SHA-256, or null for an image that preprocessing refuses: constant, or with voxels that are not finite. */
 export function imageKey(image: KeyedImage): string | null {
   const axes = canonicalAxes(image);
   const blocks = orderOfBlocks(image, axes);
@@ -39,15 +44,15 @@ export function imageKey(image: KeyedImage): string | null {
 }
 
 interface Axes {
-  /** Canonical (D, H, W). */
+  /** The canonical shape (D, H, W). */
   shape: [number, number, number];
-  /** For each stored axis (D, H, W): the canonical one, and whether it runs the other way. */
+  /** For each stored axis (D, H, W), the canonical axis and whether it runs in the opposite direction. */
   stored: { axis: number; isFlipped: boolean; length: number }[];
 }
 
 function canonicalAxes({ shape, orientation }: KeyedImage): Axes {
   const stored = shape.map((length, place) => {
-    // Codes are of (i, j, k), the reverse of the array's axes.
+    // The codes are for (i, j, k), the reverse of the array's axes.
     const code = orientation.charAt(2 - place);
     return { axis: CANONICAL_AXIS[code] as number, isFlipped: 'IPL'.includes(code), length };
   });
@@ -56,14 +61,14 @@ function canonicalAxes({ shape, orientation }: KeyedImage): Axes {
   return { shape: canonical, stored };
 }
 
-/** For each place along each stored axis, what `place` makes of the canonical coordinate and its axis. */
+/** Computes, for each position along each stored axis, `place` of the canonical coordinate and its axis. */
 function offsets({ shape, stored }: Axes, place: (coordinate: number, axis: number) => number): number[][] {
   return stored.map(({ axis, isFlipped, length }) =>
     Array.from({ length }, (_, at) => place(isFlipped ? (shape[axis] as number) - 1 - at : at, axis)),
   );
 }
 
-/** Dense ranks of the means of all blocks, and how many differ; null if that is no image. */
+/** Computes the dense ranks of the means of all blocks and how many means differ; null for an image without a key. */
 function orderOfBlocks({ voxels }: KeyedImage, axes: Axes): { ranks: Uint32Array; different: number } | null {
   const stride = [BLOCKS * BLOCKS, BLOCKS, 1];
   const [ofD, ofH, ofW] = offsets(
@@ -88,7 +93,7 @@ function orderOfBlocks({ voxels }: KeyedImage, axes: Axes): { ranks: Uint32Array
     }
   }
   if (!(high > low)) return null;
-  // An axis of less than eight voxels leaves blocks empty.
+  // An axis of fewer than eight voxels leaves blocks empty.
   const filled = [...counts.keys()].filter((block) => counts[block] !== 0);
   const means = filled.map((block) => (sums[block] as number) / (counts[block] as number));
   return ranked(means);
@@ -108,11 +113,11 @@ function ranked(means: number[]): { ranks: Uint32Array; different: number } {
   return { ranks, different: rank + 1 };
 }
 
-/** Dense ranks of all voxels, in canonical order. */
+/** Computes the dense ranks of all voxels, in canonical order. */
 function orderOfVoxels({ voxels }: KeyedImage, axes: Axes): Uint32Array {
   const sorted = voxels.slice().sort();
   let count = 0;
-  // In place; -0 and 0 are one value, as they are in every comparison.
+  // The different values are collected in place. -0 and 0 are one value, as they are in every comparison.
   for (const value of sorted) if (count === 0 || value !== sorted[count - 1]) sorted[count++] = value;
   const values = sorted.subarray(0, count);
   const [, height, width] = axes.shape;
@@ -125,7 +130,7 @@ function orderOfVoxels({ voxels }: KeyedImage, axes: Axes): Uint32Array {
   return ranks;
 }
 
-/** Place of a value that is there. */
+/** Finds the index of a value that the sorted array contains. */
 function rankIn(values: Float32Array, value: number): number {
   let [low, high] = [0, values.length - 1];
   while (low < high) {

@@ -1,4 +1,4 @@
-/** Keys of many images, computed in parallel; a cache remembers them, so that an image is read once. */
+/** Computes the keys of many images in parallel. A cache remembers them, so that an image is read once. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -8,23 +8,27 @@ import type { ErrorCode } from '../base/errors';
 import { runInWorkers } from '../base/worker-pool';
 import { writeFileAtomic } from '../files/atomic-file';
 import { makeFolders } from '../files/folders';
-import { type CacheMaker, type CacheRecipe, type CacheSource, currentMaker } from './cache-entry';
+import { parseStored } from '../files/stored';
+import { type CacheMaker, type CacheSource, currentMaker, type PreprocessingSettings } from './cache-entry';
 import { IMAGE_KEY_VERSION } from './image-key';
 import type { ManifestEntry } from './manifest';
 
-/** Folder in a cache: a small file for each image without an entry, named by a digest of its bytes and orientation. */
+/**
+ * The folder in a cache with a small file for each image that has no entry. The file's name is a digest of the image's
+ * bytes and orientation.
+ */
 const IMAGES_FOLDER = 'images';
 
-/** @internal What a worker is asked. */
+/** @internal The scan whose key a worker computes. */
 export type ImageKeyJob = Pick<ManifestEntry, 'id' | 'image' | 'orientation'>;
-/** A cache to look into: the entries of a recipe, and what was remembered in it. */
+/** A cache to look into: the entries of a recipe, and the remembered keys. */
 export interface KnownImages {
   dir: string;
-  recipe: CacheRecipe;
+  recipe: PreprocessingSettings;
 }
-/** @internal What all its jobs share; null if nothing is remembered. */
+/** @internal The data that all jobs share; null if nothing is remembered. */
 export type ImageKeyWorkerData = (KnownImages & { maker: CacheMaker }) | null;
-/** The key of an image, null for one that preprocessing refuses; or why it cannot be read. */
+/** The key of an image (null for one that preprocessing refuses), or the reason why it cannot be read. */
 export type ImageKeyResult = { key: string | null } | { code: ErrorCode; message: string };
 
 export interface ImageKeysOptions {
@@ -34,7 +38,7 @@ export interface ImageKeysOptions {
   onDone?: ((done: number, total: number) => void) | undefined;
 }
 
-/** By id. A scan that cannot be read is an answer, not a failure. */
+/** Returns the keys by id. A scan that cannot be read gives an answer and no failure. */
 export async function readImageKeys(
   entries: readonly ImageKeyJob[],
   { cache, workers, signal, onDone }: ImageKeysOptions,
@@ -63,13 +67,16 @@ const StoredSchema = v.object({
   image_key: v.nullable(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
 });
 
-/** File name of what a cache remembers of an image. */
+/** The name of the file in which a cache remembers an image. */
 function imageKeyFile({ sha256, orientation }: CacheSource): string {
   const content = JSON.stringify([IMAGE_KEY_VERSION, sha256, orientation]);
   return `${createHash('sha256').update(content).digest('hex')}.json`;
 }
 
-/** Undefined where the cache does not know the image, or what it holds is damaged: then it is computed again. */
+/**
+ * Reads a remembered key. It is undefined, and must be computed again, if the cache does not know the image or its file
+ * is damaged.
+ */
 export async function rememberedImageKey(cache: string, source: CacheSource): Promise<string | null | undefined> {
   const json = await readFile(join(cache, IMAGES_FOLDER, imageKeyFile(source)), 'utf8').catch(
     (cause: NodeJS.ErrnoException) => {
@@ -78,11 +85,11 @@ export async function rememberedImageKey(cache: string, source: CacheSource): Pr
     },
   );
   if (json === null) return undefined;
-  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), StoredSchema), json);
-  return result.success ? result.output.image_key : undefined;
+  const result = parseStored(StoredSchema, json);
+  return result.isIntact ? result.value.image_key : undefined;
 }
 
-/** The folder must be there. */
+/** Remembers a key. The folder must exist. */
 export async function rememberImageKey(cache: string, source: CacheSource, key: string | null): Promise<void> {
   const stored: v.InferOutput<typeof StoredSchema> = {
     format: 'brain3d-image-key',

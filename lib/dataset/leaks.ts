@@ -1,4 +1,4 @@
-/** Whether what trains, validates and tests is apart: no person and no image on two sides. */
+/** Checks that no person and no image is in more than one split. */
 import { Brain3DError } from '../base/errors';
 import type { ManifestEntry } from './manifest';
 import { findLeaks } from './split';
@@ -6,7 +6,7 @@ import { findLeaks } from './split';
 type SplitScan = Pick<ManifestEntry, 'id' | 'subject' | 'split'>;
 
 /**
- * A subject on both sides would make validation, or the test, a matter of memory.
+ * Refuses a subject in two splits: validation, or the test, would then measure memory.
  * @throws {Brain3DError} BRAIN3D_CONFIG
  */
 export function requireNoLeak(scans: Iterable<SplitScan>, file: string): void {
@@ -21,7 +21,7 @@ export function requireNoLeak(scans: Iterable<SplitScan>, file: string): void {
   );
 }
 
-/** Scans that show the same image, those groups that have more than one; scans without a key are in none. */
+/** Groups scans that show the same image. Groups of one scan, and scans without a key, are left out. */
 export function sameImages<T extends { id: string }>(
   scans: Iterable<T>,
   keys: ReadonlyMap<string, string | null>,
@@ -38,7 +38,7 @@ export function sameImages<T extends { id: string }>(
 }
 
 /**
- * The same for an image, whatever its subject is called.
+ * Refuses an image in two splits, whatever its subject is called.
  * @throws {Brain3DError} BRAIN3D_CONFIG
  */
 export function requireNoSharedImage(

@@ -1,11 +1,13 @@
-/** The manifest of a dataset: a JSON object a line, one for each scan. Fields and rules: docs/datasets.md. */
-import { readFile, stat } from 'node:fs/promises';
+/**
+ * Reads and writes the manifest of a dataset, which has one JSON object on a line for each scan. The fields and rules
+ * are in docs/datasets.md.
+ */
 import { basename, dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError, withCallerStack } from '../base/errors';
-import { suggestion } from '../base/validate';
 import { writeFileAtomic, writeNewFileAtomic } from '../files/atomic-file';
-import { describeUnquoted, jsonFault } from '../files/describe';
+import { describeUnquoted } from '../files/describe';
+import { checkFields, fieldFault, readJsonLines } from '../files/json';
 import { portablePath } from '../files/portable-path';
 import { SIDES } from '../reading/laterality';
 import { SPLITS } from './split';
@@ -13,10 +15,10 @@ import { SPLITS } from './split';
 export const CLASSES = ['glioma', 'healthy'] as const;
 export const MODALITIES = ['FLAIR', 'T2w'] as const;
 export const MIN_REPORT_CHARACTERS = 20;
-/** A hundred thousand scans with reports of 600 characters. */
+/** The size limit of a manifest. It is enough for a hundred thousand scans with reports of 600 characters. */
 const MAX_MANIFEST_BYTES = 128 * 2 ** 20;
 
-/** An id or a subject. Also a file's name, so without anything a path could hide in. */
+/** An id or a subject. It is also a file's name, so it has no character in which a path could hide. */
 export const NAME = /^[A-Za-z0-9][\w.+-]{0,127}$/;
 
 const text = () => v.pipe(v.string('a text'), v.minLength(1, 'a text that is not empty'));
@@ -28,15 +30,18 @@ const described = {
   id: name(),
   subject: name(),
   session: v.optional(name()),
-  /** Where the scan comes from: `brats`, `bids` or another name. */
+  /** The origin of the scan: `brats`, `bids` or another name. */
   source: name(),
   class: oneOf(CLASSES),
 };
 const EntrySchema = v.object({
   ...described,
-  /** NIfTI file. In the file relative to the manifest's folder where it lies near, in memory absolute. */
+  /**
+   * The NIfTI file. Its path is relative to the manifest's folder in the file where it lies near, and absolute in
+   * memory.
+   */
   image: text(),
-  /** Cleaned: one line, ending in a full stop or another mark. */
+  /** The cleaned report: one line, ending in a full stop or another mark. */
   report: v.pipe(
     text(),
     v.minLength(MIN_REPORT_CHARACTERS, `a report of at least ${MIN_REPORT_CHARACTERS} characters`),
@@ -44,14 +49,14 @@ const EntrySchema = v.object({
   laterality: oneOf(SIDES),
   modality: oneOf(MODALITIES),
   split: oneOf(SPLITS),
-  /** Of a file whose header is known to lie, or says nothing: axis codes such as `LPS`. */
+  /** Axis codes such as `LPS`, for a file whose header is known to be wrong or says nothing. */
   orientation: v.optional(v.pipe(v.string('a text'), v.regex(/^[LRAPSI]{3}$/, 'axis codes such as RAS or LPS'))),
-  /** NIfTI file of labels; a path like `image`. */
+  /** The NIfTI file of labels; a path like `image`. */
   segmentation: v.optional(text()),
 });
 const SkippedSchema = v.object({
   ...described,
-  // Unrestricted: the names may be the very reason.
+  // The id of a skipped scan is unrestricted: its name may be the reason for skipping it.
   id: text(),
   subject: text(),
   session: v.optional(text()),
@@ -60,7 +65,7 @@ const SkippedSchema = v.object({
 
 /** A scan of the dataset; its paths are absolute. */
 export type ManifestEntry = v.InferOutput<typeof EntrySchema>;
-/** What was left out, and why: kept in the manifest so that nothing is lost unseen. */
+/** A scan that was left out, with the reason. The manifest keeps it so that nothing is lost unseen. */
 export type SkippedEntry = v.InferOutput<typeof SkippedSchema>;
 
 export interface Manifest {
@@ -69,25 +74,22 @@ export interface Manifest {
 }
 
 /**
- * Reads a manifest, strictly: what is wrong is named with its line. That subjects are not divided and files are there is
- * for `checkDataset`.
+ * Reads a manifest strictly; an error names the line. `checkDataset` checks that files exist and that no subject is in
+ * two splits.
  * @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_IO, BRAIN3D_FORMAT (no JSON), BRAIN3D_CONFIG (a field)
  */
 export async function readManifest(path: string): Promise<Manifest> {
   const file = basename(path);
   const manifest: Manifest = { entries: [], skipped: [] };
-  const lines = (await readText(path, file)).split('\n');
-  if (lines.at(-1) === '') lines.pop();
   const seen = new Map<string, number>();
-  for (const [index, line] of lines.entries()) {
-    const where = `${file}:${index + 1}`;
-    const object = parseLine(line, where, file);
-    if ('skipped' in object) manifest.skipped.push(validate(SkippedSchema, object, where, file));
-    else manifest.entries.push(located(validate(EntrySchema, object, where, file), path));
-    const { id } = object as { id: string };
+  const lines = await readJsonLines(path, { what: 'a manifest', maxBytes: MAX_MANIFEST_BYTES });
+  for (const [index, { value, where }] of lines.entries()) {
+    if ('skipped' in value) manifest.skipped.push(checkFields(SkippedSchema, value, where, file));
+    else manifest.entries.push(located(checkEntry(value, where, file), path));
+    const { id } = value as { id: string };
     const earlier = seen.get(id);
     if (earlier !== undefined)
-      throw faulty(where, file, 'id', `expected another id, got '${id}' as in line ${earlier}`);
+      throw fieldFault(where, file, 'id', `expected another id, got '${id}' as in line ${earlier}`);
     seen.set(id, index + 1);
   }
   if (manifest.entries.length === 0)
@@ -95,7 +97,7 @@ export async function readManifest(path: string): Promise<Manifest> {
   return manifest;
 }
 
-/** Why `readManifest` would refuse an entry, for a message; null if it would not. */
+/** The reason, for a message, why `readManifest` would refuse an entry; null if it would not. */
 export function entryFault(entry: Omit<ManifestEntry, 'split'>): string | null {
   const result = v.safeParse(v.omit(EntrySchema, ['split']), entry, { abortEarly: true });
   if (result.success) return null;
@@ -103,14 +105,14 @@ export function entryFault(entry: Omit<ManifestEntry, 'split'>): string | null {
   return `expected ${issue.message} for '${v.getDotPath(issue) ?? ''}', got ${describeUnquoted(issue.input)}`;
 }
 
-/** Writes a manifest atomically, for its owner only: scans in the order given, then what was skipped. */
+/** Writes a manifest atomically, for its owner only: scans in the order given, then the skipped ones. */
 export async function writeManifest(path: string, manifest: Manifest): Promise<void> {
   const text = manifestText(path, manifest);
   await withCallerStack(writeManifest, () => writeFileAtomic(path, text));
 }
 
 /**
- * `writeManifest`, but for a file that is there already, also if another process has just made it.
+ * Does the same as `writeManifest`, but never replaces a file, not even one that another process has just made.
  * @returns whether it was written
  */
 export function writeNewManifest(path: string, manifest: Manifest): Promise<boolean> {
@@ -130,74 +132,19 @@ function manifestText(path: string, { entries, skipped }: Manifest): string {
   return objects.map((object) => `${JSON.stringify(inOrder(object))}\n`).join('');
 }
 
-/** The keys as the schema lists them, so that equal entries are equal lines. */
+/** Puts the keys in the order of the schema, so that equal entries are equal lines. */
 function inOrder(object: Record<string, unknown>): Record<string, unknown> {
   const keys = Object.keys('skipped' in object ? SkippedSchema.entries : EntrySchema.entries);
   return Object.fromEntries(keys.filter((key) => object[key] !== undefined).map((key) => [key, object[key]]));
 }
 
-async function readText(path: string, file: string): Promise<string> {
-  try {
-    const status = await stat(path);
-    // A pipe would be waited for without end; a folder is what readFile names best.
-    if (!status.isFile() && !status.isDirectory())
-      throw new Brain3DError('BRAIN3D_FORMAT', `${file}: expected a regular file, got something else`, { file });
-    if (status.size > MAX_MANIFEST_BYTES)
-      throw new Brain3DError(
-        'BRAIN3D_FORMAT',
-        `${file}: expected at most ${MAX_MANIFEST_BYTES} bytes, got ${status.size}`,
-        { file },
-      );
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
-  } catch (cause) {
-    if (Brain3DError.isInstance(cause)) throw cause;
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT') {
-      throw new Brain3DError('BRAIN3D_NOT_FOUND', `expected a manifest, but '${file}' does not exist`, { file, cause });
-    }
-    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA')
-      throw new Brain3DError('BRAIN3D_FORMAT', `${file}: expected UTF-8 text, got other bytes`, { file, cause });
-    throw new Brain3DError('BRAIN3D_IO', `cannot read '${file}' (${code})`, { file, cause });
-  }
-}
-
-function parseLine(line: string, where: string, file: string): object {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (cause) {
-    const got = line.trim() === '' ? 'an empty line' : `something else (${jsonFault(cause)})`;
-    throw new Brain3DError('BRAIN3D_FORMAT', `${where}: expected a JSON object on one line, got ${got}`, { file });
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw new Brain3DError('BRAIN3D_FORMAT', `${where}: expected a JSON object, got ${describeUnquoted(value)}`, {
-    file,
-  });
-}
-
-function validate<TSchema extends typeof EntrySchema | typeof SkippedSchema>(
-  schema: TSchema,
-  object: object,
-  where: string,
-  file: string,
-): v.InferOutput<TSchema> {
-  const known = Object.keys(schema.entries);
-  const unknown = Object.keys(object).find((key) => !known.includes(key));
-  if (unknown !== undefined)
-    throw faulty(where, file, unknown, `unknown field '${unknown}'${suggestion(unknown, known)}`);
-  const result = v.safeParse(schema, object, { abortEarly: true });
-  if (!result.success) {
-    const issue = result.issues[0];
-    const field = v.getDotPath(issue) ?? '';
-    const expected = issue.input === undefined ? 'a value' : issue.message;
-    throw faulty(where, file, field, `expected ${expected} for '${field}', got ${describeUnquoted(issue.input)}`);
-  }
-  const entry = result.output as { class: string; laterality?: string };
-  if (entry.laterality !== undefined && (entry.class === 'healthy') !== (entry.laterality === 'none')) {
+function checkEntry(value: object, where: string, file: string): v.InferOutput<typeof EntrySchema> {
+  const entry = checkFields(EntrySchema, value, where, file);
+  if ((entry.class === 'healthy') !== (entry.laterality === 'none')) {
     const expected = entry.class === 'healthy' ? "'none' for healthy subjects" : "a side or 'unknown' for patients";
-    throw faulty(where, file, 'laterality', `expected ${expected}, got '${entry.laterality}'`);
+    throw fieldFault(where, file, 'laterality', `expected ${expected}, got '${entry.laterality}'`);
   }
-  return result.output;
+  return entry;
 }
 
 function located(entry: ManifestEntry, path: string): ManifestEntry {
@@ -205,8 +152,4 @@ function located(entry: ManifestEntry, path: string): ManifestEntry {
   const out = { ...entry, image: resolve(dir, entry.image) };
   if (entry.segmentation !== undefined) out.segmentation = resolve(dir, entry.segmentation);
   return out;
-}
-
-function faulty(where: string, file: string, field: string, message: string): Brain3DError {
-  return new Brain3DError('BRAIN3D_CONFIG', `${where}: ${message}`, { file, field });
 }

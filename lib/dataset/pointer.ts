@@ -1,19 +1,19 @@
-/** Files that stand for others: what git-annex and Git LFS leave where contents were not fetched. */
+/** Detects pointer files, which git-annex and Git LFS leave where contents were not fetched. */
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Brain3DError } from '../base/errors';
 
-/** A pointer has some hundred bytes. */
+/** The largest file that can be a pointer. A pointer has some hundred bytes. */
 const MAX_BYTES = 1024;
 
 const POINTERS: [pattern: RegExp, what: string][] = [
-  // Also a link that a checkout wrote as a file.
+  // This also matches a link that a checkout wrote as a file.
   [/^(?:\/annex\/objects\/|(?:\.\.\/)*\.git\/annex\/objects\/)/, 'a pointer of git-annex; fetch it (`git annex get`)'],
   [/^version https:\/\/git-lfs\.github\.com\/spec\//, 'a pointer of Git LFS; fetch it (`git lfs pull`)'],
 ];
 
 /**
- * Refuses a file that stands for another one, before it is read as what it is not.
+ * Refuses a pointer file before it is read as an image or a report.
  * @throws {Brain3DError} BRAIN3D_NOT_FOUND if it is a pointer, or not there; BRAIN3D_IO
  */
 export async function refusePointer(path: string, expected: 'an image' | 'a report'): Promise<void> {

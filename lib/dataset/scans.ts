@@ -1,4 +1,4 @@
-/** What the folders of a dataset hold: scans that can be used, and problems, each with its subject. */
+/** The contents of a dataset's folders: scans that can be used, and problems, each with its subject. */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Brain3DError, type ErrorCode } from '../base/errors';
@@ -8,17 +8,17 @@ import type { ManifestEntry } from './manifest';
 export interface FoundScan extends Pick<ManifestEntry, 'id' | 'subject' | 'session' | 'source' | 'class' | 'modality'> {
   image: string;
   segmentation?: string;
-  /** Text file of the report; null where the report is made from the subject. */
+  /** The text file of the report; null where the report is made from the subject. */
   reportFile: string | null;
 }
 
-/** Why a subject or a scan cannot be used. */
+/** The reason why a subject or a scan cannot be used. */
 export interface DatasetProblem extends Pick<FoundScan, 'id' | 'subject' | 'session' | 'source' | 'class'> {
   code: ErrorCode;
   message: string;
 }
 
-/** Codes that speak of the scan; others (no addon, no memory, aborted) speak of the run. */
+/** The error codes that are about the scan. Others (no addon, no memory, aborted) are about the run. */
 const SCAN_FAULTS: readonly ErrorCode[] = [
   'BRAIN3D_NOT_FOUND',
   'BRAIN3D_IO',
@@ -28,7 +28,7 @@ const SCAN_FAULTS: readonly ErrorCode[] = [
   'BRAIN3D_VOLUME',
 ];
 
-/** Whether a failure is the scan's own, so that another scan may do better. */
+/** Whether an error is the scan's own, so that another scan may succeed. */
 export function isScanFault(error: unknown): error is Brain3DError {
   return Brain3DError.isInstance(error) && SCAN_FAULTS.includes(error.code);
 }
@@ -42,11 +42,14 @@ export interface FolderEntry {
   name: string;
   isFolder: boolean;
   isFile: boolean;
-  /** Why it is neither, for a message: a link that leads nowhere, a socket, no permission; null for a folder or file. */
+  /**
+   * The reason, for a message, why the entry is neither: a link that leads nowhere, a socket, no permission; null for a
+   * folder or file.
+   */
   fault: string | null;
 }
 
-/** A folder's entries by name; links count as what they lead to, hidden ones (also `__MACOSX`) are left out. */
+/** Lists a folder's entries by name. Links count as their targets; hidden entries and `__MACOSX` are left out. */
 export async function listFolder(dir: string): Promise<FolderEntry[]> {
   const name = basename(resolve(dir));
   const names = await readdir(dir).catch((cause: NodeJS.ErrnoException) => {
@@ -60,7 +63,7 @@ export async function listFolder(dir: string): Promise<FolderEntry[]> {
   return (await Promise.all(entries)).sort((a, b) => byText(a.name, b.name));
 }
 
-/** What is there and cannot be looked at is an entry too: whoever needs one of its name says so. */
+/** Describes an entry. One that cannot be looked at is an entry too: the code that needs it reports the fault. */
 async function describe(dir: string, name: string): Promise<FolderEntry> {
   try {
     const found = await stat(join(dir, name));
@@ -76,7 +79,7 @@ async function describe(dir: string, name: string): Promise<FolderEntry> {
 const NOWHERE =
   'a link that leads nowhere; fetch what it stands for (`git annex get` or `datalad get`, where they made it)';
 
-/** Why an entry is no file to read, for a message; null if it is one. */
+/** The reason, for a message, why an entry is no file to read; null if it is one. */
 export function notAFile({ isFile, isFolder, fault }: FolderEntry): string | null {
   if (isFile) return null;
   return isFolder ? 'a folder' : fault;

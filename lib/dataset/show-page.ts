@@ -1,4 +1,4 @@
-/** The page of `showDataset`: no script, style or picture from elsewhere, and every text escaped. */
+/** Makes the page of `showDataset`. It uses no script, style or picture from elsewhere, and escapes every text. */
 
 import { DISCLAIMER } from '../base/disclaimer';
 import { escapeHtml, htmlPage } from '../base/html';
@@ -9,7 +9,7 @@ import { SPLITS } from './split';
 
 export interface PageScan {
   entry: ManifestEntry;
-  /** Relative to the page; null if there is none. */
+  /** The picture's path relative to the page; null if there is none. */
   picture: string | null;
   notes: string[];
 }

@@ -1,8 +1,9 @@
-/** An overview of a dataset to look at: one page, and a picture of every scan. */
+/** Makes an overview of a dataset to look at: one page, and a picture of every scan. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError, type ErrorCode, withCallerStack } from '../base/errors';
+import { progressEntry } from '../base/progress';
 import { is, parseOptions } from '../base/validate';
 import { runInWorkers } from '../base/worker-pool';
 import { writeFileAtomic } from '../files/atomic-file';
@@ -16,14 +17,14 @@ export const PAGE_FILE = 'index.html';
 const PICTURES = 'montages';
 
 const ShowSchema = v.object({
-  /** Folder of the page; made if it is not there. */
+  /** The folder of the page; it is made if it does not exist. */
   out: is.text(),
-  /** Threads that draw. @default as many as there are cores */
+  /** The number of threads that draw. @default as many as there are cores */
   workers: v.optional(is.integer(1, 1024)),
-  /** What a scan that cannot be drawn does. @default 'stop' */
+  /** Whether a scan that cannot be drawn stops the run or is skipped. @default 'stop' */
   onError: v.optional(is.oneOf(['stop', 'skip'])),
   signal: v.optional(is.signal()),
-  onProgress: v.optional(is.callback<(progress: { stage: string; done: number; total: number }) => void>()),
+  ...progressEntry,
 });
 export type ShowDatasetOptions = v.InferInput<typeof ShowSchema>;
 
@@ -33,7 +34,8 @@ export type ShowJob = Pick<ManifestEntry, 'id' | 'image' | 'orientation'>;
 export type ShowResult = { png: Uint8Array; warnings: string[] } | { code: ErrorCode; message: string };
 
 /**
- * Writes `index.html`, which needs nothing but the pictures in `montages/` beside it. The pictures are of stripped brains.
+ * Writes `index.html`, which needs nothing but the pictures in `montages/` beside it. The pictures show stripped
+ * brains.
  * @returns the page's path, and scans without a picture with the reason
  * @throws {Brain3DError} the failure of a scan, named by its id; as `readManifest`
  */

@@ -1,4 +1,7 @@
-/** Which subjects train, validate and test. A subject is never divided, and the same subjects always fall the same way. */
+/**
+ * Decides which subjects train, validate and test. A subject is never divided, and the same subjects always fall the
+ * same way.
+ */
 
 import { fnv1a64, SplitMix64, shuffled } from '../base/rng';
 import { byText } from '../base/sort';
@@ -8,7 +11,7 @@ import { subjectIdentity } from './subject-identity';
 export const SPLITS = ['train', 'val', 'test'] as const;
 export type Split = (typeof SPLITS)[number];
 
-/** What a split looks at; one for each scan. */
+/** The fields of a scan that decide its split. */
 export interface ScanOfSubject {
   subject: string;
   class: string;
@@ -16,10 +19,10 @@ export interface ScanOfSubject {
 }
 
 /**
- * 70/10/20 by subject, stratified by class and side: in a stratum of n >= 3 subjects, max(1, int(0.7 n)) train,
- * max(1, int(0.1 n)) validate and the rest tests; fewer than 3 all train. Each stratum is sorted by subject and shuffled
- * by its own generator, so that neither the order of the scans nor another stratum changes the result. Names that differ
- * only in spelling (`subjectIdentity`) are one subject.
+ * Splits 70/10/20 by subject, stratified by class and side. In a stratum of n >= 3 subjects, max(1, int(0.7 n)) train,
+ * max(1, int(0.1 n)) validate and the rest tests; fewer than 3 all train. Each stratum is sorted by subject and
+ * shuffled by its own generator, so that neither the order of the scans nor another stratum changes the result. Names
+ * that differ only in spelling (`subjectIdentity`) are one subject.
  * @returns by subject
  */
 export function splitSubjects(scans: Iterable<ScanOfSubject>, seed: number): Map<string, Split> {
@@ -36,16 +39,16 @@ export function splitSubjects(scans: Iterable<ScanOfSubject>, seed: number): Map
   return splits;
 }
 
-/** How many of a stratum's subjects each split gets. */
+/** The number of a stratum's subjects in each split. */
 export function splitSizes(count: number): Record<Split, number> {
   if (count < 3) return { train: count, val: 0, test: 0 };
-  // In floating point as the authors' code has it, where int(0.7 * 90) is 62.
+  // The product is in floating point as in the authors' code, where int(0.7 * 90) is 62.
   const train = Math.max(1, Math.floor(0.7 * count));
   const val = Math.max(1, Math.floor(0.1 * count));
   return { train, val, test: count - train - val };
 }
 
-/** A subject, by every spelling of its name, sorted. */
+/** A subject, with every spelling of its name, sorted. */
 interface Person {
   names: string[];
 }
@@ -54,7 +57,7 @@ function byFirstName(a: Person, b: Person): number {
   return byText(a.names[0] as string, b.names[0] as string);
 }
 
-/** Subjects by `class/side`, where a subject's side is that of all its scans together. */
+/** Groups subjects by `class/side`, where a subject's side is that of all its scans together. */
 function strata(scans: Iterable<ScanOfSubject>): Map<string, Person[]> {
   const people = new Map<string, { names: Set<string>; class: string; sides: Set<Laterality> }>();
   for (const scan of scans) {
@@ -74,14 +77,20 @@ function strata(scans: Iterable<ScanOfSubject>): Map<string, Person[]> {
   return out;
 }
 
-/** Left in one scan and right in another are bilateral; a scan without a side takes nothing from the others. */
+/**
+ * The side of all scans together. Left in one scan and right in another make bilateral; a scan without a side changes
+ * nothing.
+ */
 export function joinedSide(sides: ReadonlySet<Laterality>): Laterality {
   if (sides.has('bilateral') || (sides.has('left') && sides.has('right'))) return 'bilateral';
   for (const side of ['left', 'right', 'unknown'] as const) if (sides.has(side)) return side;
   return 'none';
 }
 
-/** Subjects whose scans are in more than one split, with those splits; sorted. Several spellings are named together. */
+/**
+ * Finds subjects whose scans are in more than one split, with those splits, sorted. Several spellings are named
+ * together.
+ */
 export function findLeaks(scans: Iterable<{ subject: string; split: Split }>): [subject: string, splits: Split[]][] {
   const found = new Map<string, { names: Set<string>; splits: Set<Split> }>();
   for (const { subject, split } of scans) {

@@ -1,8 +1,8 @@
-/** Names of subjects: when two of them are one person's. */
+/** Decides when two names of subjects mean one person. */
 
 /**
- * One text for all spellings of a subject's name that are likely one person's: without regard to case, to leading zeros
- * of a number, to white space, and to how Unicode composes its characters.
+ * Returns one text for all spellings of a subject's name that likely mean one person. It ignores case, leading zeros of
+ * a number, white space, and how Unicode composes the characters.
  */
 export function subjectIdentity(subject: string): string {
   return subject

@@ -1,19 +1,20 @@
-/** `cases.csv`: a line for each row of the table, case and seed. */
+/** Writes `cases.csv`, with a line for each row of the table, case and seed. */
 
-import { resultKey } from '../base/key-case';
+import { toSnake } from '../base/key-case';
 import type { ManifestEntry } from '../dataset/manifest';
-import { type ByMetric, type Column, eachMetric, TEXT_METRICS } from '../metrics/case-scores';
+import { type ByMetric, eachMetric } from '../metrics/case-scores';
+import { type Column, TEXT_METRIC_NAMES } from '../metrics/text-metrics';
 import { CATEGORY_NAMES, DEFINITIONS } from '../reading/findings';
 import { extractLaterality } from '../reading/laterality';
 import type { CaseText } from './generate-cases';
-import { flagsOf, type Row } from './results';
+import { type Row, textFlags } from './results';
 import type { CaseTraits } from './subgroups';
 
 type Cell = string | number | boolean | null;
 
-/** Names of the metrics' columns, in the order of `eachMetric`. */
+/** The names of the metrics' columns, in the order of `eachMetric`. */
 const METRIC_COLUMNS = [
-  ...TEXT_METRICS.map(resultKey),
+  ...TEXT_METRIC_NAMES.map(toSnake),
   ...DEFINITIONS.flatMap((definition) => CATEGORY_NAMES.map((category) => `${definition}_${category}`)),
 ];
 
@@ -38,7 +39,7 @@ export function casesCsv(
         const { id, class: kind, source, laterality, report } = entry;
         const { lesionMl, lesionCount, focality, focalityBasis } = traits[i] as CaseTraits;
         const made = texts[i] as CaseText;
-        const { empty, truncated, degenerate, failed } = flagsOf(made);
+        const { empty, truncated, degenerate, failed } = textFlags(made);
         lines.push([
           ...[row.name, seed, id, kind, source, laterality],
           ...[lesionMl, lesionCount, focality, focalityBasis],
@@ -62,10 +63,12 @@ function valuesAt(columns: ByMetric<Column>, row: number): Cell[] {
   return values;
 }
 
-/** What spreadsheets take for the beginning of a formula. */
+/** The characters that spreadsheets take for the beginning of a formula. */
 const FORMULA = /^[=+\-@\t\r]/;
 
-/** As RFC 4180 has it; null is an empty field. A text that a spreadsheet would run gets an apostrophe in front. */
+/**
+ * Quotes a cell by RFC 4180; null is an empty field. A text that a spreadsheet would run gets an apostrophe in front.
+ */
 function quoted(cell: Cell): string {
   const text = cell === null ? '' : typeof cell === 'string' && FORMULA.test(cell) ? `'${cell}` : String(cell);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

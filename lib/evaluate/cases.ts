@@ -1,4 +1,4 @@
-/** What is evaluated: the scans of a split, and the reports of the training split for a control. */
+/** Selects the scans of a split to evaluate, and the reports of the training split for a control. */
 import { basename } from 'node:path';
 import { Brain3DError } from '../base/errors';
 import { requireNoLeak } from '../dataset/leaks';
@@ -7,11 +7,11 @@ import type { Split } from '../dataset/split';
 import { digestFile } from '../files/digest';
 
 export interface Cases {
-  /** In the manifest's order. */
+  /** The scans of the split, in the manifest's order. */
   entries: ManifestEntry[];
-  /** Scans of all splits. */
+  /** The scans of all splits. */
   all: ManifestEntry[];
-  /** Scans of the training split. */
+  /** The scans of the training split. */
   training: ManifestEntry[];
   manifest: { name: string; sha256: string };
 }

@@ -1,4 +1,7 @@
-/** Whether what is evaluated was kept from the models: within the manifest, and by what the models say they have seen. */
+/**
+ * Checks that models have not seen the cases: by the splits of the manifest, and by the models' records of their
+ * training.
+ */
 import { basename } from 'node:path';
 import { Brain3DError } from '../base/errors';
 import type { TrainedOn } from '../checkpoint/trained-on';
@@ -8,18 +11,19 @@ import type { ManifestEntry } from '../dataset/manifest';
 import type { Split } from '../dataset/split';
 import type { EvaluateOptions } from './options';
 
-/** How many of the cases a model has seen; null where it does not say all that it has seen. */
+/** How many of the cases a model has seen. */
 export interface SeenCases {
-  /** It was trained on these. */
+  /** The number of cases it was trained on. */
   train: number;
-  /** By these its best epoch was chosen. */
+  /** The number of cases by which its best epoch was chosen. */
   val: number;
-  /** False: there may be more. */
+  /** False if the record of its training is incomplete, so that it may have seen more. */
   complete: boolean;
 }
 
 /**
- * Keys of the images of all scans, by id; those of other splits too, which a manifest may have under two names.
+ * Returns the keys of the images of all scans by id. Other splits are included, since a manifest may have an image
+ * under two names.
  * @throws {Brain3DError} BRAIN3D_CONFIG if an image is in two splits
  */
 export async function requireApart(
@@ -47,9 +51,9 @@ export async function requireApart(
 }
 
 /**
- * Compares the cases with what a model has seen.
- * @throws {Brain3DError} BRAIN3D_CONFIG if it has been trained on one of them and that is not allowed; the cases by which it
- *   was chosen are allowed where the validation split is evaluated
+ * Compares the cases with the images a model has seen.
+ * @throws {Brain3DError} BRAIN3D_CONFIG if it has been trained on one of them and that is not allowed; the cases by
+ *   which it was chosen are allowed where the validation split is evaluated
  */
 export function requireUnseen(
   name: string,
@@ -79,7 +83,7 @@ export function requireUnseen(
   return { train: train.length, val: val.length, complete: trainedOn.complete };
 }
 
-/** What a row is called: contaminated ones say so wherever their name stands. */
+/** Returns the name of a row. The name of a contaminated row says so wherever it stands. */
 export function rowName(name: string, { train, val }: SeenCases, cases: number): string {
   if (train > 0) return `${name} (contaminated: trained on ${train} of ${cases})`;
   return val > 0 ? `${name} (chosen by ${val} of ${cases})` : name;

@@ -1,19 +1,19 @@
-/** Rows that have seen no image: what a score means shows only beside them. */
+/** Control rows, which have seen no image. A score has meaning only beside them. */
 
 import { fnv1a64, SplitMix64 } from '../base/rng';
 import type { ManifestEntry } from '../dataset/manifest';
 
-/** Names what every report of TextBraTS names, and no place or side. */
+/** A sentence with what every report of TextBraTS names, and without a place or side. */
 export const CONSTANT_REPORT =
   'There is a lesion with surrounding edema, necrosis and compression of adjacent structures.';
 
-/** What rows of controls are called; no model is called so. */
+/** The names of the control rows; no model gets such a name. */
 export const CONTROL_NAMES = ['constant sentence', 'random report'] as const;
 
 export interface Control {
   name: (typeof CONTROL_NAMES)[number];
   description: string;
-  /** A text for each case, or why there is none. */
+  /** A text for each case, or the reason why there is none. */
   texts: string[] | { unavailable: string };
 }
 
@@ -36,7 +36,7 @@ export function makeControls(
   ];
 }
 
-/** Each case draws for itself, so that neither order nor other cases change what it gets. */
+/** Each case draws for itself, so that neither the order nor other cases change its text. */
 function randomReports(
   cases: readonly ManifestEntry[],
   training: readonly ManifestEntry[],

@@ -1,4 +1,7 @@
-/** Evaluation: models generate for a split, their texts are scored beside controls, and tables and a page are written. */
+/**
+ * Evaluates models: they generate reports for a split, the texts are scored beside controls, and tables and a page are
+ * written.
+ */
 import { join } from 'node:path';
 import { withCallerStack } from '../base/errors';
 import { snakeCase } from '../base/key-case';
@@ -25,16 +28,18 @@ import { type OpenModel, openTextModel } from './text-model';
 
 /**
  * Evaluates models on a split of a dataset and writes `results.json`, `cases.csv`, `table.md`, `table.tex` and
- * `report.html` into `out`. Texts are kept there as they are generated: stopped, a further call goes on.
- * @throws {Brain3DError} BRAIN3D_CONFIG if `out` holds texts of another checkpoint, dataset or setting, or the split is empty;
- *   BRAIN3D_USAGE if another process evaluates into `out`; the first failure if every generation of a model fails; as `Brain3D.load`, `readManifest`, `scoreTexts`
+ * `report.html` into `out`. Texts are kept there as they are generated, so that a further call continues a stopped
+ * evaluation.
+ * @throws {Brain3DError} BRAIN3D_CONFIG if `out` holds texts of another checkpoint, dataset or setting, or the split is
+ *   empty; BRAIN3D_USAGE if another process evaluates into `out`; the first failure if every generation of a model
+ *   fails; as `Brain3D.load`, `readManifest`, `scoreTexts`
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationResults> {
   const parsed = parseEvaluateOptions(options);
   return withCallerStack(evaluate, () => runEvaluation(parsed, openTextModel));
 }
 
-/** @internal `evaluate` with any kind of model; options are checked already. */
+/** @internal Does the work of `evaluate` with any kind of model; options are checked already. */
 export async function runEvaluation(options: EvaluateOptions, openModel: OpenModel): Promise<EvaluationResults> {
   await checkEncoder(options);
   const cases = await selectCases(options.data, options.split ?? 'test', options.signal);
@@ -99,7 +104,7 @@ async function evaluateCases(
   return results;
 }
 
-/** What is missing for scoring is better known before hours of generation. */
+/** Checks the encoder before hours of generation, since scoring needs it. */
 async function checkEncoder({ roberta, bertscoreLayer }: EvaluateOptions): Promise<void> {
   if (roberta === undefined) return;
   const config = await readJsonFile(join(roberta, 'config.json'));
@@ -115,7 +120,7 @@ function controlRow(
   return [{ ...about, kind: 'control', model: null, runs: [{ seed: null, texts: made }] }];
 }
 
-/** Pairs for scoring; the encoder is loaded once for all rows. */
+/** Makes the pairs of all rows with their values of BERTScore. The encoder is loaded once for all rows. */
 async function withBertscore(
   rows: readonly Row[],
   entries: Cases['entries'],

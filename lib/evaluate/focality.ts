@@ -1,4 +1,4 @@
-/** Whether a report tells of several lesions, by what it counts and where it says they are. */
+/** Decides whether a report tells of several lesions, by the lesions it counts and the places it names. */
 import { aboutSides, type SideAbout } from '../reading/about-side';
 import { isSaid, type ReadClause, readContext } from '../reading/context';
 import { placesIn } from '../reading/entities';
@@ -10,10 +10,10 @@ const COUNTS =
 const FURTHER = /^(?:second|third|another|additional|further|other|separate)$/;
 const LESIONS = /^(?:lesions|masses|tumou?rs|gliomas|metastases|neoplasms|plaques|nodules|infarcts)$/;
 const LESION = /^(?:lesion|mass|tumou?r|glioma|metastasis|neoplasm|plaque|nodule|infarct|focus)$/;
-/** "Lesion areas" are lesions; "low-signal areas" are not. */
+/** Nouns that mean lesions after the word "lesion": "lesion areas" are lesions, "low-signal areas" are not. */
 const AREAS = /^(?:areas|regions|sites|foci)$/;
 const SEVERAL = /^(?:multi-?focal\w*|multi-?centric\w*|satellites?)$/;
-/** What lies inside a lesion is counted apart. */
+/** Words that introduce a part of a lesion. Such parts do not count as lesions. */
 const INSIDE = /^(?:within|inside)$/;
 const PARTS = /^(?:necro|h(?:a|e)?emorrh|cyst|calcif|enhanc|low$|hypo|signal)/;
 const MOST_MODIFIERS = 4;
@@ -34,7 +34,10 @@ function countsSeveral(clause: ReadClause): boolean {
   });
 }
 
-/** "Multiple enhancing lesions", "two foci in the left lobe"; not "several areas within the tumour". */
+/**
+ * Whether the words name lesions: "Multiple enhancing lesions", "two foci in the left lobe"; not "several areas within
+ * the tumour".
+ */
 function endsInLesions(words: readonly Word[], begin: number): boolean {
   if (endsIn(words, begin, LESIONS) !== -1) return true;
   const area = endsIn(words, begin, AREAS);
@@ -43,13 +46,13 @@ function endsInLesions(words: readonly Word[], begin: number): boolean {
   return (words[area] as Word).text === 'foci' && !isPart(words, begin, area);
 }
 
-/** Foci of necrosis, or within something, are parts of a lesion. */
+/** Whether foci are parts of a lesion: foci of necrosis, or foci within something. */
 function isPart(words: readonly Word[], begin: number, foci: number): boolean {
   const near = words.slice(Math.max(0, begin - MOST_MODIFIERS), foci + MOST_MODIFIERS);
   return near.some(({ text }) => PARTS.test(text) || INSIDE.test(text));
 }
 
-/** Where a noun phrase ends that begins at `begin`; -1 if it does not end in such a noun. */
+/** Finds the end of the noun phrase that begins at `begin`; -1 if it does not end in such a noun. */
 function endsIn(words: readonly Word[], begin: number, noun: RegExp): number {
   for (let i = begin; i < Math.min(words.length, begin + MOST_MODIFIERS); i++) {
     const { text, isMark } = words[i] as Word;
@@ -62,11 +65,14 @@ function endsIn(words: readonly Word[], begin: number, noun: RegExp): number {
 interface Lobes {
   isNamed: boolean;
   places: Set<string>;
-  /** The lesion is named together with its side: "a left frontal mass". */
+  /** Whether the lesion is named together with its side: "a left frontal mass". */
   hasOwn: boolean;
 }
 
-/** "In the left temporal and the right parietal lobe": apart, unless one is said to reach over. */
+/**
+ * Whether lesions lie on both sides: "In the left temporal and the right parietal lobe". One lesion that reaches over
+ * does not count.
+ */
 function isOnTwoSides(clauses: readonly ReadClause[], report: string): boolean {
   const lobes: Record<'left' | 'right', Lobes> = {
     left: { isNamed: false, places: new Set(), hasOwn: false },
@@ -104,7 +110,7 @@ function note(lobes: Lobes, { words }: ReadClause, { to }: SideAbout, end: numbe
 
 const REACHES = /^(?:exten|spread|cross|reach|grow|continu|infiltrat)/;
 
-/** "Extends into the right lobe": what lies there belongs to the lesion. */
+/** Whether the words say that a lesion reaches over: "Extends into the right lobe". */
 function reachesOver({ words }: ReadClause, from: number): boolean {
   for (let i = from - 1; i >= 0 && i >= from - MOST_MODIFIERS; i--)
     if (REACHES.test((words[i] as Word).text)) return true;

@@ -1,14 +1,14 @@
-/** Means with intervals, group by group and row by row, as SVG. */
+/** Plots means with intervals as SVG, group by group and row by row. */
 import { escapeHtml } from '../base/html';
 import type { Metric } from '../metrics/bootstrap';
 
 export interface PlotPanel {
   title: string;
-  /** By group, then by row. */
+  /** The values by group, then by row. */
   values: Metric[][];
 }
 
-/** Told apart also by those who see colours differently (Okabe and Ito). */
+/** Colours that people with colour blindness can tell apart too (Okabe and Ito). */
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#666666', '#000000'];
 const LABEL_WIDTH = 190;
 const PANEL_WIDTH = 190;
@@ -16,7 +16,7 @@ const GAP = 24;
 const LINE = 13;
 const TOP = 40;
 
-/** Panels share groups and rows; every metric lies in [0, 1]. */
+/** Draws panels that share groups and rows. Every metric lies in [0, 1]. */
 export function forestPlot(groups: readonly string[], rows: readonly string[], panels: readonly PlotPanel[]): string {
   const groupHeight = rows.length * LINE + 10;
   const height = TOP + groups.length * groupHeight + 30 + rows.length * 16;

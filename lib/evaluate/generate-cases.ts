@@ -1,4 +1,4 @@
-/** From cases to texts, batch by batch, each batch on disk before the next begins. */
+/** Generates the texts of cases batch by batch. Each batch is on disk before the next begins. */
 import { basename } from 'node:path';
 import { Brain3DError, type ErrorCode } from '../base/errors';
 import { isScanFault } from '../dataset/scans';
@@ -6,25 +6,25 @@ import type { FolderLock } from '../files/folder-lock';
 import type { GenerationFailure, GenerationFile, GenerationLine } from './generations';
 import type { CaseVolume, GeneratedText, TextGenerator } from './text-model';
 
-/** What came of a case; a failure counts as an empty text. */
+/** The text of a case, or its failure, which counts as an empty text. */
 export type CaseText = (GeneratedText & { error: null }) | { text: ''; error: GenerationFailure };
 
-/** Failures of one case, after which the next may do better; besides those of its scan. */
+/** The error codes, besides those of its scan, that fail one case only; the next case may succeed. */
 const CASE_FAULTS: readonly ErrorCode[] = ['BRAIN3D_OUT_OF_MEMORY', 'BRAIN3D_INTERNAL', 'BRAIN3D_SHAPE'];
 
 export interface GenerationRun {
   file: GenerationFile;
-  /** Of the folder that the file is in. */
+  /** The lock of the folder that the file is in. */
   lock?: FolderLock | undefined;
   cases: readonly CaseVolume[];
   seed: number;
   batchSize: number;
   signal?: AbortSignal | undefined;
-  /** Called with how many cases are done. */
+  /** Called with the number of cases that are done. */
   onDone: (done: number) => void;
 }
 
-/** Cases without a text, or with one of another volume; those that failed are tried again. */
+/** Returns the cases without a text, with the text of another volume, or that failed; failed cases are tried again. */
 export function pendingCases({ file, cases }: Pick<GenerationRun, 'file' | 'cases'>): CaseVolume[] {
   return cases.filter(({ id, volume }) => {
     const line = file.lines.get(id);
@@ -32,7 +32,7 @@ export function pendingCases({ file, cases }: Pick<GenerationRun, 'file' | 'case
   });
 }
 
-/** Generates what is pending into the run's file. */
+/** Generates the pending texts into the run's file. */
 export async function generateCases(run: GenerationRun, generator: TextGenerator): Promise<void> {
   const pending = pendingCases(run);
   const kept = run.cases.length - pending.length;
@@ -46,7 +46,7 @@ export async function generateCases(run: GenerationRun, generator: TextGenerator
   run.onDone(run.cases.length);
 }
 
-/** Of a batch that failed, each case is tried by itself: only those that fail again have failed. */
+/** Generates a batch. If it fails, each case is tried by itself, and only the cases that fail again have failed. */
 async function generateBatch(
   run: GenerationRun,
   generator: TextGenerator,
@@ -82,7 +82,7 @@ function volumeKey(volume: string): string {
   return basename(volume, '.safetensors');
 }
 
-/** The texts of a finished run, one for each id; those without a volume failed before. */
+/** Returns the texts of a finished run, one for each id. Cases without a volume failed before. */
 export function collectTexts(
   ids: readonly string[],
   file: GenerationFile,

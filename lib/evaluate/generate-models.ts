@@ -1,9 +1,10 @@
-/** Every model's texts for every case and seed, on disk in `generations/`. */
+/** Generates every model's texts for every case and seed, on disk in `generations/`. */
 import { join } from 'node:path';
 import { toSnake } from '../base/key-case';
-import { type CacheMaker, type CacheRecipe, currentMaker } from '../dataset/cache-entry';
+import { type CacheMaker, currentMaker, type PreprocessingSettings } from '../dataset/cache-entry';
 import type { FolderLock } from '../files/folder-lock';
 import { makeFolders } from '../files/folders';
+import { DEFAULT_BATCH_SIZE } from '../model/decoding';
 import type { Cases } from './cases';
 import { requireApart, requireUnseen, rowName, type SeenCases } from './contamination';
 import { collectTexts, generateCases, pendingCases, requireSomeText } from './generate-cases';
@@ -15,19 +16,18 @@ import type { CaseVolume, OpenModel, TextModel } from './text-model';
 import { prepareVolumes, type StripRecipe, stripRecipe, type Volumes } from './volumes';
 
 const FOLDER = 'generations';
-const BATCH_SIZE = 8;
 
 interface ModelRun {
   name: string;
   seen: SeenCases;
   model: TextModel;
   volumes: Volumes;
-  /** One for each seed. */
+  /** One file for each seed. */
   files: { seed: number; file: GenerationFile }[];
 }
 
 /**
- * Generates what is not there yet.
+ * Generates the texts that do not exist yet.
  * @param lock of `out`, without which nothing is written
  * @returns a row for each model, and the volumes of the first
  */
@@ -60,7 +60,7 @@ export async function generateModels(
   }
 }
 
-/** Opens everything before anything is generated: what does not fit together ends the run at once. */
+/** Opens everything before anything is generated, so that a conflict ends the run at once. */
 async function openRuns(
   names: readonly string[],
   cases: Cases,
@@ -104,7 +104,10 @@ async function openRuns(
   return runs;
 }
 
-/** Two rows of one model would be compared with each other. @throws {RangeError} naming two that are the same */
+/**
+ * Refuses two rows of one model, which would be compared with each other. @throws {RangeError} naming two that are the
+ * same
+ */
 function requireDifferent(names: readonly string[], models: readonly TextModel[]): void {
   const digests = models.map(({ checkpoint }) => checkpoint);
   const second = digests.findIndex((digest, m) => digests.indexOf(digest) !== m);
@@ -113,13 +116,15 @@ function requireDifferent(names: readonly string[], models: readonly TextModel[]
   throw new RangeError(`evaluate: expected each model once, got '${first}' and '${names[second]}', which are the same`);
 }
 
-/** How a model's volumes are made. */
-function recipeOf({ recipe }: TextModel, strip: StripRecipe): CacheRecipe {
+/** Returns the recipe by which a model's volumes are made. */
+function recipeOf({ recipe }: TextModel, strip: StripRecipe): PreprocessingSettings {
   const { volumeSize: size, lowerPercentile, upperPercentile } = recipe;
   return { size, lowerPercentile, upperPercentile, ...strip };
 }
 
-/** In the order in which differences are named: what matters most comes first. */
+/**
+ * Returns the key of a model's texts. Differences are named in the order of its fields: the most important comes first.
+ */
 function keyOf(
   model: TextModel,
   { manifest }: Cases,
@@ -129,7 +134,7 @@ function keyOf(
   seed: number,
 ): GenerationKey {
   const { checkpoint, prompt, settings, device, dtype } = model;
-  // Greedy decoding reads neither, so neither makes other texts.
+  // Greedy decoding ignores these settings, so they do not change the texts.
   const unused = settings.greedy ? ['temperature', 'topK', 'topP'] : [];
   const decoding = Object.entries(settings).filter(([name]) => !unused.includes(name));
   return {
@@ -155,7 +160,7 @@ async function generateAll(
   options: EvaluateOptions,
   lock: FolderLock | undefined,
 ): Promise<void> {
-  const { batchSize = BATCH_SIZE, signal, onProgress } = options;
+  const { batchSize = DEFAULT_BATCH_SIZE, signal, onProgress } = options;
   const total = runs.reduce((sum, { files, volumes }) => sum + files.length * volumes.usable.length, 0);
   let before = 0;
   for (const { model, volumes, files } of runs) {

@@ -1,6 +1,6 @@
 /**
- * Generated texts on disk: for each model and seed a file of JSON lines, the first of which says what they were made with.
- * Lines are only appended, so an interrupted evaluation goes on behind the last whole one.
+ * Keeps generated texts on disk: for each model and seed a file of JSON lines. The first line is the key of the texts.
+ * Lines are only appended, so an interrupted evaluation continues behind the last whole one.
  */
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -12,7 +12,7 @@ export type GenerationKey = Record<string, string | number | boolean | null>;
 
 const TextSchema = v.object({
   id: v.string(),
-  /** Key of the volume in the cache. */
+  /** The key of the volume in the cache. */
   volume: v.string(),
   text: v.string(),
   finish_reason: v.picklist(['eos', 'length']),
@@ -32,7 +32,7 @@ const HEADER = { format: 'brain3d-generations', format_version: 1 };
 
 export class GenerationFile {
   readonly #path: string;
-  /** Bytes that were read, and those of whole lines among them. */
+  /** The number of bytes that were read, and of those that belong to whole lines. */
   readonly #bytes: number;
   readonly #length: number;
   readonly #header: string;
@@ -48,14 +48,14 @@ export class GenerationFile {
   }
 
   /**
-   * What an earlier run left, if it was made with the same key. Writes nothing.
+   * Reads the texts of an earlier run, if they were made with the same key. Writes nothing.
    * @throws {Brain3DError} BRAIN3D_CONFIG naming the field that differs, BRAIN3D_FORMAT, BRAIN3D_IO
    */
   static async read(path: string, key: GenerationKey): Promise<GenerationFile> {
     const file = basename(path);
     const header = { ...HEADER, ...key };
     const bytes = await contentOf(path, file);
-    // What a killed process left of a line is no line.
+    // A killed process may have left a part of a line, which is dropped.
     const content = bytes.subarray(0, bytes.lastIndexOf(0x0a) + 1);
     const made = new GenerationFile(path, JSON.stringify(header), bytes.length, content.length);
     const [first, ...rest] = content.toString('utf8').split('\n').slice(0, -1);
@@ -69,7 +69,10 @@ export class GenerationFile {
     return made;
   }
 
-  /** Appends lines and waits until they are on the disk. @throws {Brain3DError} BRAIN3D_IO if another process appends, too */
+  /**
+   * Appends lines and waits until they are on the disk. @throws {Brain3DError} BRAIN3D_IO if another process appends,
+   * too
+   */
   async append(lines: readonly GenerationLine[]): Promise<void> {
     const handle = await this.#opened();
     await handle.appendFile(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));

@@ -1,4 +1,4 @@
-/** A text as HTML with its entities marked: sides, places and findings, and what of them does not fit the other text. */
+/** Marks the entities of a text as HTML: sides, places and findings, and those that do not fit the other text. */
 
 import { escapeHtml } from '../base/html';
 import { extractStrict, findMentions } from '../metrics/clinical-strict';
@@ -7,7 +7,7 @@ import { extractLaterality } from '../reading/laterality';
 interface Span {
   start: number;
   end: number;
-  /** Classes of the style. */
+  /** The style classes of the span. */
   names: string[];
   title: string;
 }
@@ -33,7 +33,7 @@ export function highlighted(text: string, other: string, fault: 'missed' | 'inve
     .join('');
 }
 
-/** Sides that the lesion has; one that the other text contradicts is wrong on both. */
+/** Finds the sides of the lesion. A side that the other text contradicts is wrong in both. */
 function sideSpans(text: string, other: string): Span[] {
   const otherSide = extractLaterality(other).side;
   return extractLaterality(text).evidence.map(({ start, text: words, side, about }) => {
@@ -51,7 +51,7 @@ function sideSpans(text: string, other: string): Span[] {
   });
 }
 
-/** Left against right; bilateral holds both. */
+/** Whether one is left and the other right; bilateral includes both. */
 function isOneSided(a: string, b: string): boolean {
   return a !== 'bilateral' && b !== 'bilateral';
 }
@@ -65,7 +65,7 @@ function entitySpans(text: string, other: string, fault: 'missed' | 'invented'):
   });
 }
 
-/** What the page says above a generation about its side; null where there is nothing wrong. */
+/** The page's statement about the side of a generation; null where nothing is wrong. */
 export function sideFault(reference: string, generated: string): { text: string; isInverted: boolean } | null {
   const [expected, got] = [extractLaterality(reference).side, extractLaterality(generated).side];
   if (expected === got) return null;

@@ -1,4 +1,4 @@
-/** How large a segmentation's lesion is, and how many lesions it has. */
+/** Measures a segmentation's lesion and counts its lesions. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { runInWorkers } from '../base/worker-pool';
@@ -6,15 +6,15 @@ import type { ManifestEntry } from '../dataset/manifest';
 import type { EvaluateOptions } from './options';
 
 export interface Lesions {
-  /** Of everything that is labelled, edema included. */
+  /** The volume of everything that is labelled, edema included. */
   volumeMl: number;
-  /** Parts of the core of at least `LEAST_LESION_ML` that touch nowhere. */
+  /** The number of separate parts of the core of at least `LEAST_LESION_ML`. */
   count: number;
 }
 
-/** BraTS' label of edema, which joins lesions that are apart. */
+/** BraTS' label of edema, which joins separate lesions. */
 const EDEMA_LABEL = 2;
-/** As the simulated cohort counts them. */
+/** The least volume of a lesion that counts. The simulated cohort counts in the same way. */
 export const LEAST_LESION_ML = 0.5;
 
 /** @internal */
@@ -25,7 +25,7 @@ export interface LesionJob {
 /** @internal */
 export type LesionResult = Lesions | { unavailable: string };
 
-/** Of every case with a segmentation; one that cannot be read says why. */
+/** Measures every case that has a segmentation. A segmentation that cannot be read gives the reason. */
 export async function measureLesions(
   entries: readonly ManifestEntry[],
   { workers, signal, onProgress }: EvaluateOptions,
@@ -71,15 +71,15 @@ export function lesionsOf(
     core[i] = 1;
     inCore++;
   }
-  // A mask of edema alone, or of one label that is 2: all of it is what there is to count.
+  // A mask may hold edema alone, or one label that is 2. Then all of it is counted.
   const sizes = componentSizes(inCore > 0 ? core : lesion, shape);
   const isLesion = (size: number) => size * voxelMl >= LEAST_LESION_ML;
-  // A lesion smaller than that is one all the same.
+  // A mask with smaller lesions only counts as one lesion.
   const count = Math.max(voxels > 0 ? 1 : 0, sizes.filter(isLesion).length);
   return { volumeMl: voxels * voxelMl, count };
 }
 
-/** Voxels of each part of a mask, connected through faces. Clears the mask. */
+/** Returns the number of voxels of each part of a mask, connected through faces. Clears the mask. */
 function componentSizes(mask: Uint8Array, [depth, height, width]: readonly [number, number, number]): number[] {
   const stack: number[] = [];
   const sizes: number[] = [];

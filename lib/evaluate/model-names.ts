@@ -1,13 +1,14 @@
-/** What rows are called: by folder, with as much of the path as tells them apart. */
+/** Names rows by their folder, with as much of the path as tells them apart. */
 import { resolve, sep } from 'node:path';
 import { CONTROL_NAMES } from './controls';
 
-/** `train` puts the model of a phase into a folder of this name: alone it says nothing. */
+/** The folder into which `train` puts the model of a phase. Alone this name says nothing. */
 const NAMELESS = 'best';
 
 /**
- * Base names; `phase/best` of a trained phase; longer where two would be the same, or one would be a control's; with a
- * number where the path has no more. So no two rows of an evaluation have one name.
+ * Names models so that no two rows of an evaluation have one name. A name is the base name, or `phase/best` for a
+ * trained phase. It is longer where two would be the same or one would be a control's, and has a number where the path
+ * has no more parts.
  * @throws {RangeError} if a directory is named twice
  */
 export function modelNames(directories: readonly string[]): string[] {
@@ -30,7 +31,7 @@ export function modelNames(directories: readonly string[]): string[] {
   }
 }
 
-/** What would break a line of a table, or turn its direction, is not shown. */
+/** Removes characters that would break a line of a table or turn its direction. */
 function shown(name: string): string {
   return name.replace(/[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd').trim() || '/';
 }
@@ -40,13 +41,13 @@ function isTaken(names: readonly string[], i: number): boolean {
   return isControl(name) || names.some((other, k) => k !== i && other === name);
 }
 
-/** A reader tells names apart neither by case nor by how words are divided. */
+/** Whether a name looks like a control's. A reader tells names apart neither by case nor by how words are divided. */
 function isControl(name: string): boolean {
   const plain = (text: string) => text.toLowerCase().replace(/[\s_-]+/g, ' ');
   return CONTROL_NAMES.some((control) => plain(control) === plain(name));
 }
 
-/** "name (2)" where a path cannot tell two apart. */
+/** Appends numbers, as in "name (2)", where a path cannot tell two names apart. */
 function numbered(names: readonly string[]): string[] {
   const taken = new Set<string>();
   return names.map((name) => {
@@ -57,7 +58,7 @@ function numbered(names: readonly string[]): string[] {
   });
 }
 
-/** Names of files for rows: nothing that a file system could misread, and no two alike. */
+/** Returns file names for rows: no two are alike, and no file system can misread one. */
 export function fileStems(names: readonly string[]): string[] {
   const taken = new Set<string>();
   return names.map((name) => {

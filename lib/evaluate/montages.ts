@@ -1,11 +1,11 @@
-/** Small pictures of the cases' volumes, drawn in parallel. */
+/** Draws small pictures of the cases' volumes in parallel. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { runInWorkers } from '../base/worker-pool';
 import type { EvaluateOptions } from './options';
 import type { CaseVolume } from './text-model';
 
-/** PNG bytes by id. */
+/** Returns PNG bytes by id. */
 export async function drawMontages(
   volumes: readonly CaseVolume[],
   { workers, signal, onProgress }: EvaluateOptions,

@@ -1,14 +1,17 @@
-/** `report.html`: tables, confusion, plots, and every case, worst first. Nothing on it comes from elsewhere. */
+/**
+ * Makes `report.html`: tables, confusion, plots, and every case, worst first. Nothing on the page comes from elsewhere.
+ */
 
 import { DISCLAIMER } from '../base/disclaimer';
 import { escapeHtml, htmlPage } from '../base/html';
 import { byText } from '../base/sort';
 import type { ManifestEntry } from '../dataset/manifest';
 import type { CaseErrors } from '../metrics/case-errors';
-import type { ByMetric, Column, Pick } from '../metrics/case-scores';
+import type { ByMetric, Pick } from '../metrics/case-scores';
+import type { Column } from '../metrics/text-metrics';
 import { forestPlot } from './forest-plot';
 import { highlighted, sideFault } from './highlight';
-import { type EvaluationResults, flagsOf, type Row } from './results';
+import { type EvaluationResults, type Row, textFlags } from './results';
 import type { GroupScores } from './score-rows';
 import type { CaseTraits } from './subgroups';
 import { notes } from './table-files';
@@ -76,7 +79,7 @@ function tableHtml({ title, head, rows }: Table): string {
 ${body.join('\n')}</table></div>`;
 }
 
-/** The interval below its mean. */
+/** Writes the interval below its mean. */
 function cellHtml({ text, isBest }: Cell): string {
   const shown = escapeHtml(text).replace(/ \[/, '<br>[');
   return `<td>${isBest ? `<b>${shown}</b>` : shown}</td>`;
@@ -122,7 +125,7 @@ function valueAt(column: Column, row: number): number | null {
   return column instanceof Float64Array ? (column[row] as number) : null;
 }
 
-/** Indices of cases, by what models (not controls) made of them. */
+/** Sorts the indices of cases by the scores of models, worst first. Controls do not count. */
 function worstFirst(cases: PageContent['cases'], rows: PageContent['rows']): number[] {
   const models = rows.filter(({ row }) => row.kind === 'model');
   const mean = (i: number, picks: readonly Pick[]) => {
@@ -157,7 +160,7 @@ ${models.map((model) => generationsHtml(i, entry.report, model)).join('\n')}</di
 function generationsHtml(i: number, reference: string, { row, means }: PageContent['rows'][number]): string {
   const texts = row.runs.map(({ seed, texts: made }) => {
     const text = made[i] as (typeof made)[number];
-    const { failed, ...flags } = flagsOf(text);
+    const { failed, ...flags } = textFlags(text);
     const raised = Object.entries(flags).flatMap(([name, isRaised]) => (isRaised ? [name] : []));
     const side = sideFault(reference, text.text);
     const faults = [

@@ -1,4 +1,4 @@
-/** The document that evaluation gives: `results.json`, in camel case in memory. Fields: docs/evaluation.md. */
+/** The results of an evaluation, `results.json`, in camel case in memory. The fields are in docs/evaluation.md. */
 
 import { DISCLAIMER } from '../base/disclaimer';
 import { packageVersion } from '../base/version';
@@ -14,27 +14,28 @@ import type { TextModel } from './text-model';
 
 export const RESULTS_FORMAT_VERSION = 1;
 
-/** How a case's text came to be. */
+/** The faults of a case's text. */
 export interface Flags {
   empty: boolean;
-  /** Cut at the limit of new tokens. */
+  /** The text was cut at the limit of new tokens. */
   truncated: boolean;
-  /** It repeats itself. */
+  /** The text repeats itself. */
   degenerate: boolean;
   failed: boolean;
 }
 
-export function flagsOf(made: CaseText): Flags {
+/** Finds the faults of a text. Repetition is read from its words here; `Report.flags` counts tokens. */
+export function textFlags(made: CaseText): Flags {
   const empty = made.text.trim() === '';
   const truncated = made.error === null && made.finishReason === 'length';
   return { empty, truncated, degenerate: isDegenerate(made.text), failed: made.error !== null };
 }
 
-/** A row of the table: the metrics of `brain3d metrics`, and what is known about the texts. */
+/** A row of the table: the metrics of `brain3d metrics`, and facts about the texts. */
 export interface EvaluationRow extends TextScores {
   name: string;
   kind: 'model' | 'control';
-  /** What a control is. */
+  /** The description of a control. */
   description: string | null;
   model: (Omit<TextModel, 'load' | 'recipe' | 'trainedOn'> & { seeds: (number | null)[]; seen: SeenCases }) | null;
   /** Counts over all cases and seeds. */
@@ -55,9 +56,9 @@ export interface EvaluationResults {
   contaminated: boolean;
   seed: number;
   resamples: number;
-  /** Models in the order given, then the controls. */
+  /** The models in the order given, then the controls. */
   rows: EvaluationRow[];
-  /** Controls that could not be made. */
+  /** The controls that could not be made. */
   missingControls: { name: string; reason: string }[];
   subgroups: (Omit<Subgroup, 'groups'> & { groups: { name: string; cases: number }[] })[];
   comparisons: Comparison[];
@@ -65,20 +66,20 @@ export interface EvaluationResults {
   disclaimer: typeof DISCLAIMER;
 }
 
-/** What a row is before it is scored. */
+/** A row before it is scored. */
 export interface Row {
   name: string;
   kind: EvaluationRow['kind'];
   description: string | null;
   model: EvaluationRow['model'];
-  /** Of each seed; one without, for a control and for greedy decoding. */
+  /** The runs of each seed. A control, or greedy decoding, has one run without a seed. */
   runs: { seed: number | null; texts: CaseText[] }[];
 }
 
 export function evaluationRow(row: Row, scored: ScoredRow, ids: readonly string[]): EvaluationRow {
   const { runs, ...about } = row;
   const made = runs.flatMap(({ seed, texts }) => texts.map((text, i) => ({ id: ids[i] as string, seed, text })));
-  const flags = made.map(({ text }) => flagsOf(text));
+  const flags = made.map(({ text }) => textFlags(text));
   const count = (name: keyof Flags) => flags.filter((flag) => flag[name]).length;
   return {
     ...about,

@@ -1,9 +1,12 @@
-/** Scores of all rows of the table, their groups, and tests between them; pure computing, for a thread of its own. */
+/**
+ * Scores all rows of the table and their groups, and tests differences between rows. It only computes, in a thread of
+ * its own.
+ */
 import { join } from 'node:path';
 import { runInWorkers } from '../base/worker-pool';
 import { type Difference, pairedBootstrap, type Unavailable } from '../metrics/bootstrap';
 import { type CaseClass, type CaseErrors, caseErrors } from '../metrics/case-errors';
-import { type ByMetric, byDefinition, type Column, eachMetric, summarise } from '../metrics/case-scores';
+import { type ByMetric, byDefinition, eachMetric, summarise } from '../metrics/case-scores';
 import {
   type EvaluatedRuns,
   type EvaluationSettings,
@@ -12,12 +15,13 @@ import {
   type TextScores,
 } from '../metrics/evaluate-texts';
 import type { Pair } from '../metrics/pairs';
+import type { Column } from '../metrics/text-metrics';
 import { DEFINITIONS, type Definition } from '../reading/findings';
 import type { Subgroup } from './subgroups';
 
 export interface RowTexts {
   name: string;
-  /** For each seed a hypothesis for each case, and BERTScore's values. */
+  /** A hypothesis for each case, and BERTScore's values, for each seed. */
   runs: { pairs: Pair[]; bertscore: Column }[];
 }
 
@@ -38,10 +42,10 @@ export interface GroupScores extends MetricScores {
   errors: Record<Definition, Rates>;
 }
 
-/** Of a metric's means over all cases, one mean a seed. */
+/** The spread of a metric's means over all cases, one mean for each seed. */
 export interface Spread {
   mean: number;
-  /** Of a sample: divided by seeds - 1. */
+  /** The standard deviation of a sample: the sum is divided by seeds - 1. */
   standardDeviation: number;
   min: number;
   max: number;
@@ -49,7 +53,7 @@ export interface Spread {
 
 export interface ScoredRow {
   scores: TextScores;
-  /** Per-case values, for each seed and as means over seeds. */
+  /** The per-case values, for each seed and as means over seeds. */
   columns: ByMetric<Column>[];
   means: ByMetric<Column>;
   groups: GroupScores[];
@@ -57,7 +61,7 @@ export interface ScoredRow {
   spread: ByMetric<Spread | Unavailable> | null;
 }
 
-/** Two rows over the same cases: the first minus the second. */
+/** The difference of two rows over the same cases: the first minus the second. */
 export interface Comparison extends ByMetric<Difference | Unavailable> {
   first: string;
   second: string;
@@ -135,7 +139,7 @@ function spreadOf(columns: readonly Column[]): Spread | Unavailable {
   };
 }
 
-/** Every two rows, over all cases and over each class. */
+/** Compares every two rows, over all cases and over each class. */
 function compareRows(
   rows: readonly RowTexts[],
   evaluated: readonly EvaluatedRuns[],

@@ -1,4 +1,6 @@
-/** Groups of cases that results are shown for: by size, side and number of lesions, and by where scans come from. */
+/**
+ * Divides the cases into groups for the results: by size, side and number of lesions, and by the source of the scans.
+ */
 
 import { byText } from '../base/sort';
 import type { ManifestEntry } from '../dataset/manifest';
@@ -8,20 +10,20 @@ import type { LesionResult } from './lesions';
 
 export interface Group {
   name: string;
-  /** Indices of cases. */
+  /** The indices of cases. */
   rows: number[];
 }
 
-/** One way to divide the cases; or why there is none. */
+/** One way to divide the cases, or the reason why there is none. */
 export interface Subgroup {
   name: 'lesion size' | 'side' | 'focality' | 'source';
-  /** By what it was decided. */
+  /** The basis of the division. */
   basis: string;
   groups: Group[];
   unavailable: string | null;
 }
 
-/** A case's groups, as `cases.csv` has them. */
+/** The groups of a case, as `cases.csv` has them. */
 export interface CaseTraits {
   lesionMl: number | null;
   lesionCount: number | null;

@@ -1,8 +1,9 @@
-/** `table.md` and `table.tex`. */
+/** Writes `table.md` and `table.tex`. */
+import { TEXT_METRIC_NAMES, textMetric } from '../metrics/text-metrics';
 import type { EvaluationResults } from './results';
 import { type Cell, makeTables, type Table } from './tables';
 
-/** @param tables all of them, or those that are wanted */
+/** @param tables the tables to write */
 export function tablesAsMarkdown(results: EvaluationResults, tables = makeTables(results)): string {
   const texts = tables.map(
     ({ title, head, rows }) =>
@@ -26,7 +27,7 @@ function inMarkdown({ text, isBest }: Cell): string {
   return isBest ? `**${escaped}**` : escaped;
 }
 
-/** @param tables all of them, or those that are wanted */
+/** @param tables the tables to write */
 export function tablesAsLatex(results: EvaluationResults, tables = makeTables(results)): string {
   const header = [
     '% Made by brain3d evaluate. Needs the packages booktabs and graphicx.',
@@ -76,7 +77,7 @@ function plain({ manifest, split, cases }: EvaluationResults): string {
   return `${manifest.name}, split ${split}, ${cases} cases`;
 }
 
-/** What a reader of the tables must know. */
+/** Returns the notes that a reader of the tables must know. */
 export function notes(results: EvaluationResults): string[] {
   const { rows, resamples, seed, missingControls, disclaimer } = results;
   const controls = rows.flatMap(({ name, description }) =>
@@ -84,10 +85,11 @@ export function notes(results: EvaluationResults): string[] {
   );
   const seeds = rows[0]?.model?.seeds.length ?? 1;
   const reasons = new Set(
-    rows.flatMap(({ bertscore, meteor, cider }) =>
-      Object.entries({ bertscore, meteor, cider }).flatMap(([name, metric]) =>
-        'unavailable' in metric ? [`${name} is n/a: ${metric.unavailable}`] : [],
-      ),
+    rows.flatMap((row) =>
+      TEXT_METRIC_NAMES.filter((name) => textMetric(name).head !== null).flatMap((name) => {
+        const metric = row[name];
+        return 'unavailable' in metric ? [`${name} is n/a: ${metric.unavailable}`] : [];
+      }),
     ),
   );
   return [

@@ -1,15 +1,16 @@
-/** The tables of an evaluation, once, for Markdown, LaTeX and the page. */
+/** Makes the tables of an evaluation, once for Markdown, LaTeX and the page. */
 import type { Difference, Metric, Unavailable } from '../metrics/bootstrap';
 import type { EntityErrors } from '../metrics/case-errors';
 import type { Pick } from '../metrics/case-scores';
 import type { MetricScores } from '../metrics/evaluate-texts';
-import { CATEGORIES, CATEGORY_NAMES, DEFINITIONS } from '../reading/findings';
+import { TEXT_METRIC_NAMES, textMetric } from '../metrics/text-metrics';
+import { CATEGORIES, CATEGORY_NAMES, type Category, DEFINITIONS } from '../reading/findings';
 import type { EvaluationResults, EvaluationRow } from './results';
 import type { Comparison, Spread } from './score-rows';
 
 export interface Cell {
   text: string;
-  /** The best of the models. */
+  /** Whether it is the best of the models. */
   isBest?: boolean;
 }
 
@@ -19,25 +20,36 @@ export interface Table {
   rows: { cells: Cell[]; isControl: boolean }[];
 }
 
-/** Columns of the paper's Table I; clinical F1 by the authors' rule. */
-const PAPER_COLUMNS: [head: string, pick: Pick][] = [
-  ['B-1', (scores) => scores.bleu1],
-  ['B-4', (scores) => scores.bleu4],
-  ['R-1', (scores) => scores.rouge1],
-  ['R-2', (scores) => scores.rouge2],
-  ['R-L', (scores) => scores.rougeL],
-  ['METEOR', (scores) => scores.meteor],
-  ['BERTScore', (scores) => scores.bertscore],
-  ['CIDEr', (scores) => scores.cider],
-  ['Lat', (scores) => scores.clinical.peer.laterality],
-  ['Anat', (scores) => scores.clinical.peer.anatomy],
-  ['Path', (scores) => scores.clinical.peer.pathology],
-];
-const STRICT_COLUMNS: [head: string, pick: Pick][] = [
-  ['Lat (strict)', (scores) => scores.clinical.strict.laterality],
-  ['Anat (strict)', (scores) => scores.clinical.strict.anatomy],
-  ['Path (strict)', (scores) => scores.clinical.strict.pathology],
-];
+/** A column of the tables of scores. */
+interface ScoreColumn {
+  head: string;
+  /** Whether the narrow tables have the column too. */
+  isCompared: boolean;
+  pick: Pick;
+}
+
+const TEXT_COLUMNS = TEXT_METRIC_NAMES.flatMap((name): ScoreColumn[] => {
+  const { head, isCompared = false } = textMetric(name);
+  return head === null ? [] : [{ head, isCompared, pick: (scores) => scores[name] }];
+});
+
+const SHORT: Record<Category, string> = { laterality: 'Lat', anatomy: 'Anat', pathology: 'Path' };
+
+/**
+ * Clinical F1 by two rules: the authors', as in the paper's Table I, and the strict one, by which models are compared.
+ */
+const CLINICAL_COLUMNS = DEFINITIONS.flatMap((definition) =>
+  CATEGORY_NAMES.map(
+    (category): ScoreColumn => ({
+      head: definition === 'peer' ? SHORT[category] : `${SHORT[category]} (${definition})`,
+      isCompared: definition === 'strict',
+      pick: (scores) => scores.clinical[definition][category],
+    }),
+  ),
+);
+
+const COLUMNS = [...TEXT_COLUMNS, ...CLINICAL_COLUMNS];
+const COMPARED = COLUMNS.filter(({ isCompared }) => isCompared);
 
 export function makeTables(results: EvaluationResults): Table[] {
   const { rows, cases } = results;
@@ -56,12 +68,11 @@ export function makeTables(results: EvaluationResults): Table[] {
 }
 
 function scoreTable(title: string, rows: readonly EvaluationRow[], part: (row: EvaluationRow) => MetricScores): Table {
-  const columns = [...PAPER_COLUMNS, ...STRICT_COLUMNS];
-  const picked = columns.map(([, pick]) => rows.map((row) => pick(part(row))));
+  const picked = COLUMNS.map(({ pick }) => rows.map((row) => pick(part(row))));
   const best = picked.map((metrics) => bestOf(rows, metrics, 'highest'));
   return {
     title,
-    head: ['Row', 'Phase', ...columns.map(([head]) => head)],
+    head: ['Row', 'Phase', ...COLUMNS.map(({ head }) => head)],
     rows: rows.map((row, r) => ({
       isControl: row.kind === 'control',
       cells: [
@@ -74,8 +85,9 @@ function scoreTable(title: string, rows: readonly EvaluationRow[], part: (row: E
 }
 
 /**
- * The best models of a column: compared as numbers, to the digits that are printed, so that what looks equal is equal.
- * Controls do not compete, nor does what has no value; nobody is best alone. All tables and files have it from here.
+ * Returns the best models of a column. Values are compared as numbers, to the digits that are printed, so that values
+ * that look equal are equal. Controls do not compete, and neither do rows without a value; a single model is not best.
+ * All tables and files use this.
  * @internal
  */
 export function bestOf(
@@ -101,7 +113,7 @@ export function shown(metric: Metric): string {
     : `${metric.mean.toFixed(DIGITS)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
 }
 
-/** Rates of errors, and which is better. */
+/** The rates of errors, each with the better direction. */
 const RATES = [
   ['inversionRate', 'lowest'],
   ['missedLesionRate', 'lowest'],
@@ -167,18 +179,17 @@ function entityTable(rows: readonly EvaluationRow[]): Table {
   };
 }
 
-/** Only where there are several seeds. */
+/** The spread over seeds. There is none for a single seed. */
 function spreadTables(rows: readonly EvaluationRow[]): Table[] {
   const sampled = rows.filter(({ spread }) => spread !== null);
   if (sampled.length === 0) return [];
-  const columns = [...PAPER_COLUMNS, ...STRICT_COLUMNS];
   return [
     {
       title: 'Spread over seeds: standard deviation of the mean over cases (lowest to highest)',
-      head: ['Row', ...columns.map(([head]) => head)],
+      head: ['Row', ...COLUMNS.map(({ head }) => head)],
       rows: sampled.map(({ name, spread }) => ({
         isControl: false,
-        cells: [{ text: name }, ...columns.map(([, pick]) => ({ text: shownSpread(pick(spread as Spreads)) }))],
+        cells: [{ text: name }, ...COLUMNS.map(({ pick }) => ({ text: shownSpread(pick(spread as Spreads)) }))],
       })),
     },
   ];
@@ -197,29 +208,31 @@ function subgroupTable({ name, basis }: EvaluationResults['subgroups'][number], 
   );
   return {
     title: `By ${name}: ${basis}`,
-    head: ['Row', 'Group', 'cases', ...COMPARED.map(([head]) => head), 'inversion (strict)', 'missed lesion (strict)'],
+    head: [
+      'Row',
+      'Group',
+      'cases',
+      ...COMPARED.map(({ head }) => head),
+      'inversion (strict)',
+      'missed lesion (strict)',
+    ],
     rows: lines.map(({ row, group }) => ({
       isControl: row.kind === 'control',
       cells: [
         ...[row.name, group.group, String(group.cases)],
-        ...COMPARED.map(([, pick]) => shown(pick(group))),
+        ...COMPARED.map(({ pick }) => shown(pick(group))),
         ...[shown(group.errors.strict.inversionRate), shown(group.errors.strict.missedLesionRate)],
       ].map((text) => ({ text })),
     })),
   };
 }
 
-const COMPARED: [head: string, pick: Pick][] = [
-  ...PAPER_COLUMNS.filter(([head]) => ['B-4', 'R-L', 'CIDEr'].includes(head)),
-  ...STRICT_COLUMNS,
-];
-
 /** Differences between models, and between models and controls. */
 function comparisonTables({ rows, comparisons }: EvaluationResults): Table[] {
   const controls = new Set(rows.filter(({ kind }) => kind === 'control').map(({ name }) => name));
   const table = (subset: Comparison['subset']): Table => ({
     title: `Paired bootstrap, ${subset} cases: difference [95 % interval], two-sided p, not corrected for the number of tests`,
-    head: ['First', 'minus second', ...COMPARED.map(([head]) => head)],
+    head: ['First', 'minus second', ...COMPARED.map(({ head }) => head)],
     rows: comparisons
       .filter((item) => item.subset === subset && !(controls.has(item.first) && controls.has(item.second)))
       .map((item) => ({
@@ -227,7 +240,7 @@ function comparisonTables({ rows, comparisons }: EvaluationResults): Table[] {
         cells: [
           { text: item.first },
           { text: item.second },
-          ...COMPARED.map(([, pick]) => ({ text: shownDifference(pick(item)) })),
+          ...COMPARED.map(({ pick }) => ({ text: shownDifference(pick(item)) })),
         ],
       })),
   });

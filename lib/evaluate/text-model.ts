@@ -1,10 +1,11 @@
-/** A model as evaluation sees it: who it is is known before it is loaded, and it is loaded only if there is work. */
+/** A model for evaluation. Its identity is known before it is loaded, and it is loaded only if there is work. */
 import { basename } from 'node:path';
 import { digestAnswers, readCheckpoint } from '../checkpoint/checkpoint';
 import type { Recipe } from '../checkpoint/recipe';
 import { readTrainedOn, type TrainedOn } from '../checkpoint/trained-on';
 import { openCachedVolume } from '../dataset/cache-entry';
-import { type GenerationSettings, readGenerationDefaults, resolveSettings } from '../model/decoding';
+import { readGenerationDefaults, resolveSettings } from '../model/decoding';
+import { decodingOf, type GenerationSettings } from '../model/decoding-options';
 import { Brain3D } from '../model/model';
 import { loadAddon } from '../native/binding';
 import { chooseDevice, chooseDtype } from '../native/device';
@@ -24,22 +25,22 @@ export interface CaseVolume {
 }
 
 export interface TextGenerator {
-  /** One text for each case, decoded together. */
+  /** Returns one text for each case; they are decoded together. */
   generate(cases: readonly CaseVolume[], seed: number, signal?: AbortSignal): Promise<GeneratedText[]>;
   dispose(): Promise<void>;
 }
 
 export interface TextModel {
   phase: string;
-  /** SHA-256 of what decides its answers; equal for a copy of it, wherever that lies. */
+  /** The SHA-256 of everything that decides its answers. A copy has the same one, wherever it lies. */
   checkpoint: string;
-  /** Images that it has seen; not given for a model that never trains. */
+  /** The images that it has seen; undefined for a model that never trains. */
   trainedOn?: TrainedOn;
   recipe: Pick<Recipe, 'volumeSize' | 'lowerPercentile' | 'upperPercentile'>;
   prompt: string;
-  /** What decoding will use; the seed is given with each call. */
+  /** The settings of decoding. The seed is given with each call. */
   settings: Omit<GenerationSettings, 'seed'>;
-  /** Kind of device, `cpu` or `cuda`, and dtype: results differ between them by rounding. */
+  /** The kind of device, `cpu` or `cuda`, and the dtype. Results differ between them by rounding. */
   device: string;
   dtype: string;
   load(): Promise<TextGenerator>;
@@ -69,12 +70,8 @@ export const openTextModel: OpenModel = async (dir, options) => {
 
 async function loadGenerator(dir: string, options: EvaluateOptions): Promise<TextGenerator> {
   const { device, dtype, libtorch, signal, onProgress, cudaGraph, prompt } = options;
-  const { maxNewTokens, minNewTokens, temperature, topK, topP, repetitionPenalty, noRepeatNgramSize, greedy } = options;
   const model = await Brain3D.load({ model: dir, device, dtype, libtorch, signal, onProgress });
-  const decoding = {
-    ...{ prompt, maxNewTokens, minNewTokens, temperature, topK, topP, repetitionPenalty, noRepeatNgramSize },
-    ...{ greedy, cudaGraph },
-  };
+  const decoding = { prompt, ...decodingOf(options), cudaGraph };
   for (const warning of model.info.warnings) options.onWarning?.(`${basename(dir)}: ${warning}`);
   return {
     async generate(cases, seed, stop) {

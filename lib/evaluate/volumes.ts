@@ -1,8 +1,8 @@
-/** The cases' volumes as a model sees them, from the cache; what is missing is made. */
+/** Gets the cases' volumes as a model sees them from the cache, and makes those that are missing. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CACHE_INDEX, fillCache, readCacheIndex } from '../dataset/cache';
-import { type CacheRecipe, volumeFile } from '../dataset/cache-entry';
+import { type PreprocessingSettings, volumeFile } from '../dataset/cache-entry';
 import type { ManifestEntry } from '../dataset/manifest';
 import { makeFolders } from '../files/folders';
 import type { GenerationFailure } from './generations';
@@ -10,15 +10,15 @@ import type { EvaluateOptions } from './options';
 import type { CaseVolume } from './text-model';
 
 export interface Volumes {
-  /** In the order of the cases. */
+  /** The cases in their order. */
   usable: CaseVolume[];
-  /** Cases that cannot be preprocessed. */
+  /** The cases that cannot be preprocessed. */
   unusable: Map<string, GenerationFailure>;
 }
 
-export type StripRecipe = Pick<CacheRecipe, 'skullStrip' | 'skullStripCommand'>;
+export type StripRecipe = Pick<PreprocessingSettings, 'skullStrip' | 'skullStripCommand'>;
 
-/** How skulls are stripped: as asked for, else as the cache's last run did, else `auto`. */
+/** Decides how skulls are stripped: by the options, or as in the cache's last run, or `auto`. */
 export async function stripRecipe(cache: string, options: EvaluateOptions): Promise<StripRecipe> {
   const { skullStrip, skullStripCommand = null } = options;
   if (skullStrip !== undefined) return { skullStrip, skullStripCommand };
@@ -27,11 +27,11 @@ export async function stripRecipe(cache: string, options: EvaluateOptions): Prom
   return { skullStrip: recipe.skullStrip, skullStripCommand: recipe.skullStripCommand };
 }
 
-/** A scan that cannot be preprocessed is a case that fails, and ends nothing. */
+/** Prepares the volumes. A scan that cannot be preprocessed is a failed case and does not end the run. */
 export async function prepareVolumes(
   entries: readonly ManifestEntry[],
   cache: string,
-  recipe: CacheRecipe,
+  recipe: PreprocessingSettings,
   { workers, signal, onProgress }: EvaluateOptions,
 ): Promise<Volumes> {
   await makeFolders(cache);

@@ -1,20 +1,23 @@
-/** Directories that are there whole or not at all, also after a power loss. */
+/** Writes directories that exist whole or not at all, also after a power loss. */
 import { mkdir, open, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { makeFolders } from './folders';
 
-/** Ending of what is being written; whoever finds one later may remove it. */
+/** The ending of a file or directory that is being written. One that is found later may be removed. */
 export const PARTIAL = '.partial';
 
-/** `makeFolders`, and the names of what was made are on the disk, as is that of `path` if it was there already. */
+/**
+ * Makes folders like `makeFolders`, and syncs the names of the new ones to the disk, and that of `path` if it existed
+ * already.
+ */
 export async function makeDurableFolders(path: string): Promise<void> {
   const made = await makeFolders(path);
   for (const folder of new Set([...made, resolve(path)])) await syncPath(dirname(folder)).catch(requireAllowed);
 }
 
 /**
- * Has `fill` write a temporary directory beside `target`, syncs everything in it, and renames it. `target` must not exist.
- * After a failure the temporary directory is gone; after a kill it is `target.partial`.
+ * Has `fill` write a temporary directory beside `target`, syncs everything in it, and renames it. `target` must not
+ * exist. After a failure the temporary directory is gone; after a kill it is `target.partial`.
  */
 export async function writeDirectoryAtomic(target: string, fill: (dir: string) => Promise<void>): Promise<void> {
   const temporary = `${target}${PARTIAL}`;
@@ -31,7 +34,7 @@ export async function writeDirectoryAtomic(target: string, fill: (dir: string) =
   await syncPath(dirname(target));
 }
 
-/** Makes the link `path` point to its sibling `name`, or changes where it points, at one instant. */
+/** Makes the link `path` point to its sibling `name`, or changes its target in one step. */
 export async function pointLink(path: string, name: string): Promise<void> {
   const temporary = `${path}${PARTIAL}`;
   await rm(temporary, { force: true });
@@ -47,7 +50,7 @@ export async function removePartials(dir: string): Promise<void> {
   await Promise.all(partial.map((name) => rm(join(dir, name), { recursive: true, force: true })));
 }
 
-/** Files first, then the directories that name them. */
+/** Syncs files first, then the directories that name them. */
 async function syncTree(dir: string): Promise<void> {
   for (const entry of await readdir(dir, { withFileTypes: true })) {
     const path = join(dir, entry.name);
@@ -57,12 +60,15 @@ async function syncTree(dir: string): Promise<void> {
   await syncPath(dir);
 }
 
-/** A folder above ours may be closed to us, or its file system have no such call: then nothing can be done for its names. */
+/**
+ * Ignores that a folder above ours may be closed to us, or on a file system without sync. Then its names cannot be
+ * synced.
+ */
 function requireAllowed(cause: NodeJS.ErrnoException): void {
   if (!['EACCES', 'EPERM', 'EINVAL'].includes(cause.code ?? '')) throw cause;
 }
 
-/** Has a file's bytes, or a folder's names, on the disk. */
+/** Syncs a file's bytes, or a folder's names, to the disk. */
 export async function syncPath(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {

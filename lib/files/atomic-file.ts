@@ -1,14 +1,17 @@
-/** Files that appear whole or not at all, for their owner alone. */
+/** Writes files that appear whole or not at all, for their owner alone. */
 import { randomUUID } from 'node:crypto';
 import { link, open, rename, rm } from 'node:fs/promises';
 
-/** Temporary file in the same directory, fsync, rename: a reader sees the old file or the new, never a part. */
+/**
+ * Writes a temporary file in the same directory, syncs it and renames it. A reader sees the old file or the new, never
+ * a part.
+ */
 export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
   await withTemporaryFile(path, data, (temporary) => rename(temporary, path));
 }
 
 /**
- * The same for a name that must be new: of several processes that write it at once, one does.
+ * Writes a file in the same way, but only under a new name. If several processes write it at once, one succeeds.
  * @returns whether it was written; false where there is such a file
  */
 export async function writeNewFileAtomic(path: string, data: string | Uint8Array): Promise<boolean> {
@@ -30,7 +33,7 @@ async function withTemporaryFile(
   data: string | Uint8Array,
   place: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  // Unique also among the threads of this process.
+  // The name is unique also among the threads of this process.
   const temporary = `${path}.${randomUUID()}.partial`;
   const file = await open(temporary, 'wx', 0o600);
   try {

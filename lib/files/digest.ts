@@ -1,4 +1,7 @@
-/** Digests of files, streamed: nothing is held, and the hashing is done off the event loop's turn chunk by chunk. */
+/**
+ * Computes digests of files as streams: nothing is held in memory, and hashing blocks the event loop for one chunk at a
+ * time.
+ */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -7,19 +10,22 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { Brain3DError } from '../base/errors';
 
-/** SHA-256 of a file's bytes. @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_IO */
+/** Returns the SHA-256 of a file's bytes. @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_IO */
 export function digestFile(path: string, signal?: AbortSignal): Promise<string> {
   return digest(path, false, signal);
 }
 
-/** Reads every byte of a file, inflated if it is gzipped, whatever it is called. @throws {Brain3DError} as `digestFile`, BRAIN3D_FORMAT */
+/**
+ * Reads every byte of a file, inflated if it is gzipped, whatever its name is. @throws {Brain3DError} as `digestFile`,
+ * BRAIN3D_FORMAT
+ */
 export async function readWhole(path: string, signal?: AbortSignal): Promise<void> {
   await digest(path, await isGzip(path), signal);
 }
 
 async function isGzip(path: string): Promise<boolean> {
   const file = await open(path, 'r').catch(() => null);
-  if (file === null) return false; // for `digest` to report
+  if (file === null) return false; // `digest` reports the missing file
   try {
     const { buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
     return buffer.readUInt16BE(0) === 0x1f8b;

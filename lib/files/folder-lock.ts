@@ -1,10 +1,10 @@
 /**
- * Keeps two processes from writing into one folder: each would call the other's files its own. The lock is a file that is
- * made whole by one link, which fails where there is one, so that of any number of processes one has it.
+ * Keeps two processes from writing into one folder, where each would take the other's files for its own. The lock is a
+ * file that is made whole by one link. The link fails where the file exists, so only one process can have the lock.
  *
- * A lock whose process is no more is taken over, by one process only: whoever takes it over holds another lock meanwhile. One
- * of another machine or container is never taken over, because nothing here can tell whether its process runs; whoever
- * knows that it does not removes the file.
+ * A lock whose process has ended is taken over, by one process only, which holds another lock meanwhile. A lock of
+ * another machine or container is never taken over, because nothing here can tell whether its process runs. A user who
+ * knows that it does not can remove the file.
  */
 import { randomUUID } from 'node:crypto';
 import { link, readFile, realpath, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
@@ -13,9 +13,10 @@ import { threadId } from 'node:worker_threads';
 import * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
 import { ownIdentity, type ProcessIdentity, stateOf } from './process-identity';
+import { parseStored } from './stored';
 
 export const LOCK_FILE = 'lock';
-/** How often a lock shows that its process lives, and looks whether it is still there. */
+/** The time between two signs of life of a lock. At each it also checks that it still exists. */
 const HEARTBEAT_MS = 5000;
 
 const OwnerSchema = v.object({
@@ -24,17 +25,20 @@ const OwnerSchema = v.object({
   started: v.optional(v.nullable(v.string()), null),
   boot: v.optional(v.nullable(v.string()), null),
   space: v.optional(v.nullable(v.string()), null),
-  /** The thread of the process; none of its numbers is given twice. */
+  /** The thread of the process. No number of a thread is used twice. */
   thread: v.optional(v.nullable(v.number()), null),
   /** Tells two locks of one process apart. */
   token: v.optional(v.string(), ''),
 });
 
-/** Texts of the locks that this thread holds: another of its own was left by a release that the system let fail. */
+/**
+ * The texts of the locks that this thread holds. Any other lock of this thread was left by a release that the system
+ * let fail.
+ */
 const held = new Set<string>();
 
 export interface LockOptions {
-  /** Called once if the lock is gone or another's while it is held. */
+  /** Called once if the lock disappears or becomes another's while it is held. */
   onLost?: ((error: Brain3DError) => void) | undefined;
   /** @default 5000 */
   heartbeatMs?: number | undefined;
@@ -43,12 +47,12 @@ export interface LockOptions {
 export interface FolderLock {
   /** @throws {Brain3DError} BRAIN3D_IO if the lock is gone or another's: nothing may be written any more */
   require(): Promise<void>;
-  /** Gives the folder back; a lock that is another's by now stays. Idempotent. */
+  /** Gives the folder back. A lock that has become another's stays. Calling it again does nothing. */
   release(): Promise<void>;
 }
 
 /**
- * Takes a folder, which must be there.
+ * Takes a folder, which must exist.
  * @throws {Brain3DError} BRAIN3D_USAGE if another process, or another call of this one, has it
  */
 export async function lockFolder(dir: string, options: LockOptions = {}): Promise<FolderLock> {
@@ -64,7 +68,7 @@ export async function lockFolder(dir: string, options: LockOptions = {}): Promis
   return new HeldLock(path, text, basename(dir), options);
 }
 
-/** Has the folder for itself while `work` runs. */
+/** Holds the lock of the folder while `work` runs. */
 export async function withFolderLock<T>(
   dir: string,
   work: (lock: FolderLock) => Promise<T>,
@@ -118,7 +122,8 @@ class HeldLock implements FolderLock {
       const seconds = (performance.timeOrigin + performance.now()) / 1000;
       await utimes(this.#path, seconds, seconds);
     } catch (error) {
-      // What the system refuses once is tried again with the next beat; a file that went in between is seen by it.
+      // A call that the system refuses once is tried again at the next beat, which also notices a file that came in
+      // between.
       if (this.#isReleased || !Brain3DError.isInstance(error)) return;
       clearInterval(this.#timer);
       this.#onLost?.(error);
@@ -137,7 +142,7 @@ async function acquire(path: string, text: string, folder: string): Promise<void
   }
 }
 
-/** One process at a time looks again, and puts its own lock in the place of one that nobody has. */
+/** Replaces a lock that nobody has by its own. Only one process at a time looks again and does so. */
 async function takeOver(path: string, stale: string, text: string, folder: string): Promise<boolean> {
   const guard = `${path}.takeover`;
   const guardText = ownText();
@@ -155,7 +160,7 @@ async function takeOver(path: string, stale: string, text: string, folder: strin
   }
 }
 
-/** Whether the file was made; false where there is one. */
+/** Whether the file was made; false if it exists. */
 async function create(path: string, text: string): Promise<boolean> {
   const temporary = temporaryOf(path);
   await writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
@@ -185,12 +190,15 @@ async function textOf(path: string): Promise<string | null> {
   });
 }
 
-/** A text that is no lock's has no process: locks are made whole. @throws {Brain3DError} BRAIN3D_USAGE */
+/**
+ * Refuses a lock whose process may run. A text that is no lock has no process, because locks are made whole. @throws
+ * {Brain3DError} BRAIN3D_USAGE
+ */
 async function refuseLiving(path: string, text: string, folder: string): Promise<void> {
-  const owner = v.safeParse(v.pipe(v.string(), v.parseJson(), OwnerSchema), text);
-  if (!owner.success) return;
-  const state = stateOf(owner.output satisfies ProcessIdentity);
-  const { pid, thread } = owner.output;
+  const owner = parseStored(OwnerSchema, text);
+  if (!owner.isIntact) return;
+  const state = stateOf(owner.value satisfies ProcessIdentity);
+  const { pid, thread } = owner.value;
   if (state === 'gone') return;
   if (state === 'running' && pid === process.pid && thread === threadId && !held.has(text)) return;
   const who =
@@ -201,7 +209,9 @@ async function refuseLiving(path: string, text: string, folder: string): Promise
   throw new Brain3DError('BRAIN3D_USAGE', `'${folder}' ${who}`, { file: LOCK_FILE });
 }
 
-/** When the lock was touched last, by the clock of this machine: for whoever decides, not for this program. */
+/**
+ * When the lock was touched last, by the clock of this machine. This helps a user decide; the program does not use it.
+ */
 async function lastSign(path: string): Promise<string> {
   const found = await stat(path).catch(() => null);
   return found === null ? '' : `; its last sign of life was at ${found.mtime.toISOString()}`;

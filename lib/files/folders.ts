@@ -1,11 +1,14 @@
-/** Folders for results. Not Node's recursive `mkdir`: where a file system makes none, as below /proc, that never ends. */
+/**
+ * Makes folders for results. Node's recursive `mkdir` is not used: it never ends on a file system that makes no
+ * folders, such as /proc.
+ */
 import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { Brain3DError } from '../base/errors';
 
 /**
- * Makes a folder, and those above it that are missing, for their owner alone. Gives the paths of those that it made, the
- * uppermost first; none if it was there.
+ * Makes a folder, and the missing ones above it, for their owner alone. Returns the paths of those that it made, the
+ * uppermost first; none if the folder existed.
  * @throws {Brain3DError} BRAIN3D_IO naming the folder that could not be made
  */
 export async function makeFolders(path: string): Promise<string[]> {
@@ -19,13 +22,14 @@ async function make(folder: string, hasParent: boolean): Promise<string[]> {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (await isFolder(folder)) return [];
-    // Once: a parent that is there and still holds nothing new will not hold it the next time either.
+    // This is tried once: if a parent exists and the folder still cannot be made, it cannot be made the next time
+    // either.
     if (code !== 'ENOENT' || hasParent || dirname(folder) === folder) throw refused(folder, code, cause);
     return [...(await make(dirname(folder), false)), ...(await make(folder, true))];
   }
 }
 
-/** Whatever `mkdir` said: some file systems refuse first and look afterwards. */
+/** Whether it is a folder, whatever `mkdir` said: some file systems refuse before they look. */
 async function isFolder(path: string): Promise<boolean> {
   return stat(path).then(
     (found) => found.isDirectory(),

@@ -1,16 +1,19 @@
-/** Whether what a run will write has room: said beforehand, since a long run should not find out at its end. */
+/** Warns beforehand if a run has no room for its files, since a long run should not find out at its end. */
 import { readdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Bytes of what a run writes again and again. */
+/** The sizes in bytes of what a run writes again and again. */
 export interface Sizes {
-  /** Of a checkpoint: what trains and its two moments, in float32. */
+  /** The size of a checkpoint: the trained parameters and their two moments, in float32. */
   state: number;
-  /** Of a model: the weights that it began with, and the adapter. */
+  /** The size of a model: the weights that it began with, and the adapter. */
   model: number;
 }
 
-/** Two are kept while the next one is written; of the models, those that these call best. */
+/**
+ * The number of checkpoints on the disk at once. Two are kept while the next one is written, and so are the models that
+ * they call best.
+ */
 const AT_ONCE = 3;
 
 export class FreeSpace {
@@ -26,7 +29,10 @@ export class FreeSpace {
     this.#warn = warn;
   }
 
-  /** Warns if there is no room for all that the run will hold at a time. Quotas and other programs' files are not foreseen. */
+  /**
+   * Warns if there is no room for everything that the run will hold at a time. Quotas and other programs' files are not
+   * foreseen.
+   */
   async checkWhole(): Promise<void> {
     const { state, model } = this.#sizes;
     const whole = AT_ONCE * (state + model);
@@ -38,7 +44,7 @@ export class FreeSpace {
     );
   }
 
-  /** Warns if the next thing to be written has no room: once, until there is room again. */
+  /** Warns if the next file to be written has no room. It warns once, until there is room again. */
   async check(what: string, kind: keyof Sizes): Promise<void> {
     const free = await freeBytes(this.#dir);
     const needed = this.#sizes[kind];
@@ -49,15 +55,15 @@ export class FreeSpace {
   }
 }
 
-/** For this user; null where the system does not say. */
+/** The free bytes for this user; null where the system does not say. */
 async function freeBytes(dir: string): Promise<number | null> {
   return statfs(dir).then(
     ({ bavail, bsize }) => bavail * bsize,
-    () => null, // no more than a warning depends on it
+    () => null, // without a number there is only no warning
   );
 }
 
-/** Of all files below `dir`. */
+/** The size in bytes of all files below `dir`. */
 async function sizeOf(dir: string): Promise<number> {
   const entries = await readdir(dir, { withFileTypes: true, recursive: true });
   const files = entries.filter((entry) => entry.isFile());

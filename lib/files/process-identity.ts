@@ -1,4 +1,6 @@
-/** Which process this is, and whether another one still runs: by more than its number, which the system gives again. */
+/**
+ * Identifies a process and tells whether it still runs. Its number is not enough, since the system gives numbers again.
+ */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
@@ -7,13 +9,13 @@ export interface ProcessIdentity {
   pid: number;
   /** When the process began, in the system's ticks since it started; null where the system does not say. */
   started: string | null;
-  /** Of the system's own start; null where it does not say. */
+  /** The id of the system's own start; null where the system does not say. */
   boot: string | null;
-  /** Which process numbers are seen, as containers see their own; null where the system does not say. */
+  /** The namespace of process numbers, of which a container has its own; null where the system does not say. */
   space: string | null;
 }
 
-/** Of this process. */
+/** Returns the identity of this process. */
 export function ownIdentity(): ProcessIdentity {
   return {
     host: hostname(),
@@ -25,13 +27,13 @@ export function ownIdentity(): ProcessIdentity {
 }
 
 /**
- * `running`, `gone`, or `unseen`: of another machine or container, whose processes cannot be seen from here. What an identity
- * does not say is not compared.
+ * Returns `running`, `gone`, or `unseen` for a process of another machine or container, which cannot be seen from here.
+ * Fields that are null are not compared.
  */
 export function stateOf(other: ProcessIdentity): 'running' | 'gone' | 'unseen' {
   const own = ownIdentity();
   if (other.host !== own.host) return 'unseen';
-  // The same machine after a restart: nothing of before runs.
+  // The same machine has restarted, so no earlier process runs.
   if (differ(other.boot, own.boot)) return 'gone';
   if (differ(other.space, own.space)) return 'unseen';
   if (!isRunning(other.pid)) return 'gone';

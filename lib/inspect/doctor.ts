@@ -1,4 +1,4 @@
-/** What this installation has and lacks. Works, and says why, when the addon cannot be loaded. */
+/** Describes what this installation has and lacks. It works, and says why, when the addon cannot be loaded. */
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { packageVersion, versionOf } from '../base/version';
 import { findDcm2niix } from '../dicom/dicom';
@@ -17,18 +17,18 @@ export interface Diagnosis {
   libtorch: LibTorchCandidate | null;
   /** Every place looked at for LibTorch, in order. */
   libtorchCandidates: LibTorchCandidate[];
-  cpu: { cores: number /** Threads LibTorch computes with. */; threads: number | null };
+  cpu: { cores: number /** The number of threads LibTorch computes with. */; threads: number | null };
   memory: { totalBytes: number; freeBytes: number };
   cudaDevices: NativeDeviceInfo[];
-  /** Version of the DICOM converter; null if it is not installed. */
+  /** The version of the DICOM converter; null if it is not installed. */
   dcm2niix: string | null;
-  /** Worth knowing, but nothing that keeps brain3d from working. */
+  /** Facts worth knowing that do not keep brain3d from working. */
   notes: string[];
-  /** What keeps brain3d from working, each with what to do. */
+  /** The problems that keep brain3d from working, each with a remedy. */
   problems: string[];
 }
 
-/** Loads the addon, if it can be. Does not throw. */
+/** Loads the addon if possible. Does not throw. */
 export function diagnose(): Diagnosis {
   const binding = describeBinding();
   const dcm2niix = findDcm2niix();

@@ -1,4 +1,4 @@
-/** What a path holds: a volume, a checkpoint or a backbone. */
+/** Tells what a path holds: a volume, a checkpoint or a backbone. */
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -15,7 +15,7 @@ export type Inspection =
       kind: 'checkpoint';
       name: string;
       checkpoint: Checkpoint;
-      /** What would keep it from being loaded. */
+      /** The problems that would keep it from being loaded. */
       problems: string[];
     }
   | { kind: 'backbone'; name: string; backbone: NativeBackboneInfo };
@@ -69,7 +69,7 @@ async function inspectDicom(path: string, name: string, options: LoadVolumeOptio
     const volume = await loadVolume(path, options);
     return { kind: 'volume', name, source: 'dicom', volume: volume.info };
   } catch (error) {
-    // A directory of another kind ends here too, and whoever gave it should hear more than that it is not DICOM.
+    // A directory of another kind ends here too, and the user should hear more than that it is not DICOM.
     if (!Brain3DError.isInstance(error) || error.code !== 'BRAIN3D_FORMAT') throw error;
     throw unknownKind(name, `it has no ${CHECKPOINT_FILE} and no config.json, and ${error.message}`, error);
   }

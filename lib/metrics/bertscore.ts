@@ -1,4 +1,4 @@
-/** BERTScore with a RoBERTa from a Hugging Face directory: no idf, no rescaling.   [BERTSCORE] */
+/** Computes BERTScore with a RoBERTa from a Hugging Face directory, without idf and without rescaling.   [BERTSCORE] */
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError, withCallerStack } from '../base/errors';
@@ -10,13 +10,13 @@ import { chooseDevice, deviceEntry } from '../native/device';
 import type { NativeTextEncoder, NativeTextEncoderInfo } from '../native/surface';
 import { Tokenizer } from '../tokenizer/tokenizer';
 
-/** What is scored, and what it is compared with. */
+/** A hypothesis and the reference it is compared with. */
 export interface TextPair {
   hypothesis: string;
   reference: string;
 }
 
-/** Cosines: at most 1, 0 for a text without a word. `f1` is what is meant by "BERTScore". */
+/** Scores are cosines: at most 1, and 0 for a text without a word. `f1` is what is meant by "BERTScore". */
 export interface BertScore {
   precision: number;
   recall: number;
@@ -24,24 +24,24 @@ export interface BertScore {
 }
 
 export interface BertScores {
-  /** In the order of the pairs. */
+  /** The scores in the order of the pairs. */
   scores: BertScore[];
   mean: BertScore;
-  /** Hidden state that was compared; 0 is the embeddings. */
+  /** The hidden state that was compared; 0 is the embeddings. */
   layer: number;
   device: string;
   warnings: string[];
 }
 
 const BertScoreSchema = v.object({
-  /** Directory of the RoBERTa: config.json, weights, and tokenizer.json or vocab.json with merges.txt. */
+  /** The directory of the RoBERTa: config.json, weights, and tokenizer.json or vocab.json with merges.txt. */
   model: is.text(),
-  /** @default bert-score's choice, where the configuration is that of a model it knows */
+  /** The hidden state to compare. @default bert-score's choice, where the configuration is that of a model it knows */
   layer: v.optional(is.integer(0, 1024)),
-  /** Texts encoded together. @default 16 */
+  /** The number of texts encoded together. @default 16 */
   batchSize: v.optional(is.integer(1, 4096)),
   ...deviceEntry,
-  /** LibTorch directory; overrides LIBTORCH. */
+  /** The LibTorch directory; overrides LIBTORCH. */
   libtorch: v.optional(is.text()),
   signal: v.optional(is.signal()),
 });
@@ -69,7 +69,7 @@ async function scorePairs(
   pairs: TextPair[],
   { model: dir, layer, batchSize = 16, device: wanted = 'auto', libtorch, signal }: BertScoreOptions,
 ): Promise<BertScores> {
-  const config = await readJsonFile(join(dir, 'config.json')); // first: what is said where there is no such directory
+  const config = await readJsonFile(join(dir, 'config.json')); // first, for its error where there is no such directory
   const chosen = layer ?? defaultLayer(config);
   const addon = loadAddon({ libtorch });
   const { device, warning } = chooseDevice(addon, wanted);
@@ -94,13 +94,16 @@ async function scorePairs(
   }
 }
 
-/** Of bert-score's `model2layers`: the language models of the family that a configuration tells apart. */
+/** The part of bert-score's `model2layers` about language models whose configurations tell them apart. */
 const KNOWN_MODELS = [
   { name: 'distilroberta-base', numLayers: 6, width: 768, layer: 5 },
   { name: 'roberta-base', numLayers: 12, width: 768, layer: 10 },
   { name: 'roberta-large', numLayers: 24, width: 1024, layer: 17 },
 ];
-/** A classifier was trained further, and bert-score has another layer for each: its sizes say nothing. */
+/**
+ * The architectures of language models. A classifier was trained further, and bert-score uses another layer for each,
+ * so its sizes say nothing.
+ */
 const LANGUAGE_MODELS = ['RobertaModel', 'RobertaForMaskedLM'];
 
 const ConfigSchema = v.object({
@@ -133,7 +136,7 @@ export function defaultLayer(config: unknown): number {
   );
 }
 
-/** Each text once, as token ids. */
+/** Holds each text once, as token ids. */
 class TextTable {
   readonly ids: number[][] = [];
   readonly #indices = new Map<string, number>();
@@ -172,11 +175,14 @@ class TextTable {
   }
 }
 
-/** What Python's `str.strip` removes, which is not what `trim` does. */
+/** The white space that Python's `str.strip` removes; `trim` removes other characters. */
 const SPACE = '[\\t-\\r\\x1c- \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]+';
 const OUTER_SPACE = new RegExp(`^${SPACE}|${SPACE}$`, 'g');
 
-/** As bert-score gives texts to a RoBERTa: the first word is the token that it is inside a sentence. */
+/**
+ * Adds the space that bert-score puts in front of texts for a RoBERTa, so that the first word has the token it has
+ * inside a sentence.
+ */
 function withPrefixSpace(text: string): string {
   const stripped = text.replace(OUTER_SPACE, '');
   return stripped === '' ? '' : ` ${stripped}`;

@@ -1,9 +1,9 @@
-/** BLEU [BLEU] of one sentence against one reference, smoothed by nltk's method 1. */
+/** Computes BLEU [BLEU] of one sentence against one reference, smoothed by nltk's method 1. */
 import { countNgrams, sharedCount } from '../reading/ngrams';
 
 const EPSILON = 0.1;
 
-/** BLEU-1 .. BLEU-`order`, in [0, 1]. */
+/** Returns BLEU-1 or BLEU-4, in [0, 1]. */
 export function bleu(reference: readonly string[], hypothesis: readonly string[], order: 1 | 4): number {
   let logarithms = 0;
   for (let n = 1; n <= order; n++) {

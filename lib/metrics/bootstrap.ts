@@ -1,4 +1,4 @@
-/** Means with 95 % intervals: percentiles of the means of resampled cases. */
+/** Computes means with 95 % intervals, which are percentiles of the means of resampled cases. */
 import { Mt19937 } from './mt19937';
 
 export interface Unavailable {
@@ -7,13 +7,13 @@ export interface Unavailable {
 
 export interface Estimate {
   mean: number;
-  /** 2.5th and 97.5th percentile of the resamples' means; [0, 0] for fewer than two cases. */
+  /** The 2.5th and 97.5th percentile of the resamples' means; [0, 0] for fewer than two cases. */
   ci95: [low: number, high: number];
-  /** Cases. */
+  /** The number of cases. */
   n: number;
 }
 
-/** A number, or why there is none; never a zero in its place. */
+/** A number, or the reason why there is none. A missing number is never shown as zero. */
 export type Metric = Estimate | Unavailable;
 
 export interface BootstrapSettings {
@@ -22,8 +22,8 @@ export interface BootstrapSettings {
 }
 
 /**
- * One estimate for each column of per-case values. The columns have one length and share every resample, so that they can be
- * compared; the same seed and length give the same resamples.
+ * Returns one estimate for each column of per-case values. The columns have one length and share every resample, so
+ * that they can be compared; the same seed and length give the same resamples.
  */
 export function bootstrap(columns: readonly Float64Array[], settings: BootstrapSettings): Estimate[] {
   const means = resampledMeans(columns, settings);
@@ -36,21 +36,21 @@ function estimate(column: Float64Array, sortedMeans: Float64Array): Estimate {
   return { mean: mean(column), ci95, n };
 }
 
-/** A difference of means between two rows of values over the same cases. */
+/** The difference of the means of two rows of values over the same cases. */
 export interface Difference {
-  /** Mean of the first minus mean of the second. */
+  /** The mean of the first minus the mean of the second. */
   difference: number;
   ci95: [low: number, high: number];
-  /** Two-sided: how often the resampled difference lies on the other side of 0. */
+  /** The two-sided p-value: how often the resampled difference lies on the other side of 0. */
   p: number;
-  /** Cases. */
+  /** The number of cases. */
   n: number;
 }
 
 /**
- * Paired bootstrap: each resample draws cases, the same for both rows, so the difference of the means is the mean of the
- * cases' differences. p = min(1, 2 min(#(d <= 0) + 1, #(d >= 0) + 1) / (resamples + 1)); it is never 0, and 1 where the rows
- * are equal.
+ * The paired bootstrap. Each resample draws cases, the same for both rows, so the difference of the means is the mean
+ * of the cases' differences. p = min(1, 2 min(#(d <= 0) + 1, #(d >= 0) + 1) / (resamples + 1)); it is never 0, and 1
+ * where the rows are equal.
  * @param pairs of columns; all have one length, of at least 2
  */
 export function pairedBootstrap(
@@ -68,12 +68,14 @@ export function pairedBootstrap(
   });
 }
 
-/** Equal sums in another order differ in the last bits, so what is that near to 0 counts as 0. */
+/**
+ * The distance from 0 up to which a difference counts as 0. Equal sums added in another order differ in the last bits.
+ */
 const ROUNDING = 1e-12;
 const isAtMostZero = (value: number): boolean => value <= ROUNDING;
 const isAtLeastZero = (value: number): boolean => value >= -ROUNDING;
 
-/** Means of each column over the same resampled cases, sorted; zeros for fewer than two cases. */
+/** Returns the means of each column over the same resampled cases, sorted; zeros for fewer than two cases. */
 function resampledMeans(columns: readonly Float64Array[], { seed, resamples }: BootstrapSettings): Float64Array[] {
   const n = columns[0]?.length ?? 0;
   const means = columns.map(() => new Float64Array(resamples));
@@ -87,7 +89,10 @@ function resampledMeans(columns: readonly Float64Array[], { seed, resamples }: B
   return means.map((values) => values.sort());
 }
 
-/** Bits under the smallest mask that holds n - 1, until they are below n; n = 1 draws nothing. */
+/**
+ * Draws each index as bits under the smallest mask that holds n - 1, again and again until it is below n. For n = 1 it
+ * draws nothing.
+ */
 export function drawIndices(indices: Uint32Array, random: Mt19937): void {
   const last = indices.length - 1;
   const mask = last === 0 ? 0 : 2 ** (32 - Math.clz32(last)) - 1;
@@ -110,7 +115,7 @@ function meanAt(values: Float64Array, indices: Uint32Array): number {
   return sum / indices.length;
 }
 
-/** Of sorted values, with linear interpolation. */
+/** Returns a percentile of sorted values, with linear interpolation. */
 export function percentile(sorted: Float64Array, percent: number): number {
   const place = (percent / 100) * (sorted.length - 1);
   const below = Math.floor(place);

@@ -1,4 +1,7 @@
-/** What averages hide: which side was taken for which, what was invented, what was missed; by one definition. */
+/**
+ * Counts the errors that averages hide: sides taken for others, findings invented and findings missed, by one
+ * definition.
+ */
 
 import { CATEGORIES, CATEGORY_NAMES, type Category, type Extraction } from '../reading/findings';
 import { type BootstrapSettings, bootstrap, type Metric } from './bootstrap';
@@ -16,32 +19,32 @@ const SIDES = ['left', 'right', 'bilateral', 'unknown'] as const;
 type Side = (typeof SIDES)[number];
 
 export interface EntityErrors {
-  /** Of the hypotheses that name it, the share whose reference does; null if none names it. */
+  /** The share of the hypotheses naming the entity whose reference names it too; null if no hypothesis names it. */
   precision: number | null;
-  /** Of the references that name it, the share whose hypothesis does; null if none names it. */
+  /** The share of the references naming the entity whose hypothesis names it too; null if no reference names it. */
   recall: number | null;
-  /** References and hypotheses that name it. */
+  /** The numbers of references and hypotheses that name the entity. */
   references: number;
   hypotheses: number;
 }
 
 export interface CaseErrors {
-  /** Cases by the reference's side, then by the hypothesis'. */
+  /** The number of cases by the reference's side, then by the hypothesis'. */
   lateralityConfusion: Record<Side, Record<Side, number>>;
-  /** Of references with side left or right, the share whose hypothesis has the opposite one. */
+  /** The share of hypotheses with the opposite side, among references with side left or right. */
   inversionRate: Metric;
-  /** Of healthy cases, the share whose hypothesis names neither pathology nor laterality. */
+  /** The share of healthy cases whose hypothesis names neither pathology nor laterality. */
   specificity: Metric;
-  /** Of healthy cases, the share whose hypothesis names a pathology. */
+  /** The share of healthy cases whose hypothesis names a pathology. */
   hallucinationRate: Metric;
-  /** Of pathological cases, the share whose hypothesis names no pathology. */
+  /** The share of pathological cases whose hypothesis names no pathology. */
   missedLesionRate: Metric;
   entities: Record<Category, Record<string, EntityErrors>>;
 }
 
 /**
- * Of one or more runs over the same cases. Rates are means over runs, their intervals over cases; counts are over all runs
- * together.
+ * Counts the errors of one or more runs over the same cases. Rates are means over runs, with intervals over cases;
+ * counts are over all runs together.
  */
 export function caseErrors(runs: readonly (readonly ReadCase[])[], settings: BootstrapSettings): CaseErrors {
   const cases = runs.flat();
@@ -53,7 +56,7 @@ export function caseErrors(runs: readonly (readonly ReadCase[])[], settings: Boo
     const share = (row: number) => runs.filter((run) => isCounted(run[row] as ReadCase)).length / runs.length;
     return bootstrap([Float64Array.from(rows, share)], settings)[0] as Metric;
   };
-  // Class and reference are the same in every run.
+  // The class and the reference are the same in every run.
   const rowsWhere = (isWanted: (item: ReadCase) => boolean) =>
     [...(runs[0]?.keys() ?? [])].filter((row) => isWanted(runs[0]?.[row] as ReadCase));
   const healthy = rowsWhere((item) => item.class === 'healthy');

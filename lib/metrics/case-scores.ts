@@ -1,4 +1,4 @@
-/** Every metric of every case, as columns; and their means with intervals over all cases or some. */
+/** Computes every metric of every case as columns, and their means with intervals over all cases or some. */
 
 import {
   CATEGORY_NAMES,
@@ -8,85 +8,45 @@ import {
   type Extraction,
   setF1,
 } from '../reading/findings';
-import { bleu } from './bleu';
-import { type BootstrapSettings, bootstrap, type Metric, type Unavailable } from './bootstrap';
-import { cider } from './cider';
-import { meteor } from './meteor';
+import { type BootstrapSettings, bootstrap, type Metric } from './bootstrap';
 import type { Pair } from './pairs';
-import { rougeL, rougeN } from './rouge';
-import { lowerWords, ptbLikeWords, rougeWords, splitWords } from './tokenize';
-import type { WordNet } from './wordnet';
+import {
+  CaseWords,
+  type Column,
+  type Resources,
+  TEXT_METRIC_NAMES,
+  type TextMetricName,
+  textMetric,
+} from './text-metrics';
 
-/** A value for each case, or why there are none. */
-export type Column = Float64Array | Unavailable;
-
-export const TEXT_METRICS = [
-  'bleu1',
-  'bleu4',
-  'rouge1',
-  'rouge2',
-  'rougeL',
-  'meteor',
-  'bertscore',
-  'cider',
-  'ciderPtb',
-] as const;
-
-/** One T for each metric, under the names of results. */
-export type ByMetric<T> = Record<(typeof TEXT_METRICS)[number], T> & {
+/** One T for each metric, under the names used in results. */
+export type ByMetric<T> = Record<TextMetricName, T> & {
   clinical: Record<Definition, Record<Category, T>>;
 };
 
 export type Readings = Record<Definition, { reference: Extraction; hypothesis: Extraction }>;
 
-export interface Resources {
-  wordNet: WordNet | Unavailable;
-  /** Computed elsewhere, by a model. */
-  bertscore: Column;
-}
-
 export function scoreCases(
   pairs: readonly Pair[],
   readings: readonly Readings[],
-  { wordNet, bertscore }: Resources,
+  resources: Resources,
 ): ByMetric<Column> {
-  const lower = pairs.map(wordsWith(lowerWords));
-  const rouge = pairs.map(wordsWith(rougeWords));
-  const column = <T>(items: readonly T[], score: (item: T) => number) => Float64Array.from(items, score);
-  const clinical = (definition: Definition, category: Category) =>
-    column(readings, ({ [definition]: { reference, hypothesis } }) => setF1(reference[category], hypothesis[category]));
-  return {
-    bleu1: column(lower, ([reference, hypothesis]) => bleu(reference, hypothesis, 1)),
-    bleu4: column(lower, ([reference, hypothesis]) => bleu(reference, hypothesis, 4)),
-    rouge1: column(rouge, ([reference, hypothesis]) => rougeN(reference, hypothesis, 1)),
-    rouge2: column(rouge, ([reference, hypothesis]) => rougeN(reference, hypothesis, 2)),
-    rougeL: column(rouge, ([reference, hypothesis]) => rougeL(reference, hypothesis)),
-    meteor:
-      'unavailable' in wordNet
-        ? wordNet
-        : column(lower, ([reference, hypothesis]) => meteor(reference, hypothesis, wordNet)),
-    bertscore,
-    cider: ciderColumn(pairs.map(wordsWith(splitWords))),
-    ciderPtb: ciderColumn(pairs.map(wordsWith(ptbLikeWords))),
-    clinical: byDefinition((definition) => byCategory((category) => clinical(definition, category))),
-  };
-}
-
-type Words = readonly [reference: string[], hypothesis: string[]];
-
-function wordsWith(tokenize: (text: string) => string[]): (pair: Pair) => Words {
-  return ({ reference, hypothesis }) => [tokenize(reference), tokenize(hypothesis)];
-}
-
-function ciderColumn(words: readonly Words[]): Column {
-  if (words.length < 2) return { unavailable: 'CIDEr weights n-grams by the corpus: it needs at least two cases' };
-  return cider(
-    words.map(([reference]) => reference),
-    words.map(([, hypothesis]) => hypothesis),
+  const cases = new CaseWords(pairs);
+  const texts = TEXT_METRIC_NAMES.map((name) => [name, textMetric(name).compute(cases, resources)]);
+  const clinical = byDefinition((definition) =>
+    byCategory((category) =>
+      Float64Array.from(readings, ({ [definition]: { reference, hypothesis } }) =>
+        setF1(reference[category], hypothesis[category]),
+      ),
+    ),
   );
+  return { ...Object.fromEntries(texts), clinical };
 }
 
-/** Means with intervals over the cases in `rows`, all drawn together. `reason` is for when there are none. */
+/**
+ * Returns means with intervals over the cases in `rows`, all drawn together. `reason` explains a missing value when
+ * there are no cases.
+ */
 export function summarise(
   scores: ByMetric<Column>,
   rows: readonly number[],
@@ -109,9 +69,9 @@ export function summarise(
 /** Takes one metric's value out of any set of them. */
 export type Pick = <T>(metrics: ByMetric<T>) => T;
 
-/** What `make` gives for each metric, in one order, always. */
+/** Calls `make` for each metric, always in the same order, and returns the values under the names of the metrics. */
 export function eachMetric<T>(make: (pick: Pick) => T): ByMetric<T> {
-  const texts = Object.fromEntries(TEXT_METRICS.map((name) => [name, make((metrics) => metrics[name])]));
+  const texts = Object.fromEntries(TEXT_METRIC_NAMES.map((name) => [name, make((metrics) => metrics[name])]));
   const clinical = byDefinition((definition) =>
     byCategory((category) => make((metrics) => metrics.clinical[definition][category])),
   );

@@ -1,4 +1,4 @@
-/** CIDEr-D [CIDER] as pycocoevalcap computes it, with one reference for each case. */
+/** Computes CIDEr-D [CIDER] as pycocoevalcap does, with one reference for each case. */
 import { countNgrams } from '../reading/ngrams';
 
 const ORDERS = [1, 2, 3, 4] as const;
@@ -10,8 +10,8 @@ interface Vector {
 }
 
 /**
- * The score of every case, in [0, 10]. The weights of n-grams are those of the whole corpus of references, so a case's score
- * depends on the others; on fewer than two cases every score is 0, which is for the caller to refuse.
+ * Returns the score of every case, in [0, 10]. The weights of n-grams are those of the whole corpus of references, so a
+ * case's score depends on the others. On fewer than two cases every score is 0; the caller must refuse them.
  */
 export function cider(
   references: readonly (readonly string[])[],
@@ -45,12 +45,12 @@ export function cider(
   return scores;
 }
 
-/** What the code compares as length: it counts n-grams at index 1, which are those of two words. */
+/** Returns the length that pycocoevalcap compares: it counts n-grams at index 1, which are those of two words. */
 function bigrams(words: readonly string[]): number {
   return Math.max(0, words.length - 1);
 }
 
-/** Cosine, with the hypothesis' weights clipped to the reference's. */
+/** The cosine, with the hypothesis' weights clipped to the reference's. */
 function similarityOf(hypothesis: Vector, reference: Vector): number {
   if (hypothesis.norm === 0 || reference.norm === 0) return 0;
   let product = 0;

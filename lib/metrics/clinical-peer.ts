@@ -1,6 +1,6 @@
 /**
- * The extraction of the paper's authors, exactly: words between spaces. Its weaknesses (no negation, no plurals, a hyphen
- * hides a word) are part of it, for comparison; docs/metrics.md shows them case by case.
+ * The extraction of the paper's authors, exactly: it compares words between spaces. Its weaknesses (no negation, no
+ * plurals, a hyphen hides a word) are kept for comparison; docs/metrics.md shows them case by case.
  */
 
 import { CATEGORIES, type Category, type Extraction } from '../reading/findings';

@@ -1,6 +1,6 @@
 /**
- * What a text asserts: findings that are not denied, places that are not spared or normal, and the side of the lesion.
- * All stands on the scopes of lib/reading; docs/metrics.md has the rules and a table of cases.
+ * Extracts what a text asserts: findings that are not denied, places that are not spared or normal, and the side of the
+ * lesion. It builds on the scopes of lib/reading; docs/metrics.md has the rules and a table of cases.
  */
 
 import { isPlaceSaid, isSaid, type ReadClause, readContext } from '../reading/context';
@@ -27,16 +27,16 @@ const entityOf = ({ entity }: Mention): string => entity;
 
 /** Words that name a place or a finding. */
 export interface Mention {
-  /** In the text, from `start` up to `end`. */
+  /** The first character of the mention in the text. `end` is one past its last. */
   start: number;
   end: number;
   category: 'anatomy' | 'pathology';
   entity: string;
-  /** Not denied, spared, normal, past, asked for or only compared with. */
+  /** False if denied, spared, normal, past, asked for or only compared with. */
   isAsserted: boolean;
 }
 
-/** Every mention of a place or a finding, in order. */
+/** Returns every mention of a place or a finding, in order. */
 export function findMentions(text: string): Mention[] {
   return readContext(text).flatMap(mentionsOf);
 }

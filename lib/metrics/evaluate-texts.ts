@@ -1,36 +1,32 @@
-/** Everything that two sets of texts say about each other, from pairs to results; pure computing, no files but WordNet's. */
+/**
+ * Compares two sets of texts by every metric, from pairs to results. It only computes, and reads no files but
+ * WordNet's.
+ */
 
 import type { Definition } from '../reading/findings';
 import type { BootstrapSettings, Metric, Unavailable } from './bootstrap';
 import { type CaseClass, type CaseErrors, caseErrors, NO_HEALTHY, NO_PATHOLOGICAL, type ReadCase } from './case-errors';
-import {
-  type ByMetric,
-  byDefinition,
-  type Column,
-  eachMetric,
-  type Readings,
-  scoreCases,
-  summarise,
-} from './case-scores';
+import { type ByMetric, byDefinition, eachMetric, type Readings, scoreCases, summarise } from './case-scores';
 import { extractPeer } from './clinical-peer';
 import { extractStrict } from './clinical-strict';
 import type { Pair } from './pairs';
 import { type TextStatistics, textStatistics } from './statistics';
+import type { Column } from './text-metrics';
 import { installedWordNet, openWordNet, type WordNet } from './wordnet';
 
 /** Each metric as `{ mean, ci95, n }` or `{ unavailable }`. */
 export type MetricScores = ByMetric<Metric>;
 
-/** What `brain3d metrics --json` prints. */
+/** The results that `brain3d metrics --json` prints. */
 export interface TextScores extends MetricScores {
   cases: number;
   seed: number;
   resamples: number;
-  /** Which dictionary METEOR read. */
+  /** The dictionary that METEOR read. */
   wordnet: { version: string } | Unavailable;
-  /** Which hidden state of the RoBERTa BERTScore compared, and what it warned of; null without one. */
+  /** The hidden state of the RoBERTa that BERTScore compared, and its warnings; null without a RoBERTa. */
   roberta: { layer: number; warnings: string[] } | null;
-  /** Where the classes of cases come from: the references' field, or what they say. */
+  /** The source of the cases' classes: the references' field, or the references' texts. */
   classes: 'given' | 'inferred';
   subsets: Record<CaseClass, MetricScores & { cases: number }>;
   errors: Record<Definition, CaseErrors>;
@@ -38,29 +34,29 @@ export interface TextScores extends MetricScores {
 }
 
 export interface EvaluationSettings extends BootstrapSettings {
-  /** Folder of dictionary files; null for the installed package's. */
+  /** The folder of dictionary files; null for the installed package's. */
   wordnet: string | null;
   roberta: TextScores['roberta'];
 }
 
-/** Hypotheses of all cases with their values of BERTScore, which come from elsewhere. */
+/** The hypotheses of all cases, with their values of BERTScore, which are computed elsewhere. */
 export interface Run {
   pairs: readonly Pair[];
   bertscore: Column;
 }
 
-/** What becomes of one or more runs: results, and what they were made from. */
+/** The results of one or more runs, and the values they were made from. */
 export interface EvaluatedRuns {
   scores: TextScores;
-  /** Per-case values of each run. */
+  /** The per-case values of each run. */
   columns: ByMetric<Column>[];
-  /** Their means over runs. */
+  /** The means of the per-case values over runs. */
   means: ByMetric<Column>;
   /** Each run's cases as each definition reads them. */
   reads: Record<Definition, ReadCase[][]>;
 }
 
-/** Of runs over the same cases, as several seeds are: a case's value is its mean over runs. */
+/** Evaluates runs over the same cases, such as those of several seeds. A case's value is its mean over runs. */
 export function evaluateRuns(runs: readonly Run[], settings: EvaluationSettings): EvaluatedRuns {
   const { seed, resamples } = settings;
   const wordNet = dictionary(settings.wordnet);
@@ -114,13 +110,15 @@ function read({ reference, hypothesis }: Pair): Readings {
   };
 }
 
-/** Without a class, a reference that asserts neither pathology nor a side is that of a healthy subject. */
+/** A reference without a class belongs to a healthy subject if it asserts neither pathology nor a side. */
 function classOf(pair: Pair, { strict }: Readings): CaseClass {
   if (pair.class !== null) return pair.class === 'healthy' ? 'healthy' : 'pathological';
   return strict.reference.pathology.size + strict.reference.laterality.size === 0 ? 'healthy' : 'pathological';
 }
 
-/** The named folder's; else the installed package's, or why there is none. */
+/**
+ * Opens the dictionary in the given folder, or the installed package's; otherwise returns the reason why there is none.
+ */
 export function dictionary(folder: string | null, installed = installedWordNet): WordNet | Unavailable {
   if (folder !== null) return openWordNet(folder);
   const found = installed();

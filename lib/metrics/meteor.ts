@@ -1,4 +1,4 @@
-/** METEOR [METEOR] as nltk computes it: alpha 0.9, beta 3, gamma 0.5; words of `lowerWords`. */
+/** Computes METEOR [METEOR] as nltk does: alpha 0.9, beta 3, gamma 0.5; words of `lowerWords`. */
 import { stem } from './porter';
 import type { WordNet } from './wordnet';
 
@@ -13,7 +13,7 @@ interface Word {
 
 export type Match = readonly [hypothesis: number, reference: number];
 
-/** In [0, 1); identical texts do not give 1. */
+/** Returns a score in [0, 1); identical texts do not give 1. */
 export function meteor(reference: readonly string[], hypothesis: readonly string[], wordNet: WordNet): number {
   const matches = align(reference, hypothesis, wordNet);
   const m = matches.length;
@@ -24,11 +24,14 @@ export function meteor(reference: readonly string[], hypothesis: readonly string
   return (1 - GAMMA * (chunksOf(matches) / m) ** BETA) * mean;
 }
 
-/** Exact words, then stems, then synonyms of what is left; by the hypothesis' position. */
+/**
+ * Matches exact words, then stems, then synonyms of the words that are left. The matches are sorted by the hypothesis'
+ * position.
+ */
 export function align(reference: readonly string[], hypothesis: readonly string[], wordNet: WordNet): Match[] {
   const matches: Match[] = [];
   const number = (words: readonly string[]) => words.map((text, position): Word => ({ position, text }));
-  // nltk hands the stemmed words on, so that synonyms are those of stems.
+  // nltk passes the stemmed words on, so synonyms are looked up for stems.
   const stemmed = (words: readonly Word[]) => words.map(({ position, text }) => ({ position, text: stem(text) }));
   const onlyItself = (word: string) => [word];
   let left = { hypothesis: number(hypothesis), reference: number(reference) };
@@ -39,8 +42,8 @@ export function align(reference: readonly string[], hypothesis: readonly string[
 }
 
 /**
- * The hypothesis' words from last to first each take the last unused word of the reference that is one of their
- * candidates; adds to `matches` and gives back what is left.
+ * Lets the hypothesis' words, from last to first, each take the last unused word of the reference that is one of their
+ * candidates. Adds to `matches` and returns the words that are left.
  */
 function matchStage(
   hypothesis: readonly Word[],
@@ -73,7 +76,7 @@ function matchStage(
   };
 }
 
-/** Maximal runs that are contiguous in both texts. */
+/** Counts the maximal runs of matches that are contiguous in both texts. */
 function chunksOf(matches: readonly Match[]): number {
   let chunks = 0;
   let previous: Match | null = null;

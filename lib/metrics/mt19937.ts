@@ -1,4 +1,7 @@
-/** The Mersenne Twister [MT19937]: the generator of numpy's legacy functions, so that intervals equal those of the paper's code. */
+/**
+ * The Mersenne Twister [MT19937], the generator of numpy's legacy functions, so that intervals equal those of the
+ * paper's code.
+ */
 const N = 624;
 const M = 397;
 
@@ -16,7 +19,7 @@ export class Mt19937 {
     }
   }
 
-  /** 32 random bits. */
+  /** Returns 32 random bits. */
   next(): number {
     if (this.#at === N) this.#twist();
     let y = this.#state[this.#at++] as number;

@@ -1,4 +1,4 @@
-/** References with their hypotheses: exactly one row for every case. */
+/** Pairs references with their hypotheses: exactly one row for every case. */
 import { Brain3DError } from '../base/errors';
 import type { TextEntry } from './texts';
 
@@ -6,15 +6,16 @@ export interface Pair {
   id: string;
   reference: string;
   hypothesis: string;
-  /** As the references say; null where they say nothing. */
+  /** The class that the references give; null where they give none. */
   class: TextEntry['class'] | null;
 }
 
 const NAMED = 5;
 
 /**
- * Pairs by id, in the references' order.
- * @throws {Brain3DError} BRAIN3D_USAGE naming ids that only one side has, or references without a class beside some with one
+ * Pairs texts by id, in the references' order.
+ * @throws {Brain3DError} BRAIN3D_USAGE naming ids that only one side has, or references without a class beside some
+ *   with one
  */
 export function pairTexts(
   references: readonly TextEntry[],

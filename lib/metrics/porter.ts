@@ -1,9 +1,9 @@
 /**
- * Porter's stemmer [PORTER] with the extensions that nltk makes by default: METEOR and ROUGE use it. The rules' order and
- * the measures' arguments follow nltk, as far as they can be told apart.
+ * Porter's stemmer [PORTER] with the extensions that nltk makes by default, for METEOR and ROUGE. The order of the
+ * rules and the arguments of the measures follow nltk, as far as they can be told apart.
  */
 type Condition = (stem: string) => boolean;
-/** Suffix, what takes its place, and when; the first suffix that matches decides. */
+/** A suffix, its replacement, and the condition. The first suffix that matches decides. */
 type Rule = readonly [suffix: string, replacement: string, condition?: Condition];
 
 const IRREGULAR: Record<string, string> = {
@@ -28,7 +28,7 @@ const IRREGULAR: Record<string, string> = {
 const cache = new Map<string, string>();
 const CACHE_LIMIT = 100_000;
 
-/** The stem of a word, in lower case. */
+/** Returns the stem of a word, in lower case. */
 export function stem(word: string): string {
   const known = cache.get(word);
   if (known !== undefined) return known;
@@ -40,7 +40,7 @@ export function stem(word: string): string {
 
 function computeStem(word: string): string {
   if (Object.hasOwn(IRREGULAR, word)) return IRREGULAR[word] as string;
-  // In characters, as Python counts them.
+  // The length is in characters, as Python counts them.
   if ([...word].length <= 2) return word;
   return [step1a, step1b, step1c, step2, step3, step4, step5a, step5b].reduce((stem, step) => step(stem), word);
 }
@@ -51,7 +51,7 @@ function isConsonant(word: string, i: number): boolean {
   return letter !== 'y' || i === 0 || !isConsonant(word, i - 1);
 }
 
-/** How often a consonant follows a vowel: m of [C](VC)^m[V]. */
+/** Counts how often a consonant follows a vowel: m of [C](VC)^m[V]. */
 function measure(stem: string): number {
   let m = 0;
   let wasVowel = false;
@@ -74,7 +74,7 @@ function endsInDouble(word: string): boolean {
   return word.length >= 2 && word.at(-1) === word.at(-2) && isConsonant(word, word.length - 1);
 }
 
-/** *o: consonant, vowel, consonant other than w, x, y; of two letters, vowel and consonant. */
+/** Porter's condition *o: consonant, vowel, consonant other than w, x, y; or, for two letters, vowel and consonant. */
 function endsInCvc(word: string): boolean {
   const n = word.length;
   if (n === 2) return !isConsonant(word, 0) && isConsonant(word, 1);
@@ -143,12 +143,12 @@ const STEP2: readonly Rule[] = [
   ['iviti', 'ive', isMeasured],
   ['biliti', 'ble', isMeasured],
   ['fulli', 'ful', isMeasured],
-  // Measured with its "l": without the last three letters.
+  // The measure is that of the stem with its "l", without the last three letters.
   ['logi', 'log', (stem) => isMeasured(`${stem}l`)],
 ];
 
 function step2(word: string): string {
-  // Once more, because "-ally" may hide another suffix.
+  // The step is repeated, because "-ally" may hide another suffix.
   if (word.endsWith('alli') && isMeasured(word.slice(0, -4))) return step2(word.slice(0, -2));
   return apply(word, STEP2);
 }

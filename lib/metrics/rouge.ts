@@ -1,13 +1,13 @@
-/** ROUGE [ROUGE] as rouge_score computes it with its stemmer: F1 over words of `rougeWords`. */
+/** Computes ROUGE [ROUGE] as rouge_score does with its stemmer: F1 over words of `rougeWords`. */
 import { countNgrams, sharedCount } from '../reading/ngrams';
 
-/** F1 of the n-grams that two texts share. */
+/** Returns the F1 of the n-grams that two texts share. */
 export function rougeN(reference: readonly string[], hypothesis: readonly string[], n: 1 | 2): number {
   const shared = sharedCount(countNgrams(hypothesis, n), countNgrams(reference, n));
   return f1(shared, Math.max(0, hypothesis.length - n + 1), Math.max(0, reference.length - n + 1));
 }
 
-/** F1 of the longest common subsequence of the whole texts. */
+/** Returns the F1 of the longest common subsequence of the whole texts. */
 export function rougeL(reference: readonly string[], hypothesis: readonly string[]): number {
   return f1(longestCommonSubsequence(reference, hypothesis), hypothesis.length, reference.length);
 }

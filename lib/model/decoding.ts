@@ -1,4 +1,6 @@
-/** Decoding options: the caller's, over the checkpoint's and the model directory's, over the paper's. */
+/**
+ * Decoding options. The caller's come first, then those of the checkpoint and its language backbone, then the paper's.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
@@ -8,34 +10,33 @@ import { readJsonFile } from '../checkpoint/backbone';
 import type { NativeGenerateOptions } from '../native/surface';
 import { limitEntries } from '../volume/input-limits';
 import { checkStripOptions, stripEntries } from '../volume/skull-strip';
+import {
+  DECODING_NAMES,
+  DECODING_OPTIONS,
+  type DecodingName,
+  decodingOf,
+  type GenerationSettings,
+  PAPER_DECODING,
+} from './decoding-options';
 
-const MAX_TOKENS = 131072;
+type DecodingEntries = {
+  [Name in DecodingName]: v.OptionalSchema<(typeof DECODING_OPTIONS)[Name]['schema'], undefined>;
+};
 
-/** Field names as transformers has them, in camel case. */
+const decodingEntries = Object.fromEntries(
+  DECODING_NAMES.map((name) => [name, v.optional(DECODING_OPTIONS[name].schema)]),
+) as DecodingEntries;
+
+/** Field names are those of transformers, in camel case. */
 export const generateEntries = {
-  /** Default: the prompt the checkpoint was made with. */
+  /** The default is the prompt the checkpoint was made with. */
   prompt: v.optional(is.text()),
-  /** @default 256 */
-  maxNewTokens: v.optional(is.integer(1, MAX_TOKENS)),
-  /** @default 0 */
-  minNewTokens: v.optional(is.integer(0, MAX_TOKENS)),
-  /** @default 0.1 */
-  temperature: v.optional(is.factor()),
-  /** 0 is off. Default: generation_config.json of the language backbone, else off. */
-  topK: v.optional(is.integer(0, 1 << 24)),
-  /** @default 0.9 */
-  topP: v.optional(is.number(0, 1)),
-  /** @default 1.2 */
-  repetitionPenalty: v.optional(is.factor()),
-  /** @default 3 */
-  noRepeatNgramSize: v.optional(is.integer(0, 64)),
-  /** Always the most likely token; temperature, topK, topP and seed then have no effect. @default false */
-  greedy: v.optional(is.flag()),
-  /** Same seed, same tokens. @default 0 */
-  seed: v.optional(is.integer(0, Number.MAX_SAFE_INTEGER)),
-  /** Replay captured CUDA graphs instead of launching every kernel; no effect on the CPU or on tokens. @default false */
+  ...decodingEntries,
+  /**
+   * Replays captured CUDA graphs instead of launching every kernel; no effect on the CPU or on tokens. @default true
+   */
   cudaGraph: v.optional(is.flag()),
-  /** Volumes decoded together. @default 8 */
+  /** The number of volumes decoded together. @default 8 */
   batchSize: v.optional(is.integer(1, 1024)),
   ...stripEntries,
   signal: v.optional(is.signal()),
@@ -43,39 +44,17 @@ export const generateEntries = {
 
 const GenerateSchema = v.object({ ...generateEntries, ...limitEntries });
 export type GenerateOptions = v.InferInput<typeof GenerateSchema>;
+export const GENERATE_NAMES = Object.keys(GenerateSchema.entries) as (keyof GenerateOptions)[];
 
-/** What decoding really used; reported with every text. */
-export interface GenerationSettings {
-  maxNewTokens: number;
-  minNewTokens: number;
-  temperature: number;
-  topK: number;
-  topP: number;
-  repetitionPenalty: number;
-  noRepeatNgramSize: number;
-  greedy: boolean;
-  seed: number;
-}
+/** The default number of volumes decoded together. */
+export const DEFAULT_BATCH_SIZE = 8;
 
-/** The paper's decoding; it names no limit, so max new tokens is the one its authors evaluate with. */
-const PAPER: GenerationSettings = {
-  maxNewTokens: 256,
-  minNewTokens: 0,
-  temperature: 0.1,
-  topK: 0,
-  topP: 0.9,
-  repetitionPenalty: 1.2,
-  noRepeatNgramSize: 3,
-  greedy: false,
-  seed: 0,
-};
-
-/** What of `generation_config.json` applies: the authors set every other value themselves. */
+/** The values of `generation_config.json` that apply. The authors set every other value themselves. */
 export interface GenerationDefaults {
   topK: number;
 }
 
-const GenerationConfig = v.object({ top_k: v.optional(v.nullable(is.integer(0, 1 << 24))) });
+const GenerationConfig = v.object({ top_k: v.optional(v.nullable(DECODING_OPTIONS.topK.schema)) });
 
 /** @throws {Brain3DError} BRAIN3D_CONFIG */
 export async function readGenerationDefaults(languageDir: string): Promise<GenerationDefaults> {
@@ -90,28 +69,19 @@ export async function readGenerationDefaults(languageDir: string): Promise<Gener
   });
 }
 
-/** Validated options of `model.generate` and `model.stream`. */
+/** Validates the options of `model.generate` and `model.stream`. */
 export function parseGenerateOptions(where: string, options: unknown): v.InferOutput<typeof GenerateSchema> {
   const parsed = parseOptions(where, GenerateSchema, options);
   checkStripOptions(where, parsed);
-  const max = parsed.maxNewTokens ?? PAPER.maxNewTokens;
+  const max = parsed.maxNewTokens ?? PAPER_DECODING.maxNewTokens;
   if (parsed.minNewTokens !== undefined && parsed.minNewTokens > max)
     throw new RangeError(`${where}: expected minNewTokens <= maxNewTokens (${max}), got ${parsed.minNewTokens}`);
   return parsed;
 }
 
+/** The caller's options take precedence over those of the model directory, and these over the paper's. */
 export function resolveSettings(options: GenerateOptions, defaults: GenerationDefaults): GenerationSettings {
-  return {
-    maxNewTokens: options.maxNewTokens ?? PAPER.maxNewTokens,
-    minNewTokens: options.minNewTokens ?? PAPER.minNewTokens,
-    temperature: options.temperature ?? PAPER.temperature,
-    topK: options.topK ?? defaults.topK,
-    topP: options.topP ?? PAPER.topP,
-    repetitionPenalty: options.repetitionPenalty ?? PAPER.repetitionPenalty,
-    noRepeatNgramSize: options.noRepeatNgramSize ?? PAPER.noRepeatNgramSize,
-    greedy: options.greedy ?? PAPER.greedy,
-    seed: options.seed ?? PAPER.seed,
-  };
+  return { ...PAPER_DECODING, ...defaults, ...decodingOf(options) };
 }
 
 export function toNativeOptions(

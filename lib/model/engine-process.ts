@@ -1,4 +1,7 @@
-/** The process of an isolated model: loads it once, answers what it is asked, ends with whoever started it. */
+/**
+ * The process of an isolated model: it loads the model once, answers questions, and ends with the process that started
+ * it.
+ */
 
 import { packError } from '../base/packed-error';
 import { type PackedSource, unpackSource } from '../volume/volume';
@@ -49,7 +52,7 @@ async function answer(id: number, method: string, args: unknown[], signal: Abort
 }
 
 function send(message: Answer): void {
-  // Without a parent there is nobody to tell: `disconnect` ends this process.
+  // Without a parent the answer has no receiver. The `disconnect` handler ends this process.
   process.send?.(message, undefined, undefined, () => undefined);
 }
 
@@ -63,12 +66,15 @@ process.on('message', (question: Question) => {
   inFlight.set(question.id, { controller, done });
 });
 
-/** Disposed of, or the parent has died: what runs is stopped first, since it may have programs and files of its own. */
+/**
+ * The parent has let go of this process or has died. Running work is stopped first, since it may have programs and
+ * files of its own.
+ */
 process.once('disconnect', async () => {
   for (const { controller } of inFlight.values()) controller.abort();
   await Promise.all([...inFlight.values()].map(({ done }) => done));
   process.exit(0);
 });
 
-// Ctrl-C reaches every process of a terminal; what it means is the parent's decision.
+// Ctrl-C reaches every process of a terminal. The parent decides what it means.
 process.on('SIGINT', () => undefined);

@@ -1,4 +1,9 @@
-/** What a `Brain3D` computes with: a model in this process (`local-engine.ts`) or in another (`isolated-engine.ts`). */
+/**
+ * The engine a `Brain3D` computes with: a model in this process (`local-engine.ts`) or in another
+ * (`isolated-engine.ts`).
+ */
+
+import type { OnProgress } from '../base/progress';
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import type { NativeModelInfo } from '../native/surface';
 import type { LimitOptions } from '../volume/input-limits';
@@ -10,7 +15,7 @@ import type { Report, TextChunk } from './report';
 /** A path (NIfTI file or DICOM folder) or a volume, as read or already preprocessed. */
 export type VolumeSource = string | Volume;
 
-/** Row-major float32. */
+/** The stages of a volume's way through the encoder. All data are row-major float32. */
 export interface Encoding {
   /** (D, H, W) in [0, 1] */
   volume: { data: Float32Array; shape: number[] };
@@ -23,30 +28,28 @@ export interface Encoding {
 }
 
 export interface Score {
-  /** Of the report's tokens and the closing EOS. */
+  /** The tokens of the report and the closing EOS. */
   tokenIds: number[];
-  /** Negative log-likelihoods in nats, one a token. */
+  /** The negative log-likelihood of each token, in nats. */
   tokenNlls: number[];
   meanNll: number;
 }
 
-/** Plain data: it may have to cross to another process. */
+/** The arguments of loading a model. They are plain data because they may have to cross to another process. */
 export interface EngineSpec {
   /** Checkpoint directory. */
   model: string;
-  /** As `Brain3D.load` takes it. */
+  /** A device as `Brain3D.load` takes it. */
   device: string;
   dtype: string;
   mergeAdapter: boolean;
   libtorch: string | undefined;
 }
 
-export type OnProgress = (progress: { stage: string; done: number; total: number }) => void;
-
-/** What hears of a generation while it goes on; what one of them throws ends it. */
+/** Callbacks during a generation. An error that one of them throws ends the generation. */
 export interface Listeners {
   onProgress: OnProgress;
-  /** Of one source only: its text, piece by piece. */
+  /** Receives the text piece by piece. It may be given with a single source only. */
   onChunk?: (chunk: TextChunk) => void;
 }
 
@@ -55,15 +58,15 @@ export interface EncodeCall extends StripOptions, LimitOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Options are checked already. One call at a time. */
+/** Runs the model. It takes options that are already checked, and one call at a time. */
 export interface Engine {
   readonly checkpoint: Checkpoint;
   readonly info: Readonly<NativeModelInfo>;
-  /** Of choosing the device. */
+  /** The warning of choosing the device; null if there was none. */
   readonly warning: string | null;
-  /** Process that holds the model; null while there is none. */
+  /** The process that holds the model; null while there is none. */
   readonly pid: number | null;
-  /** Reports of one batch. */
+  /** Returns the reports of one batch. */
   generate(sources: VolumeSource[], options: GenerateOptions, listeners: Listeners): Promise<Report[]>;
   encode(source: VolumeSource, options: EncodeCall): Promise<Encoding>;
   score(source: VolumeSource, report: string, options: EncodeCall): Promise<Score>;

@@ -1,13 +1,15 @@
-/** The model in a process of its own, which is started again after it has died. */
+/** A model in a process of its own, which is started again after it has died. */
+
+import type { OnProgress } from '../base/progress';
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import type { NativeModelInfo } from '../native/surface';
 import { packSource } from '../volume/volume';
 import type { GenerateOptions } from './decoding';
-import type { EncodeCall, Encoding, Engine, EngineSpec, Listeners, OnProgress, Score, VolumeSource } from './engine';
+import type { EncodeCall, Encoding, Engine, EngineSpec, Listeners, Score, VolumeSource } from './engine';
 import { type Asking, ModelProcess } from './model-process';
 import type { Report } from './report';
 
-/** What the child says of the model it has loaded. */
+/** The child's description of the model it has loaded. */
 export interface Loaded {
   checkpoint: Checkpoint;
   info: NativeModelInfo;
@@ -28,7 +30,7 @@ export class IsolatedEngine implements Engine {
     { checkpoint, info, warning }: Loaded,
     warn: (message: string) => void,
   ) {
-    // A model that is loaded again stays what it was: `auto` might choose anew.
+    // A restarted child gets the device and the dtype that were chosen first; `auto` might choose others.
     this.#spec = { ...spec, model: checkpoint.dir, device: info.device, dtype: info.dtype };
     this.#process = process;
     this.#warn = warn;

@@ -1,5 +1,6 @@
 /** The model in this process. */
 import { join } from 'node:path';
+import type { OnProgress } from '../base/progress';
 import {
   ADAPTER_DIR,
   type Checkpoint,
@@ -24,7 +25,7 @@ import {
   resolveSettings,
   toNativeOptions,
 } from './decoding';
-import type { EncodeCall, Encoding, Engine, EngineSpec, Listeners, OnProgress, Score, VolumeSource } from './engine';
+import type { EncodeCall, Encoding, Engine, EngineSpec, Listeners, Score, VolumeSource } from './engine';
 import { assembleReport, type Report } from './report';
 
 /** A volume on its way into the model. */
@@ -117,7 +118,7 @@ export class LocalEngine implements Engine {
     const { onChunk, onProgress } = listeners;
     if (onChunk === undefined) return this.#generate(sources, options, onProgress, null);
     const text = new TextStream(this.#tokenizer);
-    // Ids arrive in order; decoding is asynchronous, so each waits for the one before.
+    // The tokens arrive in order, but turning them into text is asynchronous, so each waits for the one before.
     let last: Promise<void> = Promise.resolve();
     const onTokens = ([tokenId]: number[]): void => {
       if (tokenId === undefined || tokenId < 0) return;
@@ -127,7 +128,7 @@ export class LocalEngine implements Engine {
     try {
       reports = await this.#generate(sources, options, onProgress, onTokens);
     } finally {
-      await last; // also after an abort: the tokenizer must not be asked by a call that has ended
+      await last; // after an abort too: a call that has ended must not ask the tokenizer
     }
     const rest = await text.finish();
     if (rest !== '') onChunk({ text: rest, tokenId: -1 });
@@ -169,12 +170,12 @@ export class LocalEngine implements Engine {
     options: StripOptions & LimitOptions & { signal?: AbortSignal | undefined },
   ): Promise<Prepared> {
     const { skullStrip, skullStripCommand, signal } = options;
-    if (typeof source === 'string') requireModality(source, options);
+    if (typeof source === 'string') await requireModality(source, options);
     const { recipe } = this.checkpoint;
     const start = performance.now();
     const volume = typeof source === 'string' ? await loadVolume(source, { signal }) : source;
     const readMs = performance.now() - start;
-    requireModality(volume, options);
+    await requireModality(volume, options);
     if (volume.preprocessed !== null) return { source: volume, input: volume, readMs, preprocessMs: 0 };
     requireGeometry(volume.info, options);
     const { volumeSize: size, lowerPercentile, upperPercentile } = recipe;

@@ -1,6 +1,6 @@
 /**
- * A child process that holds a model, as its parent sees it: questions over Node's channel, answered in order, and one
- * end. `engine-process.ts` is the other side.
+ * The parent's side of a child process that holds a model: it asks questions over Node's channel, gets answers in order
+ * and ends the child. `engine-process.ts` is the child's side.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,10 +9,10 @@ import { Brain3DError } from '../base/errors';
 import { type PackedError, unpackError } from '../base/packed-error';
 import type { Listeners } from './engine';
 
-/** To the child. `id` names a question; an abort is about one that was asked. */
+/** A message to the child. `id` names a question; an abort refers to a question asked before. */
 export type Question = { id: number; method: string; args: unknown[] } | { id: number; abort: true };
 
-/** From the child: any number of progresses and chunks, then a result or a failure. */
+/** A message from the child: any number of progress events and chunks, then a result or a failure. */
 export type Answer = { id: number } & (
   | { progress: Parameters<Listeners['onProgress']>[0] }
   | { chunk: Parameters<NonNullable<Listeners['onChunk']>>[0] }
@@ -28,13 +28,13 @@ interface Pending {
   asking: Asking;
   resolve: (result: unknown) => void;
   reject: (error: unknown) => void;
-  /** What a listener threw. */
+  /** The error that a listener threw. */
   thrown: { error: unknown } | null;
-  /** Ends a child that does not stop when it is told to. */
+  /** The timer that kills a child that does not stop when told to. */
   deadline: NodeJS.Timeout | null;
 }
 
-/** Far above what a step takes, after which a child has stopped, or ended, by itself. */
+/** How long a child may take to stop or end by itself, in seconds. A step takes far less. */
 const PATIENCE_S = 10;
 
 export class ModelProcess {
@@ -46,8 +46,8 @@ export class ModelProcess {
 
   constructor() {
     this.#child = fork(join(__dirname, 'engine-process.js'), [], {
-      execArgv: [], // the host's own (--inspect, --eval) are not meant for it
-      serialization: 'advanced', // typed arrays as they are
+      execArgv: [], // the host's own flags (--inspect, --eval) are not meant for the child
+      serialization: 'advanced', // passes typed arrays unchanged
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.#child.on('message', (answer: Answer) => this.#receive(answer));
@@ -60,14 +60,14 @@ export class ModelProcess {
     return this.#lost === null ? (this.#child.pid ?? null) : null;
   }
 
-  /** Why it is gone; null while it lives. */
+  /** The reason why the process is gone; null while it lives. */
   get lost(): Brain3DError | null {
     return this.#lost;
   }
 
   /**
-   * The child's answer. An abort is passed on, and rejects with the signal's reason once the child's work has stopped. A
-   * child that does not stop (hung in a driver, stopped by the system) is killed.
+   * Asks the child and returns its answer. An abort is passed on; the call rejects with the signal's reason once the
+   * child's work has stopped. A child that does not stop (hung in a driver, stopped by the system) is killed.
    * @throws {Brain3DError} BRAIN3D_WORKER_LOST if the process ends first
    */
   async ask(method: string, args: unknown[], asking: Asking): Promise<unknown> {
@@ -77,7 +77,7 @@ export class ModelProcess {
     const id = this.#nextId++;
     const abort = (): void => this.#stop(id);
     signal?.addEventListener('abort', abort, { once: true });
-    // The host lives while an answer is awaited, and no longer.
+    // The child keeps this process alive only while an answer is awaited.
     this.#child.ref();
     this.#child.channel?.ref();
     try {
@@ -86,7 +86,7 @@ export class ModelProcess {
         this.#send({ id, method, args });
       });
     } catch (error) {
-      // A child that died is worth knowing, whatever was wanted of it.
+      // The death of the child is reported even if the call was aborted.
       if (this.#lost === null) signal?.throwIfAborted();
       throw error;
     } finally {
@@ -97,7 +97,7 @@ export class ModelProcess {
     }
   }
 
-  /** Ends it and waits until it has ended. */
+  /** Ends the child and waits until it has ended. */
   async end(): Promise<void> {
     if (this.#lost !== null) return;
     const ended = once(this.#child, 'exit');
@@ -108,7 +108,7 @@ export class ModelProcess {
     clearInterval(deadline);
   }
 
-  /** Tells the child to stop what it was asked. */
+  /** Tells the child to stop work on a question. */
   #stop(id: number): void {
     const pending = this.#pending.get(id);
     if (pending === undefined) return;
@@ -118,7 +118,8 @@ export class ModelProcess {
 
   #killUnlessDone(what: string): NodeJS.Timeout {
     let left = PATIENCE_S;
-    // Counted in ticks: if this process was stopped itself, or slept with the machine, they do not all come at once.
+    // The time is counted in ticks of a second, which do not all come at once after this process was stopped or the
+    // machine slept.
     return setInterval(() => {
       if (--left > 0) return;
       this.#killedFor = `did not ${what} within ${PATIENCE_S} s and was killed`;
@@ -127,7 +128,7 @@ export class ModelProcess {
   }
 
   #send(question: Question): void {
-    // A child that is gone says so by `exit`.
+    // The error needs no handling here: `exit` reports a child that is gone.
     this.#child.send(question, () => undefined);
   }
 
@@ -140,7 +141,9 @@ export class ModelProcess {
     else pending.reject(pending.thrown.error);
   }
 
-  /** As in this process: what a listener throws ends the call and is what it rejects with. */
+  /**
+   * Passes an event to the listeners. An error that one throws ends the call and is its rejection, as in this process.
+   */
   #tell(id: number, pending: Pending, answer: Answer): void {
     if (pending.thrown !== null) return;
     try {

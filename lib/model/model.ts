@@ -1,17 +1,18 @@
-/** A loaded Brain3D: volumes in, reports out. */
+/** A loaded Brain3D, which turns volumes into reports. */
 import { EventEmitter } from 'node:events';
 import type TypedEmitter from 'typed-emitter';
 import * as v from 'valibot';
 import { CallQueue } from '../base/call-queue';
 import { Brain3DError, withCallerStack } from '../base/errors';
+import type { OnProgress } from '../base/progress';
 import { is, parseOptions } from '../base/validate';
 import type { Checkpoint } from '../checkpoint/checkpoint';
-import { deviceEntry } from '../native/device';
+import { deviceEntry, dtypeEntry } from '../native/device';
 import type { NativeModelInfo } from '../native/surface';
 import { limitEntries } from '../volume/input-limits';
 import { checkStripOptions, stripEntries } from '../volume/skull-strip';
-import { type GenerateOptions, parseGenerateOptions } from './decoding';
-import type { Encoding, Engine, OnProgress, Score, VolumeSource } from './engine';
+import { DEFAULT_BATCH_SIZE, type GenerateOptions, parseGenerateOptions } from './decoding';
+import type { Encoding, Engine, Score, VolumeSource } from './engine';
 import { IsolatedEngine } from './isolated-engine';
 import { LocalEngine } from './local-engine';
 import type { Report } from './report';
@@ -20,25 +21,26 @@ import { ReportStream } from './stream';
 export type { Encoding, Score, VolumeSource } from './engine';
 
 export type Brain3DEvents = {
-  /** A stage of loading or of a report begins or moves on; `done` of `total` bytes or volumes. */
+  /** Reports that a stage of loading or of a report begins or moves on; `done` of `total` bytes or volumes. */
   progress: OnProgress;
-  /** Something worth knowing that is no failure, such as a fallback to the CPU. */
+  /** Reports something worth knowing that is no failure, such as a fallback to the CPU. */
   warning: (message: string) => void;
 };
 
 const LoadSchema = v.object({
-  /** Checkpoint directory. */
+  /** The checkpoint directory. */
   model: is.text(),
   ...deviceEntry,
-  /** `auto` is bfloat16 on CUDA and float32 on the CPU. */
-  dtype: v.optional(is.oneOf(['auto', 'float32', 'bfloat16'])),
+  ...dtypeEntry,
   /** Whether LoRA is added to the weights (float32, rounded once) or computed beside them. @default true */
   mergeAdapter: v.optional(is.flag()),
-  /** LibTorch directory; overrides LIBTORCH. */
+  /** The LibTorch directory; overrides LIBTORCH. */
   libtorch: v.optional(is.text()),
-  /** The model in a process of its own, which may die without this one and is then started again. @default false */
+  /**
+   * Runs the model in a process of its own. It may die without this process and is then started again. @default false
+   */
   isolate: v.optional(is.flag()),
-  /** Calls that may wait for the one that runs. @default 64 */
+  /** The number of calls that may wait for the one that runs. @default 64 */
   maxQueue: v.optional(is.integer(0, 1 << 20)),
   signal: v.optional(is.signal()),
   onProgress: v.optional(is.callback<Brain3DEvents['progress']>()),
@@ -70,8 +72,8 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
   }
 
   /**
-   * Loads a checkpoint and its backbones. Strict: a missing, unexpected or mis-shaped tensor is an error, and so is a
-   * backbone other than the one the checkpoint was made for.
+   * Loads a checkpoint and its backbones. Loading is strict: a missing, unexpected or mis-shaped tensor is an error,
+   * and so is a backbone other than the one the checkpoint was made for.
    * @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_CONFIG, BRAIN3D_WEIGHTS, BRAIN3D_FORMAT, BRAIN3D_UNSUPPORTED,
    *   BRAIN3D_DEVICE, BRAIN3D_OUT_OF_MEMORY, BRAIN3D_LIBTORCH, BRAIN3D_ADDON; with `isolate` BRAIN3D_WORKER_LOST
    */
@@ -89,21 +91,21 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
     return model;
   }
 
-  /** Process that holds the model: this one, or with `isolate` its child; null while that is gone. */
+  /** The process that holds the model: this one, or with `isolate` its child; null while that is gone. */
   get pid(): number | null {
     return this.#engine.pid;
   }
 
-  /** Reports for volumes, decoded together in batches; in the order given. */
+  /** Writes reports for volumes, which are decoded together in batches. The reports are in the order of the volumes. */
   async generate(sources: VolumeSource[], options?: GenerateOptions): Promise<Report[]>;
-  /** A report for one volume. */
+  /** Writes a report for one volume. */
   async generate(source: VolumeSource, options?: GenerateOptions): Promise<Report>;
   async generate(sources: VolumeSource | VolumeSource[], options: GenerateOptions = {}): Promise<Report | Report[]> {
     const parsed = parseGenerateOptions('model.generate', options);
     const onProgress: OnProgress = (progress) => void this.emit('progress', progress);
     return this.#call(this.generate, parsed.signal, async () => {
       if (!Array.isArray(sources)) return (await this.#engine.generate([sources], parsed, { onProgress }))[0] as Report;
-      const batchSize = parsed.batchSize ?? 8;
+      const batchSize = parsed.batchSize ?? DEFAULT_BATCH_SIZE;
       const reports: Report[] = [];
       for (let begin = 0; begin < sources.length; begin += batchSize) {
         reports.push(...(await this.#engine.generate(sources.slice(begin, begin + batchSize), parsed, { onProgress })));
@@ -114,8 +116,8 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
   }
 
   /**
-   * Text as it is decoded: `for await (const chunk of model.stream(volume)) ...`. Leaving the loop stops the native
-   * work; `stream.report` is the finished report.
+   * Yields the text as it is decoded: `for await (const chunk of model.stream(volume)) ...`. Leaving the loop stops the
+   * native work; `stream.report` is the finished report.
    */
   stream(source: VolumeSource, options: GenerateOptions = {}): ReportStream {
     const parsed = parseGenerateOptions('model.stream', options);
@@ -128,14 +130,14 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
     );
   }
 
-  /** Every stage of a volume's way through the encoder. */
+  /** Returns every stage of a volume's way through the encoder. */
   async encode(source: VolumeSource, options: EncodeOptions = {}): Promise<Encoding> {
     const parsed = parseOptions('model.encode', EncodeSchema, options);
     checkStripOptions('model.encode', parsed);
     return this.#call(this.encode, parsed.signal, () => this.#engine.encode(source, parsed));
   }
 
-  /** How likely the model finds a given report: `<eos>` is appended, as in training.   (paper eq. 6) */
+  /** Returns how likely the model finds a given report. `<eos>` is appended to it, as in training.   (paper eq. 6) */
   async score(source: VolumeSource, report: string, options: EncodeOptions = {}): Promise<Score> {
     const parsed = parseOptions('model.score', EncodeSchema, options);
     checkStripOptions('model.score', parsed);
@@ -144,7 +146,7 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
     return this.#call(this.score, parsed.signal, () => this.#engine.score(source, report, parsed));
   }
 
-  /** Refuses new calls, waits for those in flight, frees the weights. Idempotent. */
+  /** Refuses new calls, waits for those in flight and frees the weights. Calling it again does nothing. */
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -157,8 +159,8 @@ export class Brain3D extends (EventEmitter as new () => TypedEmitter<Brain3DEven
   }
 
   /**
-   * Every public call goes through here: refused once disposed, in its turn, waited for by `dispose`, failures with its
-   * stack.
+   * Runs a public call in its turn. The call is refused once the model is disposed of, `dispose` waits for it, and its
+   * errors carry the caller's stack.
    */
   #call<T>(
     publicMethod: (...args: never[]) => unknown,

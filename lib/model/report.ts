@@ -1,4 +1,4 @@
-/** What a generation gives back, and the statement every one carries. */
+/** The result of a generation, with the statement that every report carries. */
 import { basename } from 'node:path';
 import { DISCLAIMER } from '../base/disclaimer';
 import { combineDigests } from '../checkpoint/backbone';
@@ -7,9 +7,11 @@ import type { NativeBuildInfo, NativeGeneration, NativeModelInfo, NativeSequence
 import { countNgrams } from '../reading/ngrams';
 import type { SkullStrip } from '../volume/skull-strip';
 import type { VolumeInfo } from '../volume/volume';
-import type { GenerationSettings } from './decoding';
+import type { GenerationSettings } from './decoding-options';
 
-/** Milliseconds. `encode`, `prefill` and `decode` are those of the whole batch a volume was decoded with. */
+/**
+ * Durations in milliseconds. `encode`, `prefill` and `decode` are those of the whole batch a volume was decoded with.
+ */
 export interface Timings {
   read: number;
   preprocess: number;
@@ -19,16 +21,19 @@ export interface Timings {
   total: number;
 }
 
-/** Which model wrote a report, so that it can be written again. */
+/** The model that wrote a report, described so that the report can be written again. */
 export interface ModelProvenance {
-  /** Base name of the checkpoint's directory. */
+  /** The base name of the checkpoint's directory. */
   name: string;
   recipe: string;
   compression: string;
   phase: string;
-  /** SHA-256 over the checkpoint's own files: `brain3d.json`, weights, adapter. */
+  /** The SHA-256 over the checkpoint's own files: `brain3d.json`, weights, adapter. */
   checkpointDigest: string;
-  /** SHA-256 over the files of each backbone, as the checkpoint has them; the fingerprint is compared at every load. */
+  /**
+   * The SHA-256 over the files of each backbone, as recorded in the checkpoint. Only the fingerprint is compared at
+   * every load.
+   */
   visionDigest: string;
   languageDigest: string;
   visionFingerprint: string;
@@ -41,7 +46,7 @@ export interface ModelProvenance {
   nodeVersion: string;
 }
 
-/** What makes a text unfit to be read as a report: cut at the limit, without a word, or going in circles. */
+/** The reasons why a text is unfit to be read as a report: it was cut at the limit, has no word, or goes in circles. */
 export const REPORT_FLAGS = ['truncated', 'empty', 'repetitive'] as const;
 export type ReportFlag = (typeof REPORT_FLAGS)[number];
 
@@ -51,20 +56,20 @@ const FLAG_WARNINGS: Record<ReportFlag, string> = {
   repetitive: 'the text repeats itself: the same four tokens more than eight times',
 };
 
-/** A sequence of four tokens that comes more often than this is no report any more. */
+/** How often one sequence of four tokens may come. A text that repeats one more often is no report any more. */
 const MAX_SAME_4GRAM = 8;
 
-/** What the model saw, after preprocessing. */
+/** The volume that the model saw, after preprocessing. */
 export type ModelInput = Pick<VolumeInfo, 'shape' | 'spacingMm' | 'orientation' | 'affine'>;
 
 export interface Report {
-  /** The generated text, special tokens left out. */
+  /** The generated text without special tokens. */
   text: string;
-  /** New tokens only, the closing EOS included. */
+  /** The new tokens only, with the closing EOS. */
   tokenIds: number[];
   /** `length` means the text was cut at the limit of new tokens. */
   finishReason: 'eos' | 'length';
-  /** Each has its warning; a text without any ended by itself. */
+  /** Each flag has its warning. A text without flags ended by itself. */
   flags: ReportFlag[];
   counts: { visualTokens: number; promptTokens: number; newTokens: number; batchSize: number };
   timingsMs: Timings;
@@ -73,13 +78,13 @@ export interface Report {
   prompt: string;
   settings: GenerationSettings;
   model: ModelProvenance;
-  /** Geometry of the volume as read. */
+  /** The geometry of the volume as read. */
   volume: VolumeInfo;
-  /** Geometry of the preprocessed volume, in canonical axes. */
+  /** The geometry of the preprocessed volume, in canonical axes. */
   input: ModelInput;
-  /** What skull-stripping did; null for a volume from a cache that did not keep it. */
+  /** The result of skull-stripping; null for a volume from a cache that did not keep it. */
   skullStrip: SkullStrip | null;
-  /** Everything a reader should know before trusting the text. */
+  /** The warnings a reader should know before trusting the text. */
   warnings: string[];
   researchUseOnly: true;
   disclaimer: typeof DISCLAIMER;
@@ -98,7 +103,7 @@ interface ModelContext {
   build: NativeBuildInfo;
 }
 
-/** The report of sequence `index` of a generation. */
+/** Makes the report of sequence `index` of a generation. */
 export function assembleReport(
   model: ModelContext,
   call: { prompt: string; promptIds: number[]; settings: GenerationSettings },
@@ -171,12 +176,12 @@ export function flagsOf(text: string, tokenIds: readonly number[], finishReason:
   return REPORT_FLAGS.filter((flag) => applies[flag]);
 }
 
-/** Text, what keeps it from being a report, and the statement: as it is shown and written. */
+/** The text, its flags and the statement, in the form in which they are shown and written. */
 export function reportText({ text, flags, disclaimer }: Pick<Report, 'text' | 'flags' | 'disclaimer'>): string {
   return [...(text === '' ? [] : [text]), ...flagLines(flags), disclaimer].join('\n\n');
 }
 
-/** As they stand below a text. */
+/** The lines about flags that stand below a text. */
 export function flagLines(flags: readonly ReportFlag[]): string[] {
   return flags.map((flag) => `[${flag}: ${FLAG_WARNINGS[flag]}]`);
 }

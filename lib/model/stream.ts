@@ -1,14 +1,17 @@
 /** An async iterator over text as it is decoded. */
 import type { Report, TextChunk } from './report';
 
-/** `length`: cut at the limit of new tokens; `abort`, `error`: what came is part of a text. */
+/**
+ * `length` means that the text was cut at the limit of new tokens. After `abort` or `error` only part of a text has
+ * come.
+ */
 export type StreamFinish = Report['finishReason'] | 'abort' | 'error';
 
 type Start = (signal: AbortSignal, push: (chunk: TextChunk) => void) => Promise<Report>;
 
 /**
- * Work begins at construction. Leaving a `for await` loop early aborts it; `report` then rejects with AbortError, and what
- * came before is part of a text only: `finishReason` says so.
+ * Work begins at construction. Leaving a `for await` loop early aborts it. Then `report` rejects with AbortError, and
+ * `finishReason` says that only part of a text has come.
  */
 export class ReportStream implements AsyncIterableIterator<TextChunk> {
   /** The finished report. */
@@ -29,14 +32,14 @@ export class ReportStream implements AsyncIterableIterator<TextChunk> {
       this.#chunks.push(chunk);
       this.#notify();
     });
-    // The iterator reports a failure too; whoever reads only that must not be punished with an unhandled rejection.
+    // The iterator reports a failure too. A caller who reads only the iterator must not get an unhandled rejection.
     this.report.then(
       ({ finishReason }) => this.#end(finishReason, null),
       (error: unknown) => this.#end(this.#signal.aborted ? 'abort' : 'error', { error }),
     );
   }
 
-  /** How the text ended; null while it is being written. Only `eos` makes the pieces a whole text. */
+  /** How the text ended; null while it is being written. Only after `eos` do the pieces make a whole text. */
   get finishReason(): StreamFinish | null {
     return this.#finishReason;
   }
@@ -53,7 +56,7 @@ export class ReportStream implements AsyncIterableIterator<TextChunk> {
     }
   }
 
-  /** Called when a loop is left early: stops the native work and waits until it has stopped. */
+  /** Stops the native work and waits until it has stopped. JavaScript calls it when a loop is left early. */
   async return(): Promise<IteratorResult<TextChunk>> {
     this.#abort.abort();
     await this.report.then(

@@ -1,6 +1,6 @@
 /**
- * Finds and loads the addon and, before it, LibTorch. The only file that requires a `.node`. Nothing happens at
- * import; `loadAddon` does everything once per thread of JavaScript and says of every failure what was tried.
+ * Finds and loads LibTorch and then the addon. This is the only file that requires a `.node`. Nothing happens at
+ * import; `loadAddon` does everything once per thread of JavaScript, and its errors say what was tried.
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
@@ -11,11 +11,11 @@ import { librariesToOpen, libtorchAt, libtorchError, majorMinor, resolveForRun }
 import type { NativeAddon, NativeLoader } from './surface';
 
 export interface LoadOptions {
-  /** LibTorch directory; overrides `LIBTORCH`. */
+  /** The LibTorch directory; overrides `LIBTORCH`. */
   libtorch?: string | undefined;
 }
 
-/** What `doctor` shows; everything that could not be found is null and `problem` says why. */
+/** The description that `doctor` shows. Everything that could not be found is null and `problem` says why. */
 export interface BindingDescription {
   packageRoot: string;
   addonPath: string | null;
@@ -50,7 +50,7 @@ const SYMPTOMS: [pattern: RegExp, remedy: string][] = [
 
 let loaded: { addon: NativeAddon; root: string; version: string } | undefined;
 
-/** The addon, its LibTorch opened. @throws {Brain3DError} BRAIN3D_ADDON, BRAIN3D_LIBTORCH */
+/** Returns the addon, with its LibTorch opened. @throws {Brain3DError} BRAIN3D_ADDON, BRAIN3D_LIBTORCH */
 export function loadAddon(options: LoadOptions = {}): NativeAddon {
   if (loaded !== undefined) {
     refuseOtherLibTorch(loaded.root, options.libtorch);
@@ -65,13 +65,13 @@ export function loadAddon(options: LoadOptions = {}): NativeAddon {
   return loaded.addon;
 }
 
-/** Version of the LibTorch that computes, which is loaded if it was not. @throws as `loadAddon` */
+/** Returns the version of the LibTorch in use, and loads it if necessary. @throws as `loadAddon` */
 export function libtorchVersion(): string {
   loadAddon();
   return (loaded as NonNullable<typeof loaded>).version;
 }
 
-/** What `loadAddon` would use, without opening anything. Does not throw. */
+/** Describes what `loadAddon` would use, without opening anything. Does not throw. */
 export function describeBinding(options: LoadOptions = {}): BindingDescription {
   const root = packageRoot();
   const description: BindingDescription = {
@@ -96,8 +96,10 @@ export function describeBinding(options: LoadOptions = {}): BindingDescription {
   return description;
 }
 
-/** lib/ and dist/ both lie directly in the package, this file in a folder of theirs. Native code inside an Electron archive cannot be opened, so
- * electron-builder unpacks it beside. */
+/**
+ * The package's directory. lib/ and dist/ both lie directly in it, and this file in a folder of theirs. Native code
+ * inside an Electron archive cannot be opened, so electron-builder unpacks it beside the archive.
+ */
 function packageRoot(): string {
   return resolve(__dirname, '..', '..').replace(`app.asar${sep}`, `app.asar.unpacked${sep}`);
 }
@@ -117,7 +119,7 @@ function refuseRenderer(): void {
 function findAddonFiles(root: string): AddonFiles {
   const addonPath = findAddon(root);
   const directory = dirname(addonPath);
-  // Not beside the addon: node-gyp-build takes any .node file there for the addon.
+  // The file must not lie beside the addon: node-gyp-build takes any .node file there for the addon.
   const ownBuild = directory === join(root, 'build', 'Release') || directory === join(root, 'build', 'Debug');
   const loaderPath = join(ownBuild ? join(root, 'build') : directory, 'loader', 'brain3d_loader.node');
   const buildFile = join(directory, 'brain3d.build.json');
@@ -178,8 +180,10 @@ function findLibTorch(build: AddonBuild, options: LoadOptions): { root: string; 
   throw libtorchError(tried, needOf(build));
 }
 
-/** Two copies of LibTorch in a process corrupt each other's registries, so a copy that another package opened is
- * used only if it is the very one that was found. */
+/**
+ * Opens LibTorch. Two copies of it in a process corrupt each other's registries, so a copy that another package opened
+ * is used only if it is the very one that was found.
+ */
 function openLibTorch(loader: NativeLoader, root: string, build: AddonBuild): void {
   const ours = join(root, 'lib', 'libc10.so');
   const other = loader.mapped().find((path) => /^libc10\.so/.test(basename(path)) && !isSamePath(path, ours));
@@ -228,6 +232,6 @@ function linkError(code: 'BRAIN3D_ADDON' | 'BRAIN3D_LIBTORCH', what: string, cau
 }
 
 function isSamePath(a: string, b: string): boolean {
-  // A mapped file may have been deleted since: then only its name can be compared.
+  // If a mapped file has been deleted since, only its name can be compared.
   return existsSync(a) && existsSync(b) ? realpathSync(a) === realpathSync(b) : a === b;
 }

@@ -1,10 +1,13 @@
-/** The one way TypeScript calls the addon's asynchronous methods: abort linked, failures made typed errors. */
+/**
+ * The one way TypeScript calls the addon's asynchronous methods. It passes aborts on and turns failures into typed
+ * errors.
+ */
 import { fromNative } from '../base/errors';
 import type { NativeAddon, NativeCancelToken } from './surface';
 
 /**
- * Runs `call` with a token that `signal` cancels. Rejects with `signal.reason` once aborted, otherwise with what
- * `fromNative` makes of the failure.
+ * Runs `call` with a token that `signal` cancels. Rejects with `signal.reason` once aborted, otherwise with the failure
+ * converted by `fromNative`.
  */
 export async function callNative<T>(
   addon: NativeAddon,

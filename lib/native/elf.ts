@@ -1,14 +1,16 @@
 /**
- * Whether a shared library is all there. The dynamic linker maps one that is cut off without complaint, and the process
- * dies of SIGBUS where the missing part is touched: an interrupted download must be an error instead.
+ * Checks that a shared library is complete. The dynamic linker maps a truncated one without complaint, and the process
+ * dies of SIGBUS where the missing part is touched. An interrupted download must be an error instead.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
 const HEADER = 64;
 const PROGRAM_HEADER = 56;
 
-/** What is missing from a library that is cut off; null if nothing is, or if it is no 64-bit little-endian ELF file, of
- * which the linker says so itself. @throws {Error} the operating system's, if it cannot be read */
+/**
+ * Describes what is missing from a truncated library. Returns null if nothing is missing, or if it is no 64-bit
+ * little-endian ELF file, which the linker reports itself. @throws {Error} the operating system's, if it cannot be read
+ */
 export function truncation(path: string): string | null {
   const file = openSync(path, 'r');
   try {
@@ -22,7 +24,7 @@ export function truncation(path: string): string | null {
   }
 }
 
-/** End of the last segment, and of the table of sections, which linkers write last. */
+/** The end of the last segment, or of the table of sections, which linkers write last. */
 function lastByte(file: number, header: Buffer): number {
   const [programs, sections] = [Number(header.readBigUInt64LE(0x20)), Number(header.readBigUInt64LE(0x28))];
   const [programCount, sectionSize, sectionCount] = [0x38, 0x3a, 0x3c].map((at) => header.readUInt16LE(at)) as [

@@ -1,7 +1,8 @@
 /**
  * Finds LibTorch on this machine. It loads nothing: the set-up scripts use it before any addon exists, `binding.ts`
- * uses it at run time. Order: the `libtorch` option or `LIBTORCH`; the torch that `python3` can import; the
- * project's own `.libtorch/`. A place named explicitly is never replaced by another, not even when it is unfit.
+ * uses it at run time. It looks in this order: the `libtorch` option or `LIBTORCH`; the torch that `python3` can
+ * import; the project's own `.libtorch/`. A place named explicitly is never replaced by another, not even when it is
+ * unfit.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -12,27 +13,27 @@ export type LibTorchSource = 'option libtorch' | 'LIBTORCH' | 'python3' | '.libt
 
 export interface LibTorchCandidate {
   source: LibTorchSource;
-  /** Directory or program looked at; null if the source names none. */
+  /** The directory or program looked at; null if the source names none. */
   place: string | null;
-  /** Directory that holds `lib/libtorch.so`; null if none was found there. */
+  /** The directory that holds `lib/libtorch.so`; null if none was found there. */
   root: string | null;
-  /** As `2.13.0`, without a local part such as `+cpu`. */
+  /** The version, such as `2.13.0`, without a local part such as `+cpu`. */
   version: string | null;
-  /** As `13.0`; null for a CPU build. */
+  /** The CUDA version, such as `13.0`; null for a CPU build. */
   cudaVersion: string | null;
-  /** Why this one cannot be used; null if it can. */
+  /** The reason why this one cannot be used; null if it can. */
   unfit: string | null;
 }
 
 export interface LibTorchSearch {
-  /** Directory of package.json. */
+  /** The directory of package.json. */
   packageRoot: string;
   /** Overrides `LIBTORCH`. */
   libtorch?: string | undefined;
   env: NodeJS.ProcessEnv;
 }
 
-/** What an addon was compiled against; `brain3d.build.json` beside it. */
+/** The versions that an addon was compiled against, from `brain3d.build.json` beside it. */
 export interface AddonBuild {
   version: string;
   torchVersion: string;
@@ -41,12 +42,14 @@ export interface AddonBuild {
 
 export interface LibTorchResolution {
   found: LibTorchCandidate | null;
-  /** Everything looked at, in order, `found` last. */
+  /** Everything looked at, in order, with `found` last. */
   tried: LibTorchCandidate[];
 }
 
-/** Asks without importing torch (30 ms instead of seconds). `-I` keeps the working directory off the path, so that a
- * planted ./torch cannot be found; what the user chose (absolute PYTHONPATH entries, the user site) is put back. */
+/**
+ * Finds torch without importing it (30 ms instead of seconds). `-I` keeps the working directory off the path, so that a
+ * planted ./torch cannot be found. The user's own choices (absolute PYTHONPATH entries, the user site) are put back.
+ */
 const PYTHON_PROBE = `
 import importlib.util, json, os, site, sys
 chosen = [p for p in os.environ.get('PYTHONPATH', '').split(os.pathsep) if os.path.isabs(p)]
@@ -56,20 +59,23 @@ spec = importlib.util.find_spec('torch')
 print(json.dumps({'python': sys.executable, 'torch': spec.origin if spec else None}))
 `;
 
-/** Far above what a cold disk needs, short enough that a python that waits for something is reported. */
+/**
+ * The time limit for python. It is far above what a cold disk needs, and short enough to report a python that waits for
+ * something.
+ */
 const PYTHON_TIMEOUT_MS = 20_000;
 
-/** First candidate that the addon can be compiled against: 2.11 <= version < 2.15. */
+/** Returns the first candidate that the addon can be compiled against: 2.11 <= version < 2.15. */
 export function resolveForBuild(search: LibTorchSearch): LibTorchResolution {
   return firstFit(search, unfitForBuild);
 }
 
-/** First candidate that an addon built as `build` says can run on. */
+/** Returns the first candidate that an addon built as `build` says can run on. */
 export function resolveForRun(search: LibTorchSearch, build: AddonBuild): LibTorchResolution {
   return firstFit(search, (candidate) => unfitForRun(candidate, build));
 }
 
-/** Libraries in the order in which they must be opened; a CUDA addon needs the CUDA ones too. */
+/** Lists the libraries in the order in which they must be opened; a CUDA addon needs the CUDA ones too. */
 export function librariesToOpen(root: string, withCuda: boolean): string[] {
   const lib = join(root, 'lib');
   const cuda = withCuda ? ['libc10_cuda.so', 'libtorch_cuda.so'] : [];
@@ -77,7 +83,7 @@ export function librariesToOpen(root: string, withCuda: boolean): string[] {
   return [...bundledOpenMp(lib), ...bundledOpenMp(join(root, '..', 'torch.libs')), ...names.map((n) => join(lib, n))];
 }
 
-/** Says what was needed, every place tried with what was found there, and what to do. */
+/** Makes the error that says what was needed, every place tried with what was found there, and what to do. */
 export function libtorchError(tried: LibTorchCandidate[], needed: string): Brain3DError {
   const lines = tried.map((candidate) => `  ${describeCandidate(candidate)}`);
   return new Brain3DError(
@@ -93,7 +99,7 @@ export function libtorchError(tried: LibTorchCandidate[], needed: string): Brain
   );
 }
 
-/** One line: source, place, what is there. */
+/** Describes a candidate on one line: its source, its place and what is there. */
 export function describeCandidate(candidate: LibTorchCandidate): string {
   const place = candidate.root ?? candidate.place;
   const flavour = candidate.cudaVersion === null ? 'CPU' : `CUDA ${candidate.cudaVersion}`;
@@ -102,14 +108,14 @@ export function describeCandidate(candidate: LibTorchCandidate): string {
   return `${candidate.source}${place === null ? '' : ` (${place})`}: ${what === '' ? state : `${what}, ${state}`}`;
 }
 
-/** `LibTorch 2.13.0 (CPU)` for messages. */
+/** Returns `LibTorch 2.13.0 (CPU)` for messages. */
 export function libtorchAt(root: string): string {
   const found = readVersion(root);
   if (found === null) return 'LibTorch of unknown version';
   return `LibTorch ${found.version} (${found.cudaVersion === null ? 'CPU' : `CUDA ${found.cudaVersion}`})`;
 }
 
-/** `2.13` of `2.13.0`. */
+/** Returns `2.13` for `2.13.0`. */
 export function majorMinor(version: string): string {
   return version.split('.').slice(0, 2).join('.');
 }
@@ -124,7 +130,7 @@ function firstFit(search: LibTorchSearch, unfit: (candidate: LibTorchCandidate) 
   return { found: null, tried };
 }
 
-/** Lazy: python3 is asked only when nothing was named explicitly. */
+/** Yields candidates lazily: python3 is asked only when nothing was named explicitly. */
 function* candidates(search: LibTorchSearch): Generator<LibTorchCandidate> {
   if (search.libtorch !== undefined && search.libtorch !== '') {
     yield inspect('option libtorch', resolve(search.libtorch));
@@ -142,7 +148,7 @@ function* candidates(search: LibTorchSearch): Generator<LibTorchCandidate> {
 
 function inspect(source: LibTorchSource, place: string): LibTorchCandidate {
   if (!existsSync(place)) return nothingAt(source, place, 'does not exist');
-  // The directory itself, or a site-packages directory that holds torch/.
+  // The place is the directory itself, or a site-packages directory that holds torch/.
   const root = [place, join(place, 'torch')].find((dir) => existsSync(join(dir, 'lib', 'libtorch.so')));
   if (root === undefined) return nothingAt(source, place, 'holds no lib/libtorch.so');
   const version = readVersion(root);
@@ -175,7 +181,7 @@ function pythonFailure(error: unknown): string {
   return `could not be asked: ${reason || message}`;
 }
 
-/** Read as text: importing torch takes seconds, and a LibTorch archive has no Python to import. */
+/** Reads the version as text: importing torch takes seconds, and a LibTorch archive has no Python to import. */
 function readVersion(root: string): { version: string; cudaVersion: string | null } | null {
   const python = readIfPresent(join(root, 'version.py'));
   const archive = readIfPresent(join(root, 'build-version'));
@@ -188,7 +194,10 @@ function readVersion(root: string): { version: string; cudaVersion: string | nul
   return { version, cudaVersion: stated ?? (local ? `${local[1]}.${local[2]}` : 'unknown') };
 }
 
-/** LibTorch as a distribution packages it has headers only; 2.12 moved the macros. */
+/**
+ * Reads the version from headers, which is all that a distribution's package of LibTorch has. LibTorch 2.12 moved the
+ * macros.
+ */
 function headerVersion(root: string): string | undefined {
   const places = ['include/torch/headeronly/version.h', 'include/torch/csrc/api/include/torch/version.h'];
   const text = places.map((place) => readIfPresent(join(root, place)) ?? '').join('\n');
@@ -205,7 +214,10 @@ function unfitForBuild(candidate: LibTorchCandidate): string | null {
   return existsSync(config) ? null : 'but it has no headers and CMake files (share/cmake/Torch) to build against';
 }
 
-/** LibTorch's C++ interface holds within a minor version only, so the check comes before anything is opened. */
+/**
+ * The reason why a candidate cannot run the addon. LibTorch's C++ interface holds within a minor version only, so this
+ * check comes before anything is opened.
+ */
 function unfitForRun(candidate: LibTorchCandidate, build: AddonBuild): string | null {
   const wanted = majorMinor(build.torchVersion);
   if (majorMinor(candidate.version ?? '') !== wanted) return `but the addon was built for ${wanted}`;
@@ -216,7 +228,7 @@ function unfitForRun(candidate: LibTorchCandidate, build: AddonBuild): string | 
   return has === needs ? null : `but the addon was built for CUDA ${needs}`;
 }
 
-/** Wheels bring their own OpenMP runtime, plain or with a hash in its name. */
+/** Finds the OpenMP runtime that wheels bring with them, plain or with a hash in its name. */
 function bundledOpenMp(dir: string): string[] {
   if (!existsSync(dir)) return [];
   const names = readdirSync(dir).filter((name) => /^libgomp(-[^/]*)?\.so\.1(\.\d+)*$/.test(name));

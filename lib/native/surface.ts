@@ -12,9 +12,9 @@ export interface NativeCancelToken {
 
 export interface NativeBuildInfo {
   version: string;
-  /** LibTorch the addon was compiled against, as `2.13.0`. */
+  /** The LibTorch the addon was compiled against, such as `2.13.0`. */
   torchVersion: string;
-  /** CUDA toolkit of the kernels, as `13.0`; null for a CPU build. */
+  /** The CUDA toolkit of the kernels, such as `13.0`; null for a CPU build. */
   cudaVersion: string | null;
   napiVersion: number;
   compiler: string;
@@ -33,12 +33,16 @@ export interface NativeDeviceInfo {
 
 export interface NativeSystemInfo {
   cpuThreads: number;
-  /** Bytes of resident memory of this process. */
+  /** The bytes of resident memory of this process. */
   residentBytes: number;
   peakResidentBytes: number;
-  /** Memory of freed tensors and volumes that is kept for the next call, 256 MiB at most; part of `residentBytes`. */
+  /**
+   * The bytes of freed tensors and volumes that are kept for the next call, 256 MiB at most; part of `residentBytes`.
+   */
   cachedBytes: number;
-  /** Memory of large tensors and volumes in use, which malloc does not count; what of it was written is part of `residentBytes`. */
+  /**
+   * The bytes of large tensors and volumes in use, which malloc does not count. The written part is in `residentBytes`.
+   */
   largeBytes: number;
   cudaDevices: NativeDeviceInfo[];
 }
@@ -47,14 +51,14 @@ export interface NativeSystemInfo {
 export type NativeAffine = number[];
 
 export interface NativeVolumeInfo {
-  /** Voxels along (D, H, W); for a volume as stored, the reverse of NIfTI's (i, j, k). */
+  /** The voxels along (D, H, W); for a volume as stored, the reverse of NIfTI's (i, j, k). */
   shape: [number, number, number];
-  /** Maps (i, j, k) = (w, h, d) to RAS mm. */
+  /** The matrix that maps (i, j, k) = (w, h, d) to RAS mm. */
   affine: NativeAffine;
   spacingMm: [number, number, number];
-  /** Axis codes of (i, j, k), as `LPS`; for oblique volumes of the nearest axes. */
+  /** Axis codes of (i, j, k), such as `LPS`; for oblique volumes those of the nearest axes. */
   orientation: string;
-  /** Angle in degrees between the voxel axes and the nearest patient axes; 0 if aligned. */
+  /** The angle in degrees between the voxel axes and the nearest patient axes; 0 if aligned. */
   obliqueDegrees: number;
   /** `sform`, `qform`, `stated` (by the caller) or `array`. */
   affineSource: string;
@@ -64,26 +68,26 @@ export interface NativeVolumeInfo {
 
 export interface NativeVolume {
   info(): NativeVolumeInfo;
-  /** A copy of the voxels, row-major (D, H, W), float32. */
+  /** Returns a copy of the voxels, row-major (D, H, W), float32. */
   data(): Float32Array;
   countNonZero(): number;
 }
 
-/** How a volume's voxels are stored in a file. */
+/** The type in which a file stores a volume's voxels. */
 export type NativeDatatype = 'float32' | 'int16' | 'uint8';
 
 export interface NativeReadOptions {
-  /** Index of the volume in a 4D file; -1 if not given. */
+  /** The index of the volume in a 4D file; -1 if not given. */
   volumeIndex: number;
-  /** Axis codes for a file whose affine says nothing, as `RAS`; empty if not given. */
+  /** Axis codes such as `RAS`, for a file whose affine says nothing; empty if not given. */
   orientation: string;
   /** `sform`, `qform` or empty. */
   preferAffine: string;
-  /** `orientation` holds whatever the file's affine says. */
+  /** Whether `orientation` wins over the file's affine. */
   overrideOrientation: boolean;
 }
 
-/** What a cached volume's file does not say of its volume: its sidecar does. */
+/** The geometry of a cached volume, which its sidecar holds and its file does not. */
 export interface NativeCachedGeometry {
   affine: NativeAffine;
   affineSource: string;
@@ -96,15 +100,17 @@ export interface NativePreprocessOptions {
   size: [number, number, number];
   lowerPercentile: number;
   upperPercentile: number;
-  /** Of the brain, on the volume's grid; null keeps all voxels. */
+  /** The mask of the brain, on the volume's grid; null keeps all voxels. */
   mask: NativeVolume | null;
 }
 
 export interface NativeBrainMask {
-  /** 0 or 1, with the axes, shape and affine of the volume; null where all of it is taken, which only `none` does. */
+  /**
+   * 0 or 1, with the axes, shape and affine of the volume; null where the whole volume is kept, which only `none` does.
+   */
   mask: NativeVolume | null;
   method: 'none' | 'already-stripped' | 'bet' | 'command';
-  /** A clause; empty where there was nothing to decide. */
+  /** A clause that gives the reason; empty where there was nothing to decide. */
   reason: string;
   /** 0 with `none`. */
   brainVolumeMl: number;
@@ -116,7 +122,7 @@ export interface NativeRecipe {
   channelCollapse: string;
   /** `learned_depth_pretrained_spatial` | `pretrained_spatial` | `linear` */
   position: string;
-  /** `volume` | `slice`: what patches attend to. */
+  /** The patches that a patch attends to: `volume` | `slice` */
   attention: string;
   /** `sequence` | `grid` */
   compression: string;
@@ -133,9 +139,9 @@ export interface NativeRecipe {
 export interface NativeModelSpec {
   visionDir: string;
   languageDir: string;
-  /** `brain3d.safetensors` */
+  /** The path of `brain3d.safetensors`. */
   weightsFile: string;
-  /** PEFT directory, or empty. */
+  /** A PEFT directory, or empty. */
   adapterDir: string;
   mergeAdapter: boolean;
   recipe: NativeRecipe;
@@ -147,7 +153,7 @@ export interface NativeModelInfo {
   device: string;
   dtype: string;
   parameters: { vision: number; language: number; projector: number; adapter: number };
-  /** Bytes of all weights as held. */
+  /** The bytes of all weights as held in memory. */
   weightBytes: number;
   vocabSize: number;
   maxPositions: number;
@@ -177,24 +183,24 @@ export interface NativeGenerateOptions {
   /** Greedy decoding ignores temperature, top-k, top-p and the seed. */
   greedy: boolean;
   temperature: number;
-  /** 0 is off. */
+  /** 0 turns it off. */
   topK: number;
-  /** 1 is off. */
+  /** 1 turns it off. */
   topP: number;
-  /** 1 is off. */
+  /** 1 turns it off. */
   repetitionPenalty: number;
-  /** 0 is off. */
+  /** 0 turns it off. */
   noRepeatNgramSize: number;
   /** 0 .. 2^53 - 1 */
   seed: number;
   eosTokenIds: number[];
   padTokenId: number;
-  /** Replay captured CUDA graphs; no effect on the CPU. */
+  /** Replays captured CUDA graphs; no effect on the CPU. */
   cudaGraph: boolean;
 }
 
 export interface NativeSequence {
-  /** New tokens only, the closing EOS included. */
+  /** The new tokens only, with the closing EOS. */
   tokenIds: number[];
   finishReason: 'eos' | 'length';
 }
@@ -204,7 +210,7 @@ export interface NativeGeneration {
   encodeMs: number;
   prefillMs: number;
   decodeMs: number;
-  /** Bytes at the peak on the device (CUDA only; 0 on CPU). */
+  /** The peak memory on the device in bytes (CUDA only; 0 on CPU). */
   peakDeviceBytes: number;
 }
 
@@ -219,14 +225,14 @@ export interface NativeModel {
     token: NativeCancelToken,
     onTokens: ((ids: number[]) => void) | null,
   ): Promise<NativeGeneration>;
-  /** Negative log-likelihoods (nats) of `reportIds` given the volume and the prompt. */
+  /** Returns the negative log-likelihoods (nats) of `reportIds` given the volume and the prompt. */
   score(
     volume: NativeVolume,
     promptIds: number[],
     reportIds: number[],
     token: NativeCancelToken,
   ): Promise<{ nlls: Float32Array; encodeMs: number; scoreMs: number }>;
-  /** Gives up this handle; work in flight keeps what it needs and settles. Idempotent. */
+  /** Gives up this handle. Work in flight keeps what it needs and settles. Calling it again does nothing. */
   dispose(): void;
 }
 
@@ -234,7 +240,7 @@ export interface NativeTextEncoderInfo {
   device: string;
   layer: number;
   vocabSize: number;
-  /** In a text, the special ones included. */
+  /** The largest number of tokens in a text, the special ones included. */
   maxTokens: number;
   bosTokenId: number;
   eosTokenId: number;
@@ -242,13 +248,13 @@ export interface NativeTextEncoderInfo {
 
 export interface NativeTextEncoder {
   info(): NativeTextEncoderInfo;
-  /** BERTScores of pairs, given as indices of `texts`. */
+  /** Returns the BERTScores of pairs, given as indices of `texts`. */
   score(
     texts: number[][],
     options: { hypotheses: number[]; references: number[]; batchSize: number },
     token: NativeCancelToken,
   ): Promise<{ precision: number; recall: number; f1: number }[]>;
-  /** As a model's. */
+  /** Gives up this handle, as a model's `dispose` does. */
   dispose(): void;
 }
 
@@ -263,21 +269,24 @@ export interface NativeBackboneInfo {
   modelType: string;
   parameters: number;
   weightFiles: string[];
-  /** Names and values of the configuration that brain3d uses. */
+  /** The names and values of the configuration that brain3d uses. */
   config: Record<string, number | string | boolean>;
 }
 
-/** Opaque; the head that simulated subjects are drawn from. */
+/** The head that simulated subjects are drawn from; opaque. */
 export type NativeAnatomy = object & { readonly __anatomy: never };
 
 export type NativeTriple = [number, number, number];
 
-/** All seeds are 0 .. 2^53 - 1; triples are by (Right, Anterior, Superior). Meanings: native/simulate. */
+/**
+ * The description of a simulated subject. All seeds are 0 .. 2^53 - 1; triples are by (Right, Anterior, Superior).
+ * native/simulate explains the fields.
+ */
 export interface NativeSubjectSpec {
-  /** (D, H, W) of the canonical volume. */
+  /** The shape (D, H, W) of the canonical volume. */
   size: NativeTriple;
   spacingMm: number;
-  /** Axis codes in which the volumes are stored, as `LPS`. */
+  /** Axis codes in which the volumes are stored, such as `LPS`. */
   orientation: string;
   shape: {
     scale: NativeTriple;
@@ -288,7 +297,7 @@ export interface NativeSubjectSpec {
     ventricleMm: number;
   };
   tumour: {
-    /** None: a healthy subject. */
+    /** A healthy subject has none. */
     foci: { region: string; side: 'left' | 'right' | 'middle'; seed: number; coreMl: number }[];
     edemaMl: number;
     necrosisShare: number;
@@ -320,7 +329,7 @@ export interface NativeSubjectSpec {
   stripSeed: number;
 }
 
-/** What the masks hold; pairs are [left, right]. */
+/** Measurements of the masks; pairs are [left, right]. */
 export interface NativeTruth {
   volumes: {
     region: string;
@@ -329,15 +338,15 @@ export interface NativeTruth {
     edemaMm3: number;
     enhancingMm3: number;
   }[];
-  /** How far the lesion reaches from the midline into each half of the brain. */
+  /** The distance that the lesion reaches from the midline into each half of the brain. */
   reachMm: [number, number];
   ventricleMm3: [number, number];
-  /** Without the lesion's mass effect. */
+  /** The volume of the ventricles without the lesion's mass effect. */
   ventricleBeforeMm3: [number, number];
-  /** Of the septum pellucidum; positive to the right. */
+  /** The shift of the septum pellucidum; positive to the right. */
   midlineShiftMm: number;
   brainMm3: number;
-  /** Solid parts (necrosis and enhancing) that touch nowhere, largest first. */
+  /** The volumes of separate solid parts (necrosis and enhancing), largest first. */
   coresMm3: number[];
 }
 
@@ -352,24 +361,24 @@ export interface NativeSubject {
 
 // Training
 
-/** Trainable tensors, by what they belong to. A phase trains some groups; the rest is frozen. */
+/** The groups of trainable tensors. A phase trains some groups; the rest is frozen. */
 export type NativeParameterGroup = 'patch_embedding' | 'depth_positions' | 'projector' | 'vis_scale' | 'lora';
 
 export interface NativeTrainerSpec {
   visionDir: string;
   languageDir: string;
-  /** `brain3d.safetensors` to start from. */
+  /** The path of `brain3d.safetensors` to start from. */
   weightsFile: string;
-  /** PEFT directory to start from; empty for none. */
+  /** A PEFT directory to start from; empty for none. */
   adapterDir: string;
   recipe: NativeRecipe;
   device: string;
-  /** Of the computation; what trains is held in float32. */
+  /** The dtype of the computation. Trained parameters are held in float32. */
   dtype: string;
   trains: NativeParameterGroup[];
   /** A fresh adapter; null where `adapterDir` holds one or none is wanted. */
   lora: { rank: number; alpha: number; targetModules: string[]; seed: number } | null;
-  /** Of the adapter's input, in training only. */
+  /** The dropout of the adapter's input, in training only. */
   loraDropout: number;
   optimizer: { beta1: number; beta2: number; epsilon: number; weightDecay: number };
 }
@@ -377,7 +386,7 @@ export interface NativeTrainerSpec {
 export interface NativeTrainerInfo {
   device: string;
   dtype: string;
-  /** What trains, in the order of the checkpoint. `decays`: weight decay applies (matrices and kernels only). */
+  /** The trained parameters in the checkpoint's order. `decays`: weight decay applies (matrices and kernels only). */
   parameters: { name: string; group: NativeParameterGroup; shape: number[]; decays: boolean }[];
   visionWidth: number;
   languageWidth: number;
@@ -388,109 +397,98 @@ export interface NativeTrainerInfo {
   warnings: string[];
 }
 
-/** Volumes with their reports' embeddings. */
-export interface NativeGroundingBatch {
-  /** Files of the preprocessing cache. A file that fails is named in the failure's `field`, as `volumes[3]`. */
+/** Phase 1: volumes against their reports' embeddings. */
+export interface NativeContrastiveObjective {
+  name: 'contrastive';
+  /** Files of the preprocessing cache. A file that fails is named in the failure's `field`, such as `volumes[3]`. */
   volumes: string[];
   /** (B, M), rows of `embedTexts`. */
   texts: Float32Array;
   /** A number for each row; rows with equal numbers have the same report and are not each other's negatives. */
   textIds: number[];
-}
-
-export interface NativeGroundingOptions {
-  /** Rows whose activations are held at a time. The gradient is that of the whole batch whatever it is. */
+  /** The number of rows whose activations are held at a time. The gradient is always that of the whole batch. */
   microBatch: number;
   temperature: number;
   /** `inference`: pool to K tokens, project, mean. `peer`: mean over all patch tokens, project. */
   visualEmbedding: 'inference' | 'peer';
-  /** Keep only each block's input and compute the rest again in the backward pass. */
+  /** Keeps only each block's input and computes the rest again in the backward pass. */
   recompute: boolean;
 }
 
-/** One report behind its volume's pooled tokens. */
+/** One report after its volume's pooled tokens. */
 export interface NativeReportSample {
-  /** Pooled tokens (K, E) of `encodePooled`. */
+  /** The pooled tokens (K, E) of `encodePooled`. */
   pooled: Float32Array;
-  /** Prompt, report and, for a complete report, EOS. */
+  /** The prompt, the report and, for a complete report, EOS. */
   ids: Int32Array;
-  /** Index in `ids` of the first report token; all from there on are labels. */
+  /** The index in `ids` of the first report token; all from there on are labels. */
   labelsBegin: number;
 }
 
-export interface NativeReportOptions {
-  /** Indices of samples that are computed together, padded to the longest of them. Each sample is in one. */
+/** Phases 2A and 2B: the next token of each report. */
+export interface NativeReportObjective {
+  name: 'report';
+  samples: NativeReportSample[];
+  /** Indices of samples that are computed together, padded to the longest of them. Each sample is in one group. */
   microBatches: number[][];
   /** `tokens`: mean over all labels of the step. `samples`: mean of the samples' means. */
   lossMean: 'tokens' | 'samples';
-  /** Rows of logits held at a time. */
+  /** The number of rows of logits held at a time. */
   logitRows: number;
   recompute: boolean;
 }
 
+/** The objective of a step, with its samples; `name` chooses the implementation (native/napi/objectives.cpp). */
+export type NativeObjective = NativeContrastiveObjective | NativeReportObjective;
+
 export interface NativeUpdate {
-  /** One for each trained group. */
+  /** One learning rate for each trained group. */
   learningRates: Partial<Record<NativeParameterGroup, number>>;
-  /** 0 is off. */
+  /** 0 turns it off. */
   maxGradNorm: number;
-  /** Of this step's dropout masks. */
+  /** The seed of this step's dropout masks. */
   seed: number;
 }
 
 export interface NativeStepResult {
   loss: number;
-  /** One a sample (its mean over labels; in grounding its row's share of both directions). */
+  /** The loss of each sample (its mean over labels; in grounding its row's share of both directions). */
   sampleLosses: Float32Array;
-  /** Over all that trains, before clipping. */
+  /** The norm over all trained parameters, before clipping. */
   gradNorm: number;
-  /** Labels of the step; 0 in grounding. */
+  /** The number of labels of the step; 0 in grounding. */
   numLabels: number;
-  /** Tokens that went through the language model, padding included; 0 in grounding. */
+  /** The number of tokens that went through the language model, padding included; 0 in grounding. */
   numTokens: number;
   visScale: number;
-  /** Bytes at the peak on the device (CUDA only; 0 on CPU). */
+  /** The peak memory on the device in bytes (CUDA only; 0 on CPU). */
   peakDeviceBytes: number;
-  /** Not null: nothing was updated. `tensor` is `loss` or the parameter whose gradient it was. */
+  /** If not null, nothing was updated. `tensor` is `loss` or the parameter whose gradient was not finite. */
   nonFinite: { tensor: string; samples: number[] } | null;
 }
 
 /** A model with trainable parts. Calls run one at a time; a cancelled or failed step updates nothing. */
 export interface NativeTrainer {
   info(): NativeTrainerInfo;
-  /** Pooled tokens (K, E) float32 of a file of the preprocessing cache, with the present patch embedding. */
+  /**
+   * Returns the pooled tokens (K, E) float32 of a file of the preprocessing cache, with the present patch embedding.
+   */
   encodePooled(volumeFile: string, token: NativeCancelToken): Promise<Float32Array>;
-  /** (T, M): mean of the last hidden states over the tokens of each text, L2-normalised. */
+  /** Returns (T, M): the mean of the last hidden states over the tokens of each text, L2-normalised. */
   embedTexts(texts: number[][], token: NativeCancelToken): Promise<Float32Array>;
-  groundingStep(
-    batch: NativeGroundingBatch,
-    options: NativeGroundingOptions,
-    update: NativeUpdate,
-    token: NativeCancelToken,
-  ): Promise<NativeStepResult>;
-  reportStep(
-    samples: NativeReportSample[],
-    options: NativeReportOptions,
-    update: NativeUpdate,
-    token: NativeCancelToken,
-  ): Promise<NativeStepResult>;
-  /** Without gradients or dropout. */
-  groundingLoss(
-    batch: NativeGroundingBatch,
-    options: NativeGroundingOptions,
-    token: NativeCancelToken,
-  ): Promise<{ loss: number; sampleLosses: Float32Array }>;
-  reportLoss(
-    samples: NativeReportSample[],
-    options: NativeReportOptions,
+  step(objective: NativeObjective, update: NativeUpdate, token: NativeCancelToken): Promise<NativeStepResult>;
+  /** Computes the loss without gradients or dropout. */
+  loss(
+    objective: NativeObjective,
     token: NativeCancelToken,
   ): Promise<{ loss: number; sampleLosses: Float32Array; numLabels: number }>;
-  /** Parameters, moments and step of the optimiser as one safetensors file, atomically and synced. */
+  /** Writes parameters, moments and step of the optimiser as one safetensors file, atomically and synced. */
   saveState(file: string, token: NativeCancelToken): Promise<void>;
-  /** Strict: what `saveState` of the same spec wrote. */
+  /** Reads what `saveState` of the same spec wrote, and refuses anything else. */
   loadState(file: string, token: NativeCancelToken): Promise<void>;
-  /** All of `brain3d.safetensors`, float32, atomically. */
+  /** Writes all of `brain3d.safetensors`, float32, atomically. */
   writeWeights(file: string, token: NativeCancelToken): Promise<void>;
-  /** `adapter_model.safetensors` with PEFT's names for this backbone, atomically. */
+  /** Writes `adapter_model.safetensors` with PEFT's names for this backbone, atomically. */
   writeAdapter(file: string, token: NativeCancelToken): Promise<void>;
   dispose(): void;
 }
@@ -502,21 +500,21 @@ export interface NativeAddon {
   systemInfo(): NativeSystemInfo;
   createCancelToken(): NativeCancelToken;
   readVolume(path: string, options: NativeReadOptions, token: NativeCancelToken): Promise<NativeVolume>;
-  /** Geometry without voxels. */
+  /** Reads the geometry without voxels. */
   readVolumeInfo(path: string, options: NativeReadOptions, token: NativeCancelToken): Promise<NativeVolumeInfo>;
-  /** `data` is copied at the call; shape (D, H, W) row-major. */
+  /** Copies `data` at the call; shape (D, H, W) row-major. */
   volumeFromArray(data: Float32Array, shape: number[], affine: NativeAffine): NativeVolume;
   preprocess(volume: NativeVolume, options: NativePreprocessOptions, token: NativeCancelToken): Promise<NativeVolume>;
   writeVolume(volume: NativeVolume, path: string, datatype: NativeDatatype, token: NativeCancelToken): Promise<void>;
-  /** Both files of assets/anatomy. */
+  /** Loads both files of assets/anatomy. */
   loadAnatomy(t1Path: string, regionsPath: string, token: NativeCancelToken): Promise<NativeAnatomy>;
   simulateSubject(anatomy: NativeAnatomy, spec: NativeSubjectSpec, token: NativeCancelToken): Promise<NativeSubject>;
-  /** One float16 tensor `volume` (D, H, W) of values from 0 to 1, as safetensors. */
+  /** Writes one float16 tensor `volume` (D, H, W) of values from 0 to 1, as safetensors. */
   writeCachedVolume(volume: NativeVolume, path: string, token: NativeCancelToken): Promise<void>;
-  /** Maps what `writeCachedVolume` wrote. */
+  /** Maps a file that `writeCachedVolume` wrote. */
   openCachedVolume(path: string, geometry: NativeCachedGeometry, token: NativeCancelToken): Promise<NativeVolume>;
   brainMask(volume: NativeVolume, method: 'none' | 'auto' | 'bet', token: NativeCancelToken): Promise<NativeBrainMask>;
-  /** The mask in what a tool made of `volume`: its voxels that are not 0. */
+  /** Reads the mask from a tool's output for `volume`: its voxels that are not 0. */
   maskFromTool(volume: NativeVolume, output: NativeVolume, token: NativeCancelToken): Promise<NativeBrainMask>;
   inspectBackbone(dir: string, token: NativeCancelToken): Promise<NativeBackboneInfo>;
   loadModel(
@@ -529,7 +527,7 @@ export interface NativeAddon {
     token: NativeCancelToken,
     onProgress: ((stage: string, done: number, total: number) => void) | null,
   ): Promise<NativeTrainer>;
-  /** A RoBERTa up to hidden state `layer`. */
+  /** Loads a RoBERTa up to hidden state `layer`. */
   loadTextEncoder(
     spec: { dir: string; layer: number; device: string },
     token: NativeCancelToken,
@@ -548,8 +546,8 @@ export interface NativeAddon {
     token: NativeCancelToken,
   ): Promise<void>;
   /**
-   * The authors' `projector_vis_scale.pt` as our `weightsFile`; the patch embedding comes from the backbone. `adapterDir`
-   * (empty: none) is only looked at: one that does not fit is refused.
+   * Converts the authors' `projector_vis_scale.pt` to our `weightsFile`; the patch embedding comes from the backbone.
+   * `adapterDir` (empty: none) is only checked: one that does not fit is refused.
    */
   importProjector(
     spec: {
@@ -568,14 +566,14 @@ export interface NativeAddon {
     metadata: Record<string, string>,
     token: NativeCancelToken,
   ): Promise<void>;
-  /** The float32 tensors of a file that `writeTensors` wrote, by name. */
+  /** Reads the float32 tensors of a file that `writeTensors` wrote, by name. */
   readTensors(path: string, token: NativeCancelToken): Promise<NativeTensor[]>;
 }
 
-/** The loader addon: opens LibTorch by absolute path before the main addon is required. */
+/** The loader addon, which opens LibTorch by absolute path before the main addon is required. */
 export interface NativeLoader {
-  /** dlopen with RTLD_NOW | RTLD_GLOBAL, in order; throws an `Error` with the loader's message. */
+  /** Calls dlopen with RTLD_NOW | RTLD_GLOBAL, in order; throws an `Error` with the loader's message. */
   open(paths: string[]): void;
-  /** Paths of the shared objects mapped into this process. */
+  /** Lists the paths of the shared objects mapped into this process. */
   mapped(): string[];
 }

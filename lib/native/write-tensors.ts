@@ -1,4 +1,4 @@
-/** Safetensors files from JavaScript arrays. */
+/** Writes safetensors files from JavaScript arrays. */
 import { loadAddon } from './binding';
 import { callNative } from './call';
 import type { NativeTensor } from './surface';

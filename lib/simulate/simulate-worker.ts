@@ -3,6 +3,7 @@
 import { serveJobs } from '../base/worker-pool';
 import { writeFileAtomic } from '../files/atomic-file';
 import { makeFolders } from '../files/folders';
+import { writeStored } from '../files/stored';
 import { loadAddon } from '../native/binding';
 import type { NativeAnatomy } from '../native/surface';
 import { Volume } from '../volume/volume';
@@ -37,7 +38,7 @@ serveJobs<CohortJob, CohortResult, DrawSettings & { out: string }>(async ({ plan
     volumes,
     spec,
   };
-  // Last: a subject with its truth is complete.
-  await writeFileAtomic(files.truth, `${JSON.stringify(truth, null, 2)}\n`);
+  // The truth is written last: a subject that has it is complete.
+  await writeStored(files.truth, truth);
   return { id: plan.id, findings, brainMl: native.truth.brainMm3 / 1000 };
 });

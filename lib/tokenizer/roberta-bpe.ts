@@ -1,11 +1,11 @@
-/** RoBERTa's tokenizer as directories hold it that were saved before there was a tokenizer.json. */
+/** Builds RoBERTa's tokenizer from directories that were saved before there was a tokenizer.json. */
 import { bpeModel } from './bpe-files';
 
-/** In this order in every published vocabulary. */
+/** The special tokens, in their order in every published vocabulary. */
 const SPECIAL_TOKENS = ['<s>', '<pad>', '</s>', '<unk>', '<mask>'];
 
 /**
- * The tokenizer.json of a vocab.json and a merges.txt.
+ * Builds the tokenizer.json of a vocab.json and a merges.txt.
  * @throws {Error} for texts that are none
  */
 export function robertaBpe(vocabText: string, mergesText: string): object {
@@ -13,7 +13,7 @@ export function robertaBpe(vocabText: string, mergesText: string): object {
   const added = SPECIAL_TOKENS.map((content) => {
     const id = model.vocab[content];
     if (id === undefined) throw new Error(`expected ${content} in vocab.json`);
-    // The mask takes the space before it along: it stands for a word.
+    // The mask stands for a word, so it includes the space before it.
     const flags = { single_word: false, lstrip: content === '<mask>', rstrip: false, normalized: false, special: true };
     return { id, content, ...flags };
   });

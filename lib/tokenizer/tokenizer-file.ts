@@ -1,20 +1,26 @@
-/** What a tokenizer.json must hold before the library sees it: the library trusts its file. Runs in the tokenizer's thread. */
+/**
+ * Checks a tokenizer.json before the library reads it, since the library trusts its file. Runs in the tokenizer's
+ * thread.
+ */
 import { readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 
-/** Gemma's is 33 MB. */
+/** The size limit of a tokenizer.json. Gemma's is 33 MB. */
 export const MAX_TOKENIZER_BYTES = 128 * 2 ** 20;
-/** Gemma's has 514,906. */
+/** The largest number of merges. Gemma's has 514,906. */
 const MAX_MERGES = 1_000_000;
 const MAX_ID = 2 ** 31 - 1;
-/** A byte that has no token of its own, `<0x0A>`; what only looks like one would be decoded as some other byte. */
+/**
+ * A byte that has no token of its own, such as `<0x0A>`. A token that only looks like one would be decoded as another
+ * byte.
+ */
 const BYTE_LIKE = /^<0x.*>$/s;
 const BYTE = /^<0x[0-9A-F]{2}>$/;
 const SURROGATE = /\p{Surrogate}/u;
 
 type Json = Record<string, unknown>;
 
-/** The text of a file of at most `maxBytes`. @throws {Error} if it is longer or no regular file */
+/** Returns the text of a file of at most `maxBytes`. @throws {Error} if it is longer or no regular file */
 export function readBounded(path: string, maxBytes: number): string {
   const status = statSync(path);
   if (!status.isFile()) throw new Error(`expected a regular file, got something else as ${basename(path)}`);
@@ -23,8 +29,8 @@ export function readBounded(path: string, maxBytes: number): string {
 }
 
 /**
- * Refuses a tokenizer whose tables contradict themselves: ids must be 0 to n - 1, each once; merges and added tokens must
- * speak of tokens that there are.
+ * Refuses a tokenizer whose tables contradict themselves. Ids must be 0 to n - 1, each once; merges and added tokens
+ * must name existing tokens.
  * @throws {Error} naming the field
  */
 export function checkTokenizer(json: unknown): void {
@@ -69,7 +75,7 @@ function checkMerges(merges: unknown, ids: ReadonlyMap<string, number>): void {
   }
 }
 
-/** Adds them to `ids`: they may stand in the vocabulary too, under the same id. */
+/** Adds the added tokens to `ids`. They may stand in the vocabulary too, under the same id. */
 function checkAdded(added: unknown, ids: Map<string, number>): void {
   if (!Array.isArray(added)) refuse('added_tokens', 'expected a list');
   const owners = new Map([...ids].map(([token, id]) => [id, token]));
@@ -87,7 +93,7 @@ function checkAdded(added: unknown, ids: Map<string, number>): void {
   }
 }
 
-/** The thread's end carries the error and its `field` to the one that asked for the file (tokenizer.ts). */
+/** Throws an error with its `field`, which reaches the caller of tokenizer.ts when the thread ends. */
 function refuse(field: string, message: string): never {
   throw Object.assign(new Error(`${field}: ${message}`), { field });
 }
@@ -102,7 +108,7 @@ function objectAt(value: unknown, key: string, where = key): Json {
   refuse(where, `expected an object, got ${show(found)}`);
 }
 
-/** Fit for a message: escaped and short. */
+/** Makes a text fit for a message: escaped and short. */
 function show(value: unknown): string {
   return (JSON.stringify(value) ?? String(value)).slice(0, 60);
 }

@@ -20,7 +20,7 @@ function load(dir: string): { tokenizer: Tokenizer; summary: TokenizerSummary } 
   return { tokenizer, summary: { vocabSize: sizeOf(false), sizeWithAdded: sizeOf(true), added } };
 }
 
-/** What the library does not know of a file it names by its own class. */
+/** The field of a file that the library's error is about, by the class that it names. */
 const FIELD_OF_CLASS: Record<string, string> = {
   Normalizer: 'normalizer',
   PreTokenizer: 'pre_tokenizer',

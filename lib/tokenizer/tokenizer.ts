@@ -6,11 +6,11 @@ import { Worker } from 'node:worker_threads';
 import { Brain3DError } from '../base/errors';
 
 export interface TokenizerSummary {
-  /** Largest id of the vocabulary plus one, added tokens not counted. */
+  /** The largest id of the vocabulary plus one, added tokens not counted. */
   vocabSize: number;
-  /** The same with added tokens. */
+  /** The largest id plus one, added tokens counted. */
   sizeWithAdded: number;
-  /** Ids of the added tokens, which are matched as a whole: special ones and others. */
+  /** The ids of the added tokens, special ones and others. Each is matched as a whole. */
   added: Record<string, number>;
 }
 
@@ -29,15 +29,20 @@ interface Pending {
   timer: NodeJS.Timeout;
 }
 
-/** Longest text that is encoded: a prompt of `maxPositions` tokens is far shorter. */
+/** The longest text that is encoded. A prompt of `maxPositions` tokens is far shorter. */
 const MAX_TEXT_CHARACTERS = 100_000;
-/** For one answer, far more than a text of that length takes: a file's regular expressions may never end. */
+/**
+ * The time limit of one answer. A text of that length takes far less, but a file's regular expressions may never end.
+ */
 const ANSWER_LIMIT_MS = 60_000;
 
 export interface TokenizerOptions {
-  /** Ends the loading: the file of a large vocabulary takes a second. */
+  /** Ends the loading, which takes a second for the file of a large vocabulary. */
   signal?: AbortSignal | undefined;
-  /** For each answer; one that takes longer ends the thread and rejects with BRAIN3D_CONFIG. @default 60_000 */
+  /**
+   * The time limit of each answer in ms. An answer that takes longer ends the thread and rejects with BRAIN3D_CONFIG.
+   * @default 60_000
+   */
   limitMs?: number;
 }
 
@@ -47,7 +52,7 @@ export class Tokenizer {
   #nextId = 0;
   readonly #limitMs: number;
   readonly summary: TokenizerSummary;
-  /** Name of the file that it was read from. */
+  /** The name of the file that it was read from. */
   readonly file: string;
 
   private constructor(worker: Worker, summary: TokenizerSummary, file: string, limitMs: number) {
@@ -62,7 +67,7 @@ export class Tokenizer {
   }
 
   /**
-   * From tokenizer.json, or from the vocab.json and merges.txt of RoBERTa or Qwen 2.5.
+   * Loads tokenizer.json, or the vocab.json and merges.txt of RoBERTa or Qwen 2.5.
    * @throws {Brain3DError} BRAIN3D_NOT_FOUND without them, BRAIN3D_CONFIG where they cannot be read
    */
   static async load(dir: string, { signal, limitMs = ANSWER_LIMIT_MS }: TokenizerOptions = {}): Promise<Tokenizer> {
@@ -89,14 +94,14 @@ export class Tokenizer {
     }
   }
 
-  /** @param addSpecialTokens puts `<bos>` in front, or what else the model expects around a text. */
+  /** @param addSpecialTokens adds `<bos>` in front, or the other tokens that the model expects around a text. */
   async encode(text: string, addSpecialTokens: boolean): Promise<number[]> {
     if (text.length > MAX_TEXT_CHARACTERS)
       throw new RangeError(`expected a text of at most ${MAX_TEXT_CHARACTERS} characters, got ${text.length}`);
     return (await this.#ask({ kind: 'encode', text, addSpecialTokens })) as number[];
   }
 
-  /** Special tokens are left out. A character whose bytes are incomplete comes out as U+FFFD. */
+  /** Returns the text without special tokens. A character whose bytes are incomplete comes out as U+FFFD. */
   async decode(ids: number[]): Promise<string> {
     return (await this.#ask({ kind: 'decode', ids })) as string;
   }
@@ -108,7 +113,7 @@ export class Tokenizer {
   #ask(request: TokenizerCall): Promise<number[] | string> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      // The process lives while an answer is awaited, and no longer.
+      // The thread keeps this process alive only while an answer is awaited.
       if (this.#pending.size === 0) this.#worker.ref();
       const timer = setTimeout(() => this.#giveUp(), this.#limitMs).unref();
       this.#pending.set(id, { resolve, reject, timer });
@@ -145,7 +150,7 @@ export class Tokenizer {
   }
 }
 
-/** What a thread's error says of the field at fault: it comes as a copy. */
+/** Reads the field at fault from a thread's error, which arrives as a copy. */
 function fieldOf(cause: unknown): { field?: string } {
   const { field } = cause as { field?: unknown };
   return typeof field === 'string' ? { field } : {};
@@ -161,14 +166,14 @@ export class TextStream {
     this.#tokenizer = tokenizer;
   }
 
-  /** The text that `id` completes; empty while a character's bytes are still coming. */
+  /** Returns the text that `id` completes; empty while a character's bytes are incomplete. */
   async push(id: number): Promise<string> {
     this.#ids.push(id);
     const text = await this.#tokenizer.decode(this.#ids);
     return text.endsWith('\uFFFD') ? '' : this.#advance(text);
   }
 
-  /** What is left at the end, an incomplete character included. */
+  /** Returns the text that is left at the end, an incomplete character included. */
   async finish(): Promise<string> {
     return this.#advance(await this.#tokenizer.decode(this.#ids));
   }
@@ -181,8 +186,8 @@ export class TextStream {
 }
 
 /**
- * Added tokens may have rows of their own, or none: Gemma's image tokens stand behind a text model's embedding. Fewer than
- * `unusedRows` may be without a token.
+ * Added tokens may have rows of their own or none: Gemma's image tokens come after a text model's embedding. Fewer than
+ * `unusedRows` rows may be without a token.
  * @throws {Brain3DError} BRAIN3D_CONFIG if a tokenizer is not the one of a model with that many embeddings
  */
 export function requireVocabulary(tokenizer: Tokenizer, rows: number, unusedRows: number): void {

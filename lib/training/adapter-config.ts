@@ -1,21 +1,20 @@
-/** `adapter_config.json` as PEFT writes it, so that the adapter can be used there as well. */
-import { readFile } from 'node:fs/promises';
+/** Makes `adapter_config.json` as PEFT writes it, so that the adapter can be used there as well. */
 import { basename, join } from 'node:path';
+import { readJsonFile } from '../checkpoint/backbone';
 import { ADAPTER_DIR, type Checkpoint } from '../checkpoint/checkpoint';
-import { parseJson } from '../files/describe';
-import type { LoraSettings } from './phases';
+import type { LoraSettings } from './common-settings';
 
 export const ADAPTER_CONFIG = 'adapter_config.json';
 export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
 
-/** Of a fresh adapter; the fields of PEFT 0.21 with its defaults, in its order. */
+/** Makes the configuration of a fresh adapter: the fields of PEFT 0.21 with its defaults, in its order. */
 export function newAdapterConfig(languageDir: string, lora: LoraSettings): Record<string, unknown> {
   return {
     alora_invocation_tokens: null,
     alpha_pattern: {},
     arrow_config: null,
     auto_mapping: null,
-    // A name, not a path: where the model lies is nobody's business, and not what PEFT needs it for.
+    // The field holds a name and no path: PEFT does not need the place of the model, which should not be published.
     base_model_name_or_path: basename(languageDir),
     bias: 'none',
     corda_config: null,
@@ -50,7 +49,10 @@ export function newAdapterConfig(languageDir: string, lora: LoraSettings): Recor
   };
 }
 
-/** What `native/weights/lora_config` reads of an adapter that it accepts; the rest has no effect on what it computes. */
+/**
+ * The fields that `native/weights/lora_config` reads of an adapter that it accepts. The others do not affect what it
+ * computes.
+ */
 interface ReadAdapterConfig {
   r: number;
   lora_alpha: number;
@@ -61,9 +63,9 @@ interface ReadAdapterConfig {
 }
 
 /**
- * Of an adapter that is trained further: it keeps its rank, alpha and modules, and nothing else. Every other field says
- * what is true of the result, W + scaling * B A over the backbone as it is. `modules` are those it adapts:
- * `layers.0.self_attn.q_proj`.
+ * Makes the configuration of an adapter that is trained further. It keeps the adapter's rank, alpha and modules, and
+ * nothing else. Every other field is true of the result, W + scaling * B A over the unchanged backbone. `modules` are
+ * the adapted ones, such as `layers.0.self_attn.q_proj`.
  */
 export async function continuedAdapterConfig(
   { dir, language }: Checkpoint,
@@ -71,7 +73,7 @@ export async function continuedAdapterConfig(
   modules: readonly string[],
 ): Promise<Record<string, unknown>> {
   const path = join(dir, ADAPTER_DIR, ADAPTER_CONFIG);
-  const read = parseJson(await readFile(path, 'utf8')) as ReadAdapterConfig;
+  const read = (await readJsonFile(path)) as ReadAdapterConfig;
   const targetModules = selectsByNames(read) ? (read.target_modules as string[]) : [...modules];
   return {
     ...newAdapterConfig(language.dir, { rank: read.r, alpha: read.lora_alpha, dropout, targetModules }),
@@ -79,7 +81,7 @@ export async function continuedAdapterConfig(
   };
 }
 
-/** Whether names such as `q_proj` alone say which modules are adapted, in every layer and whatever the model's class. */
+/** Whether names such as `q_proj` alone select the adapted modules, in every layer and whatever the model's class. */
 function selectsByNames({ target_modules, exclude_modules, layers_to_transform }: ReadAdapterConfig): boolean {
   const isUnset = [exclude_modules, layers_to_transform].every((value) => [value ?? []].flat().length === 0);
   return isUnset && Array.isArray(target_modules) && target_modules.every((name) => /^\w+$/.test(name));

@@ -1,20 +1,23 @@
-/** Which scans a step sees: pure functions of seed, epoch and step, so that a resumed run needs no generator's state. */
+/**
+ * Chooses the scans of each step by pure functions of seed, epoch and step, so that a resumed run needs no generator's
+ * state.
+ */
 import { fnv1a64, SplitMix64, shuffled } from '../base/rng';
 
-/** The order of `count` scans in an epoch (from 0): a function of the seed and the epoch alone. */
+/** Returns the order of `count` scans in an epoch (from 0), a function of the seed and the epoch alone. */
 export function epochOrder(count: number, seed: number, epoch: number): number[] {
   const places = Array.from({ length: count }, (_, place) => place);
   return shuffled(places, generator(seed, `epoch/${epoch}`));
 }
 
-/** Of the dropout masks of a step: 0 .. 2^53 - 1. */
+/** Returns the seed of a step's dropout masks: 0 .. 2^53 - 1. */
 export function stepSeed(seed: number, phase: string, step: number): number {
   return Number(generator(seed, `${phase}/step/${step}`).next() >> 11n);
 }
 
 /**
- * `items` cut into windows of `size`. The last one holds what is left; if that is fewer than `smallest`, it is joined to
- * the one before.
+ * Cuts `items` into windows of `size`. The last window holds the rest; if that has fewer than `smallest` items, it is
+ * joined to the one before.
  */
 export function windowsOf<T>(items: readonly T[], size: number, smallest = 1): T[][] {
   const windows: T[][] = [];
@@ -26,9 +29,9 @@ export function windowsOf<T>(items: readonly T[], size: number, smallest = 1): T
 }
 
 /**
- * `windows` with single items exchanged, so that each holds items of at least two kinds. Null where that cannot be: some
- * kind has so many items that not every window gets one of another. A pure function, and none of the windows that have
- * two kinds already gives away its last of the other.
+ * Exchanges single items of `windows`, so that each holds items of at least two kinds. Returns null where that is
+ * impossible because one kind has too many items. This is a pure function. A window that has two kinds already never
+ * gives away its last item of the other kind.
  */
 export function mixKinds<T>(windows: readonly T[][], kindOf: (item: T) => unknown): T[][] | null {
   const mixed = windows.map((window) => [...window]);
@@ -44,7 +47,7 @@ export function mixKinds<T>(windows: readonly T[][], kindOf: (item: T) => unknow
   return mixed;
 }
 
-/** Indices of `lengths`, longest first, in groups of `size`: what is computed together has little padding. */
+/** Groups the indices of `lengths`, longest first, by `size`, so that texts computed together have little padding. */
 export function microBatches(lengths: readonly number[], size: number): number[][] {
   const places = lengths.map((_, place) => place);
   // Sorting is stable: equal lengths keep their order.

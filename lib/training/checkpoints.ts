@@ -1,7 +1,7 @@
 /**
- * Where a phase's run is kept: checkpoints to resume from, and the best model. Each is a directory that appears whole by
- * one rename; `best` is a link, changed at one instant. At any moment the newest checkpoint, and the model it calls best,
- * are complete.
+ * Keeps the checkpoints to resume a phase's run from, and its best model. Each is a directory that appears whole by one
+ * rename; `best` is a link that is changed in one step. At any moment the newest checkpoint, and the model it calls
+ * best, are complete.
  */
 import { readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,21 +16,21 @@ import {
   syncPath,
   writeDirectoryAtomic,
 } from '../files/atomic-directory';
-import { writeFileAtomic } from '../files/atomic-file';
 import { digestFile } from '../files/digest';
+import { parseStored, writeStored } from '../files/stored';
 import type { Stopping } from './early-stopping';
 
 const STATE_FILE = 'state.safetensors';
 const TRAINER_FILE = 'trainer.json';
 const KEPT = 2;
 
-/** Where in the run a checkpoint is; with `state.safetensors` all that is needed to go on. */
+/** The position of a checkpoint in the run. With `state.safetensors` it is all that is needed to continue. */
 export interface Progress extends Stopping {
-  /** Epochs done. */
+  /** The number of epochs done. */
   epoch: number;
-  /** Steps done in this epoch; as many as it has: its validation is next. */
+  /** The number of steps done in this epoch. If all of its steps are done, its validation is next. */
   position: number;
-  /** Steps done in all. */
+  /** The number of steps done in all. */
   step: number;
   finished: 'epochs' | 'early-stop' | null;
 }
@@ -46,7 +46,7 @@ const TrainerSchema = v.object({
   epochs_without_improvement: count,
   finished: v.nullable(v.picklist(['epochs', 'early-stop'])),
   log_bytes: count,
-  /** Of state.safetensors. */
+  /** The SHA-256 of state.safetensors. */
   state_sha256: v.string(),
 });
 type StoredTrainer = v.InferOutput<typeof TrainerSchema>;
@@ -72,19 +72,19 @@ export class Checkpoints {
     return join(this.#dir, 'checkpoints');
   }
 
-  /** Path by which the best model is found. */
+  /** The path by which the best model is found. */
   get best(): string {
     return join(this.#dir, 'best');
   }
 
-  /** The folder's place; what stands beside it in the run's folder is on the disk then, too. */
+  /** Makes the folder and syncs it, so that the files beside it in the run's folder are on the disk too. */
   async make(): Promise<void> {
     await makeDurableFolders(this.#checkpoints);
   }
 
   /**
-   * The newest checkpoint, verified; null if there is none. Sweeps away what a killed process left unfinished, and makes
-   * `best` what that checkpoint calls best.
+   * Returns the newest checkpoint, verified; null if there is none. Removes what a killed process left unfinished, and
+   * points `best` to the model that the checkpoint calls best.
    * @throws {Brain3DError} BRAIN3D_FORMAT if it is damaged
    */
   async recover(): Promise<Saved | null> {
@@ -97,13 +97,14 @@ export class Checkpoints {
       throw damaged(saved.name, `${STATE_FILE} has other bytes than were written`);
     if (saved?.progress.best) await pointLink(this.best, bestName(saved.progress.best.step));
     else await rm(this.best, { force: true });
-    // The one who wrote it may not have come to this: what is older goes once the newest is sure to stay.
+    // The process that wrote the newest checkpoint may have ended before this. Older ones are removed once the newest
+    // is on the disk.
     await syncPath(this.#checkpoints);
     await this.#prune();
     return saved;
   }
 
-  /** Writes the model of this step as the best one; it is called so once a checkpoint says so. */
+  /** Writes the model of this step as the best one. `best` points to it once a checkpoint names it. */
   async writeBest(step: number, fill: (dir: string) => Promise<void>): Promise<void> {
     await writeDirectoryAtomic(join(this.#dir, bestName(step)), fill);
   }
@@ -111,7 +112,7 @@ export class Checkpoints {
   /** @param saveState writes the native state to the given file */
   async write(progress: Progress, logBytes: number, saveState: (file: string) => Promise<void>): Promise<string> {
     const name = checkpointName(progress);
-    // One that could not be synced at the first try.
+    // The checkpoint was written before, but could not be synced.
     if ((await this.#names()).includes(name)) await syncPath(this.#checkpoints);
     else await this.#writeNew(name, progress, logBytes, saveState);
     if (progress.best !== null) await pointLink(this.best, bestName(progress.best.step));
@@ -138,11 +139,11 @@ export class Checkpoints {
         log_bytes: logBytes,
         state_sha256: await digestFile(state),
       };
-      await writeFileAtomic(join(dir, TRAINER_FILE), `${JSON.stringify(stored, null, 2)}\n`);
+      await writeStored(join(dir, TRAINER_FILE), stored);
     });
   }
 
-  /** Oldest first. */
+  /** The names of the checkpoints, oldest first. */
   async #names(): Promise<string[]> {
     const names = (await readdir(this.#checkpoints)).filter((name) => orderOf(name) !== null);
     return names.sort((a, b) => (orderOf(a) as number) - (orderOf(b) as number));
@@ -153,15 +154,9 @@ export class Checkpoints {
     const json = await readFile(join(dir, TRAINER_FILE), 'utf8').catch((cause) => {
       throw damaged(name, `${TRAINER_FILE} cannot be read (${(cause as NodeJS.ErrnoException).code})`);
     });
-    const result = v.safeParse(v.pipe(v.string(), v.parseJson(), TrainerSchema), json);
-    if (!result.success) throw damaged(name, `${TRAINER_FILE} is not as it was written`);
-    const {
-      format: _,
-      format_version: _v,
-      log_bytes: logBytes,
-      state_sha256: stateSha256,
-      ...progress
-    } = result.output;
+    const result = parseStored(TrainerSchema, json);
+    if (!result.isIntact) throw damaged(name, `${TRAINER_FILE} is not as it was written`);
+    const { format: _, format_version: _v, log_bytes: logBytes, state_sha256: stateSha256, ...progress } = result.value;
     const stateFile = join(dir, STATE_FILE);
     return { name, progress: respell(progress, toCamel) as Progress, logBytes, stateFile, stateSha256 };
   }
@@ -183,7 +178,7 @@ export class Checkpoints {
   }
 }
 
-/** `step-00000123`, or with `-epoch-0004` if the epoch is done and validated. */
+/** Returns `step-00000123`, or with `-epoch-0004` if the epoch is done and validated. */
 function checkpointName({ step, epoch, position }: Progress): string {
   const name = `step-${String(step).padStart(8, '0')}`;
   return position === 0 ? `${name}-epoch-${String(epoch).padStart(4, '0')}` : name;
@@ -193,7 +188,7 @@ function bestName(step: number): string {
   return `best-${String(step).padStart(8, '0')}`;
 }
 
-/** By step; of one step the one before the validation first. Null for other names. */
+/** Orders checkpoints by step. Within a step, the one before the validation comes first. Null for other names. */
 function orderOf(name: string): number | null {
   const match = /^step-(\d+)(-epoch-\d+)?$/.exec(name);
   if (match === null || name.endsWith(PARTIAL)) return null;

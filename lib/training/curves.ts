@@ -1,30 +1,30 @@
-/** What a run's log looks like: panels of curves as SVG, without any library. */
+/** Draws a run's log as panels of curves in SVG, without any library. */
 import { escapeHtml } from '../base/html';
 import type { LogLine, StepLine, ValidationLine } from './log';
 
 interface Series {
   label: string;
-  /** (step, value), ascending. */
+  /** The points (step, value), ascending. */
   points: readonly (readonly [x: number, y: number])[];
-  /** A mark at each point; else a line only. */
+  /** Draws a mark at each point instead of a line only. */
   isMarked?: boolean;
 }
 
 export interface Panel {
   title: string;
-  /** Logarithmic y: for what spans orders of magnitude. */
+  /** Makes the y axis logarithmic, for values that span orders of magnitude. */
   isLog?: boolean;
   series: Series[];
 }
 
 const PANEL = { width: 460, height: 240, left: 64, right: 16, top: 34, bottom: 34 };
 const COLUMNS = 2;
-/** Told apart also by those who see colours differently (Okabe and Ito). */
+/** Colours that people with colour blindness can tell apart too (Okabe and Ito). */
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00'];
-/** Points of a line beyond which only extremes of each bin are drawn. */
+/** The largest number of points of a line. A longer line is thinned to the extremes of bins. */
 const MOST_POINTS = 600;
 
-/** Loss, learning rate, norm of the gradient and gate by step. */
+/** Makes the panels of loss, learning rate, gradient norm and gate by step. */
 export function panelsOf(lines: readonly LogLine[]): Panel[] {
   const steps = lines.filter((line): line is StepLine => line.event === 'step');
   const validations = lines.filter((line): line is ValidationLine => line.event === 'validation');
@@ -51,7 +51,7 @@ export function panelsOf(lines: readonly LogLine[]): Panel[] {
   ];
 }
 
-/** All panels in one picture. */
+/** Draws all panels in one picture. */
 export function drawCurves(title: string, panels: readonly Panel[]): string {
   const rows = Math.ceil(panels.length / COLUMNS);
   const [width, height] = [COLUMNS * PANEL.width, rows * PANEL.height + 30];
@@ -113,7 +113,7 @@ function drawPanel(panel: Panel): string {
   return [heading, ...ticks, ...ends, ...lines, ...legend, step].join('');
 }
 
-/** Values to pixels, with round ticks. */
+/** Maps values to pixels, with round ticks. */
 function axis(values: readonly number[], from: number, to: number) {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
@@ -127,7 +127,7 @@ function axis(values: readonly number[], from: number, to: number) {
   return { ticks, size, place: (value: number): number => from + ((value - low) / (high - low)) * (to - from) };
 }
 
-/** Of each of many bins the lowest and the highest point, in order: spikes stay. */
+/** Thins points to the lowest and the highest of each of many bins, in order, so that spikes stay visible. */
 function thinned(points: Series['points']): Series['points'] {
   if (points.length <= MOST_POINTS) return points;
   const size = Math.ceil(points.length / (MOST_POINTS / 2));
@@ -141,7 +141,7 @@ function thinned(points: Series['points']): Series['points'] {
   return kept;
 }
 
-/** With as many digits as tell ticks that are `size` apart from each other. */
+/** Formats a value with as many digits as tell apart ticks that differ by `size`. */
 function short(value: number, size: number): string {
   const largest = Math.max(Math.abs(value), size);
   if (size < 1e-3 || largest >= 1e6) return value === 0 ? '0' : Number(value.toPrecision(3)).toExponential();

@@ -1,4 +1,4 @@
-/** Which epoch was best, and whether to go on. */
+/** Decides which epoch is best, and whether training goes on. */
 
 export interface Best {
   loss: number;
@@ -11,7 +11,10 @@ export interface Stopping {
   epochsWithoutImprovement: number;
 }
 
-/** After an epoch's validation: better is lower by more than `minDelta`; the first epoch is always better. */
+/**
+ * Judges an epoch by its validation loss. It is better if it is lower by more than `minDelta`; the first epoch is
+ * always better.
+ */
 export function judge(before: Stopping, epoch: Best, minDelta: number): Stopping & { improved: boolean } {
   const improved = before.best === null || epoch.loss < before.best.loss - minDelta;
   if (improved) return { best: epoch, epochsWithoutImprovement: 0, improved };

@@ -1,32 +1,34 @@
 /**
- * Pooled tokens of volumes, which the phases with a frozen encoder compute once and keep on disk: `KEY.safetensors` with
- * `pooled_tokens` (K, E) and `KEY.json`, its sidecar, written last. The key is a digest of everything they depend on.
+ * The pooled tokens of volumes, which phases with a frozen encoder compute once and keep on disk: `KEY.safetensors`
+ * with `pooled_tokens` (K, E) and `KEY.json`, its sidecar, written last. The key is a digest of everything they depend
+ * on.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
+import { byText } from '../base/sort';
 import { combineDigests, digestFiles } from '../checkpoint/backbone';
-import type { Checkpoint } from '../checkpoint/checkpoint';
-import { WEIGHTS_FILE } from '../checkpoint/checkpoint';
-import { writeFileAtomic } from '../files/atomic-file';
+import { type Checkpoint, WEIGHTS_FILE } from '../checkpoint/checkpoint';
+import type { Recipe } from '../checkpoint/recipe';
 import { digestFile } from '../files/digest';
 import { makeFolders } from '../files/folders';
+import { parseStored, writeStored } from '../files/stored';
 import { callNative } from '../native/call';
 import type { NativeAddon, NativeTensor, NativeTrainer } from '../native/surface';
 import { currentVersions } from '../native/versions';
 import { named } from './named';
 import type { Scan } from './scans';
 
-/** Part of every key: counts up when the encoder's mathematics or the files' format changes. */
-const FEATURE_FORMAT = 1;
+/** The version of the encoder's mathematics and of the files' format. It is part of every key. */
+const FEATURE_FORMAT = 2;
 const TENSOR = 'pooled_tokens';
 
 const SidecarSchema = v.object({
   format: v.literal('brain3d-features'),
   format_version: v.literal(FEATURE_FORMAT),
-  /** Of KEY.safetensors. */
+  /** The SHA-256 of KEY.safetensors. */
   sha256: v.string(),
 });
 
@@ -34,11 +36,14 @@ export interface FeatureSource {
   addon: NativeAddon;
   native: NativeTrainer;
   checkpoint: Checkpoint;
-  /** Folder of the features. */
+  /** The folder of the features. */
   dir: string;
 }
 
-/** Pooled tokens by scan, in the order given. What is on disk and intact is read, the rest is computed and written. */
+/**
+ * Returns the pooled tokens by scan, in the order given. Intact ones are read from disk; the others are computed and
+ * written.
+ */
 export async function openFeatures(
   source: FeatureSource,
   scans: readonly Scan[],
@@ -69,7 +74,7 @@ export async function openFeatures(
   return features;
 }
 
-/** Of all that the encoder is: backbone, its trained tensors, geometry, arithmetic. */
+/** Returns the digest of everything that defines the encoder: backbone, its trained tensors, geometry, arithmetic. */
 async function encoderDigest({ addon, native, checkpoint }: FeatureSource, signal: AbortSignal): Promise<string> {
   const { recipe, vision, dir } = checkpoint;
   const tensors = await callNative(addon, signal, (token) => addon.readTensors(join(dir, WEIGHTS_FILE), token));
@@ -78,19 +83,24 @@ async function encoderDigest({ addon, native, checkpoint }: FeatureSource, signa
     hash.update(`${name} ${shape.join(' ')}\n`);
     hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
-  const { position, attention, compression, numVisualTokens, compressionGrid } = recipe;
-  const { depthKernel, depthStride, depthPadding } = recipe;
-  const pooling = [compression, numVisualTokens, compressionGrid];
-  const geometry = [position, attention, ...pooling, depthKernel, depthStride, depthPadding];
   const { device, dtype } = native.info();
   const arithmetic = [device.replace(/:\d+$/, ''), dtype];
   const { brain3d, torch } = currentVersions();
   const backbone = combineDigests(await digestFiles(vision.dir, signal));
-  const facts = [FEATURE_FORMAT, brain3d, torch, backbone, hash.digest('hex'), geometry, recipe.volumeSize, arithmetic];
+  const facts = [FEATURE_FORMAT, brain3d, torch, backbone, hash.digest('hex'), encoderRecipe(recipe), arithmetic];
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex');
 }
 
-/** Null where there is nothing, or not what was written: it can be computed again, and then is the same. */
+/**
+ * Returns the fields of a recipe that may decide the pooled tokens of a preprocessed volume: all but its name, so that
+ * a field added to recipes is never left out. Some of these fields do not matter; changing them costs one more
+ * computation.
+ */
+export function encoderRecipe({ name: _, ...fields }: Recipe): unknown {
+  return Object.entries(fields).sort(([a], [b]) => byText(a, b));
+}
+
+/** Reads tokens; null where they are missing or damaged. They can then be computed again, with the same result. */
 async function readIfIntact(
   addon: NativeAddon,
   file: string,
@@ -99,17 +109,17 @@ async function readIfIntact(
 ): Promise<Float32Array | null> {
   const stored = await readFile(sidecarOf(file), 'utf8').catch(absent);
   if (stored === null) return null;
-  const sidecar = v.safeParse(v.pipe(v.string(), v.parseJson(), SidecarSchema), stored);
-  if (!sidecar.success) return null;
+  const sidecar = parseStored(SidecarSchema, stored);
+  if (!sidecar.isIntact) return null;
   const sha256 = await digestFile(file, signal).catch((error) => {
     if (Brain3DError.isInstance(error) && error.code === 'BRAIN3D_NOT_FOUND') return null;
     throw error;
   });
-  if (sha256 !== sidecar.output.sha256) return null;
+  if (sha256 !== sidecar.value.sha256) return null;
   const tensors = await callNative(addon, signal, (token) => addon.readTensors(file, token));
   const [tensor] = tensors;
   if (tensor?.name === TENSOR && tensors.length === 1 && tensor.shape.join() === shape.join()) return tensor.data;
-  // Its digest is right, so this is no damage: someone else's file under our name.
+  // The digest is right, so the file is not damaged: it is someone else's file under our name.
   throw new Brain3DError(
     'BRAIN3D_FORMAT',
     `${basename(file)}: expected ${TENSOR} (${shape.join(', ')}) in the cache of features, got something else; remove it`,
@@ -124,7 +134,7 @@ async function write(addon: NativeAddon, file: string, tensor: NativeTensor, sig
     format_version: FEATURE_FORMAT,
     sha256: await digestFile(file, signal),
   };
-  await writeFileAtomic(sidecarOf(file), `${JSON.stringify(sidecar, null, 2)}\n`);
+  await writeStored(sidecarOf(file), sidecar);
 }
 
 function sidecarOf(file: string): string {

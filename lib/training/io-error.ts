@@ -1,7 +1,13 @@
-/** Failures of the operating system in training: a full disk is not the end of a run, and the error says what is left. */
+/**
+ * Explains failures of the operating system in training. A full disk does not end a run for good, and the error says
+ * what is left.
+ */
 import { Brain3DError } from '../base/errors';
 
-/** `cause` as BRAIN3D_IO with what it means for the run, if it is a failure of the operating system; else unchanged. */
+/**
+ * Returns `cause` as BRAIN3D_IO with its meaning for the run, if it is a failure of the operating system; otherwise
+ * unchanged.
+ */
 export function asIoError(cause: unknown, what: string, remedy: string): unknown {
   const isOurs = Brain3DError.isInstance(cause);
   const { code, message, syscall } = cause as NodeJS.ErrnoException;

@@ -1,4 +1,7 @@
-/** `log.jsonl`: a JSON object a line, appended. Cut back on resume, so that it goes on as if nothing had happened. */
+/**
+ * Appends `log.jsonl`, with one JSON object on a line. On resume the file is cut back, so that it continues as if
+ * nothing had happened.
+ */
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
@@ -8,9 +11,9 @@ import type { TrainingPhase } from './phases';
 
 interface Line {
   phase: TrainingPhase;
-  /** From 1. */
+  /** The epoch, from 1. */
   epoch: number;
-  /** Steps done, this one included. */
+  /** The number of steps done, this one included. */
   step: number;
   loss: number;
   ms: number;
@@ -18,13 +21,13 @@ interface Line {
 
 export interface StepLine extends Line {
   event: 'step';
-  /** By group. */
+  /** The learning rates by group. */
   lr: Record<string, number>;
-  /** Before clipping. */
+  /** The norm before clipping. */
   grad_norm: number;
   vis_scale: number;
   tokens_per_s: number;
-  /** On the device at the peak; on the CPU the process's peak resident memory. */
+  /** The peak memory on the device; on the CPU the process's peak resident memory. */
   peak_bytes: number;
   /** Digests of the scans' ids with the run's salt. */
   samples: string[];
@@ -40,13 +43,13 @@ export type LogLine = StepLine | ValidationLine;
 
 export class TrainingLog {
   readonly #file: FileHandle;
-  /** Bytes that are on the disk for sure. */
+  /** The number of bytes that are synced to the disk. */
   #synced: number;
-  /** Bytes that are written. */
+  /** The number of bytes that are written. */
   #written: number;
-  /** What was written since the last sync. */
+  /** The bytes that were written since the last sync. */
   #unsynced: Buffer[] = [];
-  /** What is not written yet. */
+  /** The bytes that are not written yet. */
   #pending = Buffer.alloc(0);
 
   private constructor(file: FileHandle, bytes: number) {
@@ -55,7 +58,9 @@ export class TrainingLog {
     this.#written = bytes;
   }
 
-  /** Opens or makes the file and cuts it to its first `bytes`. @throws {Brain3DError} BRAIN3D_FORMAT if it is shorter */
+  /**
+   * Opens or makes the file and cuts it to its first `bytes`. @throws {Brain3DError} BRAIN3D_FORMAT if it is shorter
+   */
   static async open(path: string, bytes: number): Promise<TrainingLog> {
     const file = await open(path, bytes === 0 ? 'w' : 'r+', 0o600);
     try {
@@ -69,7 +74,7 @@ export class TrainingLog {
         );
       }
       await file.truncate(bytes);
-      // Its name as well: `sync` is for what is in it.
+      // The new name must be on the disk too; `sync` writes only the contents.
       if (bytes === 0) await syncPath(dirname(path));
       return new TrainingLog(file, bytes);
     } catch (error) {
@@ -78,19 +83,23 @@ export class TrainingLog {
     }
   }
 
-  /** One after the other: a caller awaits each. A line that cannot be written is tried again with the next one. */
+  /**
+   * Appends a line. A caller must await each call before the next. A line that cannot be written is tried again with
+   * the next one.
+   */
   async append(line: LogLine): Promise<void> {
     this.#pending = Buffer.concat([this.#pending, Buffer.from(`${JSON.stringify(line)}\n`)]);
     await this.#write();
   }
 
-  /** Has everything on the disk; gives the length. */
+  /** Syncs everything to the disk and returns the length. */
   async sync(): Promise<number> {
     await this.#write();
     try {
       await this.#file.sync();
     } catch (error) {
-      // Nobody knows what is there, and a second sync would not say: all of it is written again.
+      // After a failed sync the contents are unknown, and a second sync would not report it: everything is written
+      // again.
       this.#pending = Buffer.concat(this.#unsynced);
       this.#unsynced = [];
       this.#written = this.#synced;
@@ -115,7 +124,7 @@ export class TrainingLog {
   }
 }
 
-/** What stands for a scan in the log: its id cannot be had back without the salt and a list of candidates. */
+/** Returns the name of a scan in the log. Its id cannot be recovered without the salt and a list of candidates. */
 export function hashId(salt: string, id: string): string {
   return createHash('sha256').update(`${salt}\n${id}`).digest('hex').slice(0, 16);
 }

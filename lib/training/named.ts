@@ -1,7 +1,7 @@
-/** Failures that say whose they are. */
+/** Puts the id of a scan into its error. */
 import { Brain3DError } from '../base/errors';
 
-/** The failure of one scan, with its id in front. */
+/** Returns the error of one scan, with its id in front of the message. */
 export function named(error: unknown, id: string): unknown {
   if (!Brain3DError.isInstance(error)) return error;
   const { code, message, file, field, offset } = error;

@@ -1,39 +1,59 @@
-/** What a phase learns towards: how a step and a validation are asked of the native trainer. */
+/** The interface of an objective, through which a phase asks the native trainer for a step and a validation. */
 
+import type * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
+import type { OnProgress } from '../base/progress';
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { callNative } from '../native/call';
 import type { NativeAddon, NativeStepResult, NativeTrainer, NativeUpdate } from '../native/surface';
 import type { Tokenizer } from '../tokenizer/tokenizer';
+import type { CommonSettings } from './common-settings';
 import { named } from './named';
-import type { PhaseSettings } from './phases';
 import type { Scan, Scans } from './scans';
 
-export interface ObjectiveContext {
+/** The context in which an objective with the settings `Own` is opened. */
+export interface ObjectiveContext<Own = unknown> {
   addon: NativeAddon;
   native: NativeTrainer;
   checkpoint: Checkpoint;
   tokenizer: Tokenizer;
-  settings: PhaseSettings;
+  settings: CommonSettings & Own;
   scans: Scans;
-  /** Folder of the cached features. */
+  /** The folder of the cached features. */
   featuresDir: string;
   signal: AbortSignal;
-  onProgress: (progress: { stage: string; done: number; total: number }) => void;
+  onProgress: OnProgress;
+}
+
+/** A kind of objective: its settings and the function that opens one. objectives/registry.ts lists all kinds. */
+export interface ObjectiveKind<Own> {
+  /** The checks of its own settings, each optional. */
+  entries: { [Name in keyof Own]: v.GenericSchema<Own[Name] | undefined> };
+  defaults: Own;
+  /** The reason why these settings cannot train, as an expectation about one of them; null if they can. */
+  fault(settings: CommonSettings & Own): { field: string; message: string } | null;
+  /** Computes what stays the same over the whole run. */
+  open(context: ObjectiveContext<Own>): Promise<Objective>;
 }
 
 export interface Objective {
-  /** The steps of an epoch whose scans come in the order `order`: places in the training scans, by step. */
+  /**
+   * Divides an epoch, whose scans come in the order `order`, into steps. Each step lists indices into the training
+   * scans.
+   */
   windows(order: readonly number[]): number[][];
-  /** One update. `indices` are places in the training scans. */
+  /** Makes one update. `indices` are indices into the training scans. */
   step(indices: readonly number[], update: NativeUpdate): Promise<NativeStepResult>;
-  /** Over the whole validation split. */
+  /** Returns the loss over the whole validation split. */
   validate(): Promise<number>;
-  /** Tokens that went through the model in a step: patches in grounding, else words with their padding. */
+  /**
+   * The number of tokens that went through the model in a step: patches in grounding, otherwise words with their
+   * padding.
+   */
   numTokens(result: NativeStepResult, batch: number): number;
 }
 
-/** Calls the native trainer; a failure that names an item of the batch is given that scan's id. */
+/** Calls the native trainer. An error that names an item of the batch is given that scan's id. */
 export async function callForScans<T>(
   { addon, signal }: ObjectiveContext,
   scans: readonly Scan[],

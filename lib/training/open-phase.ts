@@ -1,4 +1,4 @@
-/** Everything that a phase needs before its first step; and its run. */
+/** Opens everything that a phase needs before its first step, and runs it. */
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,33 +16,27 @@ import type { NativeAddon, NativeTrainer, NativeTrainerInfo, NativeTrainerSpec }
 import { currentVersions } from '../native/versions';
 import { requireVocabulary, Tokenizer } from '../tokenizer/tokenizer';
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, continuedAdapterConfig, newAdapterConfig } from './adapter-config';
-import { ContrastiveObjective } from './contrastive-objective';
 import type { Emit, TrainedPhase } from './events';
-import type { OnSaveError } from './keeper';
-import type { Objective, ObjectiveContext } from './objective';
+import type { ObjectiveContext } from './objective';
+import { OBJECTIVES, type ObjectiveSettings } from './objectives/registry';
+import { PARAMETER_GROUPS, type ParameterGroup } from './parameter-groups';
 import { runPhase, trainedPhase } from './phase-run';
-import {
-  PARAMETER_GROUPS,
-  type ParameterGroup,
-  PHASE_DEFINITIONS,
-  type PhaseSettings,
-  type TrainingPhase,
-} from './phases';
-import { ReportObjective } from './report-objective';
+import { PHASE_DEFINITIONS, type PhaseSettings, type TrainingPhase } from './phases';
 import type { RunControl } from './run-control';
 import { beginRun, openRunFolder } from './run-folder';
 import { writeRunPage } from './run-page';
 import { otherVersions, type RunFacts, requireSameScans } from './run-record';
+import type { OnSaveError } from './run-saver';
 import { openScans, type Scan } from './scans';
 import { ownSettings } from './settings';
 
 export interface PhaseCall {
   phase: TrainingPhase;
-  /** Directory of the checkpoint to start from. */
+  /** The directory of the checkpoint to start from. */
   model: string;
-  /** Manifest. */
+  /** The manifest. */
   data: string;
-  /** Folder of all phases' runs. */
+  /** The folder of all phases' runs. */
   out: string;
   cache: string;
   settings: PhaseSettings;
@@ -51,13 +45,13 @@ export interface PhaseCall {
   resume: boolean;
   onSaveError: OnSaveError;
   addon: NativeAddon;
-  /** Of `out`. */
+  /** The lock of `out`. */
   lock: FolderLock;
   control: RunControl;
   emit: Emit;
 }
 
-/** Trains one phase, or what is left of it; done already, it only says what came of it. */
+/** Trains one phase, or the rest of it. A phase that is done already only returns its result. */
 export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
   const { phase, data, addon, lock, control, emit, onSaveError } = call;
   const { signal } = control;
@@ -69,7 +63,7 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
   const facts = await factsOf(call, source, settings, manifestSha256);
   const folder = await openRunFolder(join(call.out, phase), facts, call.resume);
   const { record } = folder;
-  const onProgress: ObjectiveContext['onProgress'] = (progress) => emit('progress', progress);
+  const onProgress: ObjectiveContext<ObjectiveSettings>['onProgress'] = (progress) => emit('progress', progress);
   const seen = await readTrainedOn(source);
   const wanted = { data, cache: call.cache, recipe: source.recipe, trainedOn: seen };
   const scans = await openScans(wanted, signal, onProgress);
@@ -98,7 +92,7 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
     for (const warning of info.warnings) emit('warning', warning);
     const featuresDir = join(call.cache, 'features');
     const context = { addon, native, checkpoint: source, tokenizer, settings, scans, featuresDir, signal, onProgress };
-    const objective = await openObjective(phase, context);
+    const objective = await OBJECTIVES[PHASE_DEFINITIONS[phase].objective].open(context);
     const salt = await beginRun(folder, facts, all);
     const adapterConfig = await adapterConfigOf(phase, source, settings, info);
     const { train, val } = scans;
@@ -129,7 +123,7 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
   }
 }
 
-/** What a checkpoint and a model take on the disk, but for headers. */
+/** Returns the sizes of a checkpoint and a model on the disk, without headers. */
 async function sizesOf({ dir }: Checkpoint, { parameters }: NativeTrainerInfo): Promise<Sizes> {
   const adapter = parameters.filter(({ group }) => group === 'lora');
   const { size } = await stat(join(dir, WEIGHTS_FILE));
@@ -140,13 +134,7 @@ function countNumbers(parameters: NativeTrainerInfo['parameters']): number {
   return parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 }
 
-function openObjective(phase: TrainingPhase, context: ObjectiveContext): Promise<Objective> {
-  return PHASE_DEFINITIONS[phase].objective === 'contrastive'
-    ? ContrastiveObjective.open(context)
-    : ReportObjective.open(context);
-}
-
-/** An adapter belongs to the reports that it learned: earlier phases do not train under one. */
+/** Refuses to train an earlier phase under an adapter, which belongs to the reports that it learned. */
 function requireStart(phase: TrainingPhase, { hasAdapter, phase: from }: Checkpoint): void {
   if (!hasAdapter || PHASE_DEFINITIONS[phase].groups.includes('lora')) return;
   throw new Brain3DError(
@@ -156,7 +144,7 @@ function requireStart(phase: TrainingPhase, { hasAdapter, phase: from }: Checkpo
   );
 }
 
-/** Depth positions train where the recipe has them. */
+/** Adapts the settings to the recipe: depth positions train only where the recipe has them. */
 function fitted(settings: PhaseSettings, { recipe }: Checkpoint): PhaseSettings {
   if (recipe.position === 'learned_depth_pretrained_spatial') return settings;
   const { depthPositions: _, ...learningRates } = settings.learningRates;
@@ -226,7 +214,10 @@ async function adapterConfigOf(
   return newAdapterConfig(source.language.dir, settings.lora);
 }
 
-/** `layers.0.self_attn.q_proj` of every branch that trains: the same end of its name in every class of model. */
+/**
+ * Returns names such as `layers.0.self_attn.q_proj` for every branch that trains. They end alike in every class of
+ * model.
+ */
 function adaptedModules({ parameters }: NativeTrainerInfo): string[] {
   const modules = parameters.flatMap(({ name }) => /^text\.(.+)\.lora_A\.weight$/.exec(name)?.[1] ?? []);
   return modules.sort();

@@ -7,20 +7,20 @@ import { epochOrder, stepSeed } from './batches';
 import type { Progress, Saved } from './checkpoints';
 import { type Best, judge } from './early-stopping';
 import type { TrainedPhase } from './events';
-import { Keeper, type KeptRun } from './keeper';
 import { hashId, type StepLine, TrainingLog, type ValidationLine } from './log';
 import { itemsAt, type Objective } from './objective';
 import type { PhaseSettings, TrainingPhase } from './phases';
 import type { RunControl } from './run-control';
+import { RunSaver, type SavedRun } from './run-saver';
 import type { Scan } from './scans';
 import { countWarmupSteps, learningRateFactor } from './schedule';
 import { nativeRates } from './settings';
 
 export const LOG_FILE = 'log.jsonl';
 
-export interface PhaseParts extends KeptRun {
+export interface PhaseParts extends SavedRun {
   settings: PhaseSettings;
-  /** Of the ids in the log. */
+  /** The salt of the ids in the log. */
   salt: string;
   objective: Objective;
   train: readonly Scan[];
@@ -44,25 +44,25 @@ export async function runPhase(parts: PhaseParts, saved: Saved | null): Promise<
 
 class PhaseRun {
   readonly #parts: PhaseParts;
-  readonly #keeper: Keeper;
+  readonly #saver: RunSaver;
   readonly #stepsPerEpoch: number;
   #progress: Progress;
 
   constructor(parts: PhaseParts, log: TrainingLog, saved: Saved | null) {
     this.#parts = parts;
-    this.#keeper = new Keeper(parts, log, saved, START);
+    this.#saver = new RunSaver(parts, log, saved, START);
     this.#progress = saved?.progress ?? START;
     this.#stepsPerEpoch = this.#windows(0).length;
   }
 
   async toEnd(): Promise<TrainedPhase> {
     const { control } = this.#parts;
-    await this.#keeper.begin();
+    await this.#saver.begin();
     try {
       while (this.#progress.finished === null) await this.#epoch();
     } catch (error) {
-      // A cancelled step updated nothing, so what is held is the state after the last one.
-      if (control.signal.aborted) await this.#keeper.keep(this.#progress, true);
+      // A cancelled step updated nothing, so the state in memory is that after the last whole step.
+      if (control.signal.aborted) await this.#saver.keep(this.#progress, true);
       throw error;
     }
     return this.#result(this.#progress.finished);
@@ -71,7 +71,7 @@ class PhaseRun {
   async #epoch(): Promise<void> {
     const { phase, settings, control, emit } = this.#parts;
     const windows = this.#windows(this.#progress.epoch);
-    const save = () => this.#keeper.keep(this.#progress, false);
+    const save = () => this.#saver.keep(this.#progress, false);
     emit('epoch', { phase, epoch: this.#progress.epoch + 1, epochs: settings.epochs });
     while (this.#progress.position < windows.length) {
       await control.boundary(save);
@@ -113,7 +113,7 @@ class PhaseRun {
       peak_bytes: result.peakDeviceBytes || addon.systemInfo().peakResidentBytes,
       samples: this.#ids(window).map((id) => hashId(this.#parts.salt, id)),
     };
-    await this.#keeper.append(line);
+    await this.#saver.append(line);
     emit('step', line);
   }
 
@@ -129,7 +129,7 @@ class PhaseRun {
     const isStopped = settings.patience > 0 && judged.epochsWithoutImprovement >= settings.patience;
     const finished = epoch >= settings.epochs ? 'epochs' : isStopped ? 'early-stop' : null;
     const isLast = finished !== null;
-    if (improved) await this.#keeper.keepBest(best, isLast);
+    if (improved) await this.#saver.keepBest(best, isLast);
     const line: ValidationLine = {
       event: 'validation',
       phase,
@@ -140,9 +140,9 @@ class PhaseRun {
       epochs_without_improvement: judged.epochsWithoutImprovement,
       ms: performance.now() - start,
     };
-    await this.#keeper.append(line);
+    await this.#saver.append(line);
     this.#progress = { ...judged, epoch, position: 0, step, finished };
-    await this.#keeper.keep(this.#progress, isLast);
+    await this.#saver.keep(this.#progress, isLast);
     emit('validation', line);
     if (finished === 'early-stop') emit('earlyStop', { phase, epoch, best });
   }
@@ -158,10 +158,10 @@ class PhaseRun {
     throw this.#divergence(message, nonFinite.tensor);
   }
 
-  /** A resumed run would come to the same step. */
+  /** The advice is to begin a new run, because a resumed run would come to the same step. */
   #divergence(message: string, field: string): Brain3DError {
     const remedy = 'lower the learning rates or lengthen the warm-up in a new run';
-    const text = `${this.#parts.phase}: ${message}; ${this.#keeper.state}; ${remedy}`;
+    const text = `${this.#parts.phase}: ${message}; ${this.#saver.state}; ${remedy}`;
     return new Brain3DError('BRAIN3D_DIVERGED', text, { field });
   }
 

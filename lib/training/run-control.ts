@@ -7,7 +7,7 @@ interface Deferred {
 
 export class RunControl {
   readonly #controller = new AbortController();
-  /** Set while a pause is wanted: when the run stands still, and when it goes on. */
+  /** Set while a pause is wanted. `reached` resolves when the run stands still, `over` when it goes on. */
   #pause: { reached: Deferred; over: Deferred } | null = null;
 
   get signal(): AbortSignal {
@@ -18,7 +18,7 @@ export class RunControl {
     this.#controller.abort(reason);
   }
 
-  /** Resolves when the run stands still, or has ended. */
+  /** Resolves when the run stands still or has ended. */
   pause(): Promise<void> {
     this.#pause ??= { reached: deferred(), over: deferred() };
     return this.#pause.reached.promise;
@@ -30,7 +30,7 @@ export class RunControl {
     this.#pause = null;
   }
 
-  /** Called between two steps: `save`s and stands still while a pause is wanted, throws once aborted. */
+  /** Called between two steps. It calls `save` and waits while a pause is wanted, and throws once aborted. */
   async boundary(save: () => Promise<void>): Promise<void> {
     while (this.#pause !== null && !this.signal.aborted) {
       const { reached, over } = this.#pause;

@@ -1,4 +1,4 @@
-/** The folder of a phase's run: begun anew, or gone on with. */
+/** Opens the folder of a phase's run, which is new or to be continued. */
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -19,11 +19,14 @@ export interface RunFolder {
   saved: Saved | null;
 }
 
-/** Where the whole call writes: new, or holding other phases' runs. @throws {Brain3DError} BRAIN3D_USAGE */
+/**
+ * Checks the folder in which all phases write: it must be new, or hold only runs of phases. @throws {Brain3DError}
+ * BRAIN3D_USAGE
+ */
 export async function requireOutput(out: string): Promise<void> {
   if (!existsSync(out)) return;
   const known: readonly string[] = [...TRAINING_PHASES, CACHE_FOLDER, LOCK_FILE];
-  // Also what a killed process left while it took the lock.
+  // Files that a killed process left while it took the lock are allowed too.
   const other = (await readdir(out)).find((name) => !known.includes(name) && !name.startsWith(`${LOCK_FILE}.`));
   if (other === undefined) return;
   throw new Brain3DError(
@@ -32,12 +35,12 @@ export async function requireOutput(out: string): Promise<void> {
   );
 }
 
-/** Where the cache is kept unless another place is given. */
+/** The default folder of the cache. */
 export const CACHE_FOLDER = 'cache';
 
 /**
- * Looks at the folder of a phase, writing nothing that matters. With `resume` a run that is there must be the same in
- * `facts`; without it there must be none.
+ * Opens the folder of a phase and writes nothing that matters. With `resume` an existing run must have the same
+ * `facts`; without it there must be no run.
  * @throws {Brain3DError} BRAIN3D_USAGE if there is something else, BRAIN3D_CONFIG, BRAIN3D_FORMAT
  */
 export async function openRunFolder(dir: string, facts: RunFacts, resume: boolean): Promise<RunFolder> {
@@ -65,7 +68,7 @@ export async function openRunFolder(dir: string, facts: RunFacts, resume: boolea
   return { dir, checkpoints, record, saved: await checkpoints.recover() };
 }
 
-/** Makes the folder of a run that has not begun; gives its salt. */
+/** Makes the folder of a run that has not begun and returns its salt. */
 export async function beginRun(
   { dir, checkpoints, record }: RunFolder,
   facts: RunFacts,
@@ -74,7 +77,7 @@ export async function beginRun(
   if (record !== null) return record.salt;
   await makeDurableFolders(dir);
   await removePartials(dir);
-  // First, since a folder that holds anything else without it is taken for somebody else's.
+  // The record is written first: a folder that holds anything else without it is taken for somebody else's.
   const { salt } = await writeRunRecord(join(dir, RUN_FILE), facts, scans);
   await checkpoints.make();
   return salt;

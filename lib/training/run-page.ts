@@ -1,4 +1,7 @@
-/** `curves.svg` and `report.html`: what became of a phase, from its folder. Nothing on the page comes from elsewhere. */
+/**
+ * Makes `curves.svg` and `report.html`, the results of a phase, from its folder. Nothing on the page comes from
+ * elsewhere.
+ */
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DISCLAIMER } from '../base/disclaimer';
@@ -26,7 +29,7 @@ export async function writeRunPage(dir: string): Promise<void> {
   await writeFileAtomic(join(dir, 'report.html'), drawPage(title, svg, record, lines));
 }
 
-/** Piece by piece: a long run's log is no reason to hold up the event loop. */
+/** Reads the log piece by piece, so that a long one does not hold up the event loop. */
 async function readLog(path: string): Promise<LogLine[]> {
   const file = await open(path);
   const lines: LogLine[] = [];

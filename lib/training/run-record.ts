@@ -1,24 +1,27 @@
-/** `run.json`: what a phase was started with. A resumed run must be the same in all that decides its result. */
+/**
+ * `run.json` records what a phase was started with. A resumed run must be the same in everything that decides its
+ * result.
+ */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
 import { SPLITS } from '../dataset/split';
-import { writeFileAtomic } from '../files/atomic-file';
+import { parseStored, writeStored } from '../files/stored';
 import { hashId } from './log';
 import { TRAINING_PHASES } from './phases';
 import type { Scan } from './scans';
 
 export const RUN_FILE = 'run.json';
-/** 2: full digests of all that a run starts from, and its scans. */
+/** Version 2 has full digests of everything that a run starts from, and its scans. */
 const RUN_FORMAT = 2;
 
 const digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const ScanSchema = v.object({
-  /** Digest of the id with the salt, as in the log. */
+  /** The digest of the id with the salt, as in the log. */
   sample: v.string(),
   split: v.picklist(SPLITS),
-  /** Of image, orientation, recipe and skull-stripping. */
+  /** The digest of image, orientation, recipe and skull-stripping. */
   input: digest,
   report: digest,
 });
@@ -26,10 +29,10 @@ const Schema = v.object({
   format: v.literal('brain3d-training-run'),
   format_version: v.literal(RUN_FORMAT),
   phase: v.picklist(TRAINING_PHASES),
-  /** That the run began with. */
+  /** The versions with which the run began. */
   versions: v.object({ brain3d: v.string(), torch: v.string() }),
   settings: v.record(v.string(), v.unknown()),
-  /** `cpu` or `cuda`. */
+  /** The kind of device, `cpu` or `cuda`. */
   device: v.string(),
   dtype: v.string(),
   manifest_sha256: digest,
@@ -37,23 +40,23 @@ const Schema = v.object({
     weights_sha256: digest,
     adapter_sha256: v.nullable(digest),
     adapter_config_sha256: v.nullable(digest),
-    /** Of every byte of the backbones' files: weights, configuration, tokenizer. */
+    /** The digest of every byte of the backbones' files: weights, configuration, tokenizer. */
     vision: digest,
     language: digest,
     recipe: v.record(v.string(), v.unknown()),
     prompt: v.string(),
     eos_token_ids: v.array(v.number()),
   }),
-  /** In the order in which they are counted: those that train, then those that validate. */
+  /** The scans in the order in which they are counted: those that train, then those that validate. */
   scans: v.array(ScanSchema),
-  /** Of the ids in the log. */
+  /** The salt of the ids in the log. */
   salt: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)),
 });
 export type RunRecord = v.InferOutput<typeof Schema>;
-/** What decides the result but for the scans, and the versions it began with. */
+/** The facts that decide the result, without the scans, and the versions with which the run began. */
 export type RunFacts = Omit<RunRecord, 'format' | 'format_version' | 'salt' | 'scans'>;
 
-/** May differ on resume: memory and disk, not mathematics. */
+/** Settings that may differ on resume. They change memory and disk use, not the mathematics. */
 const FREE = new Set(['micro_batch', 'recompute', 'logit_rows', 'checkpoint_steps'].map((key) => `settings.${key}`));
 
 export async function writeRunRecord(path: string, facts: RunFacts, scans: readonly Scan[]): Promise<RunRecord> {
@@ -65,7 +68,7 @@ export async function writeRunRecord(path: string, facts: RunFacts, scans: reado
     scans: scans.map((scan) => toStored(scan, salt)),
     salt,
   };
-  await writeFileAtomic(path, `${JSON.stringify(record, null, 2)}\n`);
+  await writeStored(path, record);
   return record;
 }
 
@@ -77,16 +80,16 @@ function toStored({ id, split, input, reportSha256 }: Scan, salt: string): Store
 
 export async function readRunRecord(path: string): Promise<RunRecord> {
   const json = await readFile(path, 'utf8');
-  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), Schema), json);
-  if (result.success) return result.output;
-  if (v.is(v.pipe(v.string(), v.parseJson(), v.object({ format_version: v.literal(1) })), json))
+  const result = parseStored(Schema, json);
+  if (result.isIntact) return result.value;
+  if (parseStored(v.object({ format_version: v.literal(1) }), json).isIntact)
     throw new Brain3DError(
       'BRAIN3D_CONFIG',
       `${RUN_FILE} was written by an earlier brain3d, which did not note all that the run depends on; go on with that one, or ` +
         'start anew in another folder',
       { file: RUN_FILE, field: 'format_version' },
     );
-  const field = v.getDotPath(result.issues[0]) ?? undefined;
+  const field = result.field ?? undefined;
   throw new Brain3DError('BRAIN3D_FORMAT', `${RUN_FILE} is not as it was written (${field ?? 'no JSON'})`, {
     file: RUN_FILE,
     field,
@@ -108,7 +111,7 @@ export function requireSameRun(
   }
 }
 
-/** What a user should know where another version goes on with a run; null where it is the same. */
+/** Returns what a user should know if another version continues a run; null if the version is the same. */
 export function otherVersions({ versions: begun }: RunRecord, { versions: now }: RunFacts): string | null {
   if (begun.brain3d === now.brain3d && begun.torch === now.torch) return null;
   const named = ({ brain3d, torch }: RunFacts['versions']) => `brain3d ${brain3d} and LibTorch ${torch}`;
@@ -116,7 +119,7 @@ export function otherVersions({ versions: begun }: RunRecord, { versions: now }:
 }
 
 /**
- * The same scans in the same order, with the same inputs and reports.
+ * Requires the same scans in the same order, with the same inputs and reports.
  * @param skipped ids of scans that are in the manifest and left out
  * @throws {Brain3DError} BRAIN3D_CONFIG saying which scans, or how many, differ in what
  */
@@ -149,7 +152,7 @@ export function requireSameScans(
     throw differs('scans', "the run's scans are in another order");
 }
 
-/** Such as `2 (a, b)`; without names for ids that nothing here knows. */
+/** Formats a list such as `2 (a, b)`, without names for ids that nothing here knows. */
 function listed(ids: readonly (string | null)[]): string {
   const known = ids.filter((id) => id !== null);
   const shown = known.slice(0, 3).join(', ') + (known.length > 3 ? ', ...' : '');
@@ -161,7 +164,7 @@ function differs(field: string, message: string): Brain3DError {
   return new Brain3DError('BRAIN3D_CONFIG', `${message}; ${remedy}`, { file: RUN_FILE, field });
 }
 
-/** Leaves by path, as JSON. */
+/** Returns the leaves by path, as JSON. */
 function flat(value: unknown, path = ''): Map<string, string> {
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     return new Map([[path, JSON.stringify(value)]]);

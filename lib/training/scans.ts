@@ -1,8 +1,11 @@
-/** The scans that train and validate: from a manifest, with their entries in the cache of preprocessed volumes. */
+/**
+ * Opens the scans that train and validate, from a manifest, with their entries in the cache of preprocessed volumes.
+ */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Brain3DError } from '../base/errors';
+import type { OnProgress } from '../base/progress';
 import { byText } from '../base/sort';
 import type { Recipe } from '../checkpoint/recipe';
 import type { TrainedOn } from '../checkpoint/trained-on';
@@ -17,35 +20,36 @@ export interface Scan {
   id: string;
   split: Split;
   report: string;
-  /** SHA-256 of the report. */
+  /** The SHA-256 of the report. */
   reportSha256: string;
-  /** File of the cache. */
+  /** The volume's file in the cache. */
   volume: string;
-  /** The entry's key, which is a digest of all that its voxels depend on, this release and LibTorch included. */
+  /** The entry's key, a digest of everything that its voxels depend on, this release and LibTorch included. */
   key: string;
-  /** Digest of what the volume is, whoever computed it: image, orientation, recipe, skull-stripping. */
+  /**
+   * The digest of the volume's input, whichever version computed the volume: image, orientation, recipe,
+   * skull-stripping.
+   */
   input: string;
-  /** Key of what the image shows, however it is saved. */
+  /** The key of what the image shows, however it is saved. */
   shows: string;
 }
 
 export interface Scans {
   train: Scan[];
   val: Scan[];
-  /** Ids of scans of either split that the cache was told to leave out. */
+  /** The ids of scans of either split that the cache was told to leave out. */
   skipped: string[];
   manifestSha256: string;
 }
 
-type OnProgress = ((progress: { stage: string; done: number; total: number }) => void) | undefined;
-
 /**
- * Reads the manifest and makes sure that the cache has what it needs, whole: entries that are missing are made with the
- * recipe that the cache already has, or with the defaults and the model's size.
+ * Reads the manifest and makes sure that the cache has every needed entry, undamaged. Missing entries are made with the
+ * cache's recipe, or with the defaults and the model's size.
  * @param trainedOn what the model has seen already
- * @throws {Brain3DError} as `readManifest` and `preprocessDataset`; BRAIN3D_CONFIG if a split is empty, a subject or an image is in
- *   two, the model has been trained on what would validate or test it, or the cache is of another recipe than the model's;
- *   BRAIN3D_FORMAT if an entry is damaged, or its image is another one by now
+ * @throws {Brain3DError} as `readManifest` and `preprocessDataset`; BRAIN3D_CONFIG if a split is empty, a subject or an
+ *   image is in two, the model has been trained on what would validate or test it, or the cache is of another recipe
+ *   than the model's; BRAIN3D_FORMAT if an entry is damaged, or its image is another one by now
  */
 export async function openScans(
   { data, cache, recipe, trainedOn }: { data: string; cache: string; recipe: Recipe; trainedOn: TrainedOn },
@@ -80,7 +84,10 @@ export async function openScans(
   return { train: ofSplit('train'), val: ofSplit('val'), skipped, manifestSha256 };
 }
 
-/** What a model was trained on earlier, by another manifest perhaps, can neither choose its best epoch nor test it. */
+/**
+ * Refuses scans that the model was trained on earlier, perhaps by another manifest: they can neither choose its best
+ * epoch nor test it.
+ */
 function requireUnseen(
   entries: readonly ManifestEntry[],
   keys: CacheIndex['imageKeys'],
@@ -126,8 +133,8 @@ async function openCache(
 }
 
 /**
- * A damaged volume would train as silently as a good one, and so would the volume of an image that was replaced since. Images
- * need not be there: a cache may have been brought from elsewhere.
+ * Checks the entry of a scan. A damaged volume would train as silently as a good one, and so would the volume of an
+ * image that was replaced since. The image itself need not exist: a cache may have been brought from elsewhere.
  */
 async function toScan(
   { id, split, report, image }: ManifestEntry,
@@ -154,7 +161,7 @@ async function toScan(
   const { shows, ...source } = await readCacheSource(dirname(volume), key);
   if (existsSync(image) && (await digestFile(image, signal)) !== source.sha256)
     throw unusable('of another image than the one that is there now');
-  // Preprocessing refuses what shows nothing.
+  // Preprocessing refuses an image without contrast.
   if (shows === null) throw unusable('of an image without contrast');
   const reportSha256 = createHash('sha256').update(report).digest('hex');
   return { id, split, report, reportSha256, volume, key, input: inputDigest(source, index.recipe, index.maker), shows };

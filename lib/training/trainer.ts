@@ -1,4 +1,4 @@
-/** Training, as programs see it: one object, one run. */
+/** The trainer that programs use: one object for one run. */
 import { EventEmitter } from 'node:events';
 import { join, resolve } from 'node:path';
 import type TypedEmitter from 'typed-emitter';
@@ -8,42 +8,42 @@ import { is, parseOptions } from '../base/validate';
 import { makeDurableFolders } from '../files/atomic-directory';
 import { type FolderLock, withFolderLock } from '../files/folder-lock';
 import { loadAddon } from '../native/binding';
-import { chooseDevice, chooseDtype, deviceEntry } from '../native/device';
+import { chooseDevice, chooseDtype, deviceEntry, dtypeEntry } from '../native/device';
 import type { NativeAddon } from '../native/surface';
 import { readConfigFile } from './config-file';
 import type { TrainedPhase, TrainerEvents, TrainingResult } from './events';
 import { asIoError } from './io-error';
-import { ON_SAVE_ERROR } from './keeper';
 import { trainPhase } from './open-phase';
 import { type PhaseSettings, TRAINING_PHASES, type TrainingPhase } from './phases';
 import { RunControl } from './run-control';
 import { CACHE_FOLDER, requireOutput } from './run-folder';
+import { ON_SAVE_ERROR } from './run-saver';
 import { phasesOf, resolveSettings, settingsEntries, type TrainingConfig } from './settings';
 
 const TrainerSchema = v.object({
-  /** Checkpoint directory to start from. */
+  /** The directory of the checkpoint to start from. */
   model: is.text(),
-  /** Manifest of the dataset. */
+  /** The manifest of the dataset. */
   data: is.text(),
-  /** Folder of the run: a folder for each phase. */
+  /** The folder of the run, with a folder for each phase. */
   out: is.text(),
   /** @default 'all' */
   phase: v.optional(is.oneOf([...TRAINING_PHASES, 'all'])),
-  /** Configuration file; the options here are laid over it. */
+  /** A configuration file; the options here override it. */
   config: v.optional(is.text()),
-  /** Go on with the run in `out`, or begin it if there is none. @default false */
+  /** Continues the run in `out`, or begins it if there is none. @default false */
   resume: v.optional(is.flag()),
-  /** Folder of the preprocessed volumes and the features. @default `cache` in `out` */
+  /** The folder of the preprocessed volumes and the features. @default `cache` in `out` */
   cache: v.optional(is.text()),
   /**
-   * Where a checkpoint, a best model or the log cannot be written: `stop`, or tell it (`saveError`) and go on with the old
-   * checkpoint, to try again at the next one. What cannot be written at the end is always an error. @default 'stop'
+   * The reaction if a checkpoint, a best model or the log cannot be written. `stop` ends the run. `continue` reports it
+   * (`saveError`), keeps the old checkpoint and tries again at the next one. A failure to write at the end is always an
+   * error. @default 'stop'
    */
   onSaveError: v.optional(is.oneOf(ON_SAVE_ERROR)),
   ...deviceEntry,
-  /** Of the computation; what trains is held in float32. `auto` is bfloat16 on CUDA and float32 on the CPU. */
-  dtype: v.optional(is.oneOf(['auto', 'float32', 'bfloat16'])),
-  /** LibTorch directory; overrides LIBTORCH. */
+  ...dtypeEntry,
+  /** The LibTorch directory; overrides LIBTORCH. */
   libtorch: v.optional(is.text()),
   signal: v.optional(is.signal()),
   ...settingsEntries,
@@ -52,7 +52,7 @@ export type TrainerOptions = v.InferInput<typeof TrainerSchema>;
 
 /**
  * Trains a model by one phase or by all three, each from the best model of the one before. Everything it makes is in
- * `out`; a run that ended in any way goes on with `resume`, with the same result as one that was never interrupted.
+ * `out`. A run that ended in any way continues with `resume`, with the same result as one that was never interrupted.
  */
 export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEvents>) implements AsyncDisposable {
   readonly #options: v.InferOutput<typeof TrainerSchema>;
@@ -66,9 +66,10 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
   }
 
   /**
-   * Runs to the end; once. A listener that throws ends it, with what it threw.
-   * @throws {Brain3DError} BRAIN3D_USAGE, BRAIN3D_CONFIG, BRAIN3D_NOT_FOUND, BRAIN3D_FORMAT, BRAIN3D_IO, BRAIN3D_WEIGHTS,
-   *   BRAIN3D_DEVICE, BRAIN3D_OUT_OF_MEMORY, BRAIN3D_DIVERGED, BRAIN3D_DISPOSED; the signal's reason once aborted
+   * Runs to the end; may be called once. An error that a listener throws ends the run and is its rejection.
+   * @throws {Brain3DError} BRAIN3D_USAGE, BRAIN3D_CONFIG, BRAIN3D_NOT_FOUND, BRAIN3D_FORMAT, BRAIN3D_IO,
+   *   BRAIN3D_WEIGHTS, BRAIN3D_DEVICE, BRAIN3D_OUT_OF_MEMORY, BRAIN3D_DIVERGED, BRAIN3D_DISPOSED; the signal's reason
+   *   once aborted
    */
   async run(): Promise<TrainingResult> {
     if (this.#running !== null) throw new Brain3DError('BRAIN3D_USAGE', 'a trainer runs once; make another one');
@@ -76,17 +77,19 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
     return this.#running;
   }
 
-  /** Stands still after the step in progress, with a checkpoint. Resolves then, or when the run has ended. */
+  /** Stops after the step in progress, with a checkpoint. Resolves then, or when the run has ended. */
   async pause(): Promise<void> {
     await Promise.race([this.#control.pause(), this.#ended()]);
   }
 
-  /** Goes on after `pause`. */
+  /** Continues after `pause`. */
   resume(): void {
     this.#control.resume();
   }
 
-  /** Ends the run within a step, with a checkpoint if steps were done, and waits for it. Idempotent. */
+  /**
+   * Ends the run within a step, with a checkpoint if steps were done, and waits for it. Calling it again does nothing.
+   */
   async dispose(): Promise<void> {
     this.#control.abort(new Brain3DError('BRAIN3D_DISPOSED', 'the trainer was disposed; resume with another one'));
     await this.#ended();
@@ -109,7 +112,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
     try {
       return await this.#phases();
     } catch (cause) {
-      // What failed while a checkpoint was written has said more; it comes as ours.
+      // An error while a checkpoint was written is already a Brain3DError and says more.
       if (Brain3DError.isInstance(cause)) throw cause;
       throw asIoError(
         cause,
@@ -123,11 +126,12 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
 
   async #phases(): Promise<TrainingResult> {
     const { out, cache, config, libtorch } = this.#options;
-    // A run and a cache are locked each for itself.
+    // The run and the cache each have a lock of their own.
     if (cache !== undefined && resolve(cache) === resolve(out))
       throw new Brain3DError('BRAIN3D_USAGE', 'expected another folder for cache than for out', { field: 'cache' });
     const layers = [config === undefined ? {} : await readConfigFile(config), settingsOf(this.#options)];
-    // All of them before the first one starts: the third must not fail for a reason that was there from the beginning.
+    // All phases are checked before the first one starts: the third must not fail for a reason that existed from the
+    // beginning.
     const planned = phasesOf(this.#options.phase ?? 'all').map((phase) => ({
       phase,
       settings: resolveSettings(phase, layers),
@@ -173,7 +177,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
   }
 }
 
-/** Those of the options that a configuration file has as well. */
+/** Returns those of the options that a configuration file has as well. */
 function settingsOf(options: Record<string, unknown>): TrainingConfig {
   return Object.fromEntries(Object.entries(options).filter(([key]) => key in settingsEntries));
 }

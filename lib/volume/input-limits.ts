@@ -1,4 +1,4 @@
-/** What a report is refused for although the file is sound: images no model of this kind was trained on. */
+/** Refuses images that are sound but unlike those that any model of this kind was trained on. */
 import { basename, resolve } from 'node:path';
 import * as v from 'valibot';
 import { Brain3DError } from '../base/errors';
@@ -8,9 +8,9 @@ import { readSidecar } from './sidecar';
 import type { Volume, VolumeInfo } from './volume';
 
 export const limitEntries = {
-  /** Take a volume whatever its slices and voxels are. @default false */
+  /** Accepts any number and spacing of slices and voxels. @default false */
   allowGeometry: v.optional(is.flag()),
-  /** Take an image that is no FLAIR image by its BIDS name, its sidecar or its DICOM headers. @default false */
+  /** Accepts an image that is no FLAIR image by its BIDS name, its sidecar or its DICOM headers. @default false */
   allowModality: v.optional(is.flag()),
 };
 export interface LimitOptions {
@@ -23,7 +23,7 @@ const MIN_IN_PLANE = 32;
 const MAX_SPACING_MM = 10;
 const MAX_ANISOTROPY = 12;
 
-/** `sub-01_ses-02_acq-a_T1w.nii.gz`: entities, then the suffix that names the modality. */
+/** A BIDS name such as `sub-01_ses-02_acq-a_T1w.nii.gz`: entities, then the suffix that names the modality. */
 const BIDS_NAME = /^sub-[a-z0-9]+((?:_[a-z0-9]+-[a-z0-9+]+)*)_([a-z0-9]+)\.nii(?:\.gz)?$/i;
 const MODALITY = 'FLAIR';
 const ADVICE = 'allow it with --allow-modality (API: allowModality)';
@@ -64,32 +64,33 @@ interface Axis {
 }
 
 /**
- * A name in BIDS form states the modality, and so does the JSON that BIDS and dcm2niix put beside a volume; of a folder of
- * DICOM slices the slices themselves do, once it is read. They can refuse an image, and never change what is computed.
+ * Refuses an image of another modality. The modality is stated by a name in BIDS form, by the JSON that BIDS and
+ * dcm2niix put beside a volume, or, for a folder of DICOM slices, by the slices once they are read. These statements
+ * can refuse an image, and never change what is computed.
  * @param source path of a NIfTI file, or a volume as read
  * @throws {Brain3DError} BRAIN3D_UNSUPPORTED if one states another modality, or a sequence that gives no FLAIR image;
  *   BRAIN3D_FORMAT for JSON that cannot be read
  */
-export function requireModality(
+export async function requireModality(
   source: string | Pick<Volume, 'notFlair'>,
   { allowModality }: LimitOptions,
   name = typeof source === 'string' ? basename(resolve(source)) : undefined,
-): void {
+): Promise<void> {
   if (allowModality) return;
-  const fault = typeof source === 'string' ? fileFault(source, basename(resolve(source))) : source.notFlair;
+  const fault = typeof source === 'string' ? await fileFault(source, basename(resolve(source))) : source.notFlair;
   if (fault === null) return;
   const got = typeof source === 'string' ? fault : `expected slices of a ${MODALITY} image, got ${fault}`;
   throw refused(`${got}; ${ADVICE}`, name, 'modality');
 }
 
-function fileFault(path: string, name: string): string | null {
+async function fileFault(path: string, name: string): Promise<string | null> {
   const [, entities = '', suffix] = BIDS_NAME.exec(name) ?? [];
   if (suffix !== undefined && suffix.toUpperCase() !== MODALITY)
     return `expected a ${MODALITY} image, got one whose BIDS name says ${suffix}`;
   const part = /_part-([a-z0-9+]+)/i.exec(entities)?.[1];
   if (part !== undefined && part.toLowerCase() !== 'mag')
     return `expected the magnitude of a ${MODALITY} image, got a part whose BIDS name says ${part}`;
-  const sidecar = readSidecar(path, ADVICE);
+  const sidecar = await readSidecar(path, ADVICE);
   if (sidecar === null) return null;
   const { file, modality, made } = sidecar;
   if (modality !== null && modality !== 'MR')

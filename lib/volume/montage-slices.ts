@@ -1,17 +1,17 @@
-/** Which slices a montage shows, which way round, and where. */
+/** Draws the slices of a montage: chooses them, turns them the right way round and places them. */
 import { drawText, type Picture, textWidth } from './picture';
 
 export interface MontageInput {
   /** Row-major (D, H, W), in [0, 1]. */
   voxels: Float32Array;
   shape: [depth: number, height: number, width: number];
-  /** Along (W, H, D). */
+  /** Spacing along (W, H, D). */
   spacingMm: [number, number, number];
   layout: LayoutName;
 }
 
 export const CAPTION = "R L: PATIENT'S RIGHT / LEFT - RADIOLOGICAL CONVENTION - RESEARCH USE ONLY";
-/** Sizes in pixels; with one coronal and one sagittal slice the grid is full. */
+/** Sizes in pixels. With one coronal and one sagittal slice the grid is full. */
 interface Layout {
   columns: number;
   tile: number;
@@ -21,23 +21,23 @@ interface Layout {
   captionScale: number;
 }
 
-/** `small` is for pages that show many. */
+/** The layout `small` is for pages that show many montages. */
 export const LAYOUTS = {
   full: { columns: 4, tile: 256, axialSlices: 14, margin: 6, letterScale: 3, captionScale: 2 },
   small: { columns: 4, tile: 112, axialSlices: 6, margin: 3, letterScale: 2, captionScale: 1 },
 } as const satisfies Record<string, Layout>;
 export type LayoutName = keyof typeof LAYOUTS;
 
-/** The ends hold neck and air. */
+/** The part of the axial slices that is shown. The slices beyond it hold neck and air. */
 const AXIAL_RANGE = [0.1, 0.9] as const;
-/** In pixels of the caption's letters, which are seven high. */
+/** Height of the caption in pixels of its letters, which are seven high. */
 const CAPTION_HEIGHT = 15;
 const CAPTION_TOP = 4;
 
-/** Letters at the left, right, top and bottom edge of a slice. */
+/** The letters at the left, right, top and bottom edge of a slice. */
 type Sides = [left: string, right: string, top: string, bottom: string];
 
-/** A slice in voxels: how many along x and y, how large they are, and the value at a place. */
+/** A slice: its size in voxels along x and y, the size of a voxel in mm, and the value at a position. */
 interface Slice {
   width: number;
   height: number;
@@ -46,7 +46,7 @@ interface Slice {
   sides: Sides;
 }
 
-/** The grid of slices with its caption. */
+/** Draws the grid of slices with its caption. */
 export function drawMontage(input: MontageInput): Picture {
   const layout: Layout = LAYOUTS[input.layout];
   const { columns, tile, captionScale: scale } = layout;
@@ -62,7 +62,10 @@ export function drawMontage(input: MontageInput): Picture {
   return picture;
 }
 
-/** Array (D, H, W): D to Superior, H to Anterior, W to Right. Image x grows to the right, y downwards. */
+/**
+ * In the array (D, H, W), D runs to Superior, H to Anterior and W to Right. In the image, x grows to the right and y
+ * downwards.
+ */
 function slices({ voxels, shape, spacingMm }: MontageInput, axialSlices: number): Slice[] {
   const [depth, height, width] = shape;
   const [mmW, mmH, mmD] = spacingMm;
@@ -123,7 +126,7 @@ function drawTile(picture: Picture, layout: Layout, slice: Slice, left: number, 
   drawText(picture, bottomLetter, middleX, top + tile - margin - glyphHeight, letterScale);
 }
 
-/** Bilinear; beyond the edge the edge's value. */
+/** Interpolates bilinearly. Beyond the edge the value is that of the edge. */
 function interpolate(slice: Slice, x: number, y: number): number {
   const clampedX = Math.min(slice.width - 1, Math.max(0, x));
   const clampedY = Math.min(slice.height - 1, Math.max(0, y));

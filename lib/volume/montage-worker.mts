@@ -1,4 +1,4 @@
-/** Draws a montage and encodes it as PNG. An ES module, because fast-png is one. */
+/** Draws a montage and encodes it as PNG. This is an ES module because fast-png is one. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { encode } from 'fast-png';
 import { CAPTION, drawMontage, type MontageInput } from './montage-slices.js';

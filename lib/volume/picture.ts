@@ -1,6 +1,6 @@
-/** Grey pictures with lettering. */
+/** Grey pictures with text. */
 
-/** 8-bit grey, row-major from the top left. */
+/** Pixels are 8-bit grey, row-major from the top left. */
 export interface Picture {
   width: number;
   height: number;
@@ -12,7 +12,10 @@ const ADVANCE = GLYPH_WIDTH + 1;
 const INK = 255;
 const OUTLINE = 0;
 
-/** Seven rows of five pixels, top first; the highest of the five bits is the leftmost pixel. Only what is written. */
+/**
+ * Glyphs of seven rows of five pixels, top first; the highest of the five bits is the leftmost pixel. The table has
+ * only the letters that are used.
+ */
 const FONT: Record<string, readonly number[]> = {
   ' ': [0, 0, 0, 0, 0, 0, 0],
   "'": [4, 4, 8, 0, 0, 0, 0],
@@ -39,12 +42,15 @@ const FONT: Record<string, readonly number[]> = {
   Y: [17, 17, 10, 4, 4, 4, 4],
 };
 
-/** Pixels that `text` takes in width. */
+/** The width of `text` in pixels. */
 export function textWidth(text: string, scale: number): number {
   return (text.length * ADVANCE - 1) * scale;
 }
 
-/** White with a black outline, so that it can be read on bright tissue too. @throws {RangeError} on a letter without a glyph */
+/**
+ * Draws white text with a black outline, so that it can be read on bright tissue too. @throws {RangeError} on a letter
+ * without a glyph
+ */
 export function drawText(picture: Picture, text: string, left: number, top: number, scale: number): void {
   for (const [offset, value] of [
     [1, OUTLINE],
@@ -70,7 +76,7 @@ function glyph(letter: string): readonly number[] {
   return rows;
 }
 
-/** Each pixel of the glyph as a square, `grow` pixels larger on every side. */
+/** Draws each pixel of the glyph as a square that is `grow` pixels larger on every side. */
 function drawGlyph(
   picture: Picture,
   rows: readonly number[],

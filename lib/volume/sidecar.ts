@@ -1,70 +1,69 @@
-/** The JSON that BIDS and dcm2niix put beside a volume: `scan.json` of `scan.nii` or `scan.nii.gz`. */
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
+/** Reads the JSON that BIDS and dcm2niix put beside a volume: `scan.json` of `scan.nii` or `scan.nii.gz`. */
+import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Brain3DError } from '../base/errors';
 import type { Acquisition } from '../dicom/acquisition';
-import { jsonFault } from '../files/describe';
+import { isJsonObject, readJson } from '../files/json';
 
-/** dcm2niix writes some kilobytes. */
+/** The largest sidecar that is read. dcm2niix writes some kilobytes. */
 const MAX_SIDECAR_BYTES = 2 ** 20;
 const VOLUME_NAME = /\.nii(?:\.gz)?$/i;
-/** As DICOM writes a modality. Anything else may be text about a patient and is not shown. */
+/** A modality as DICOM writes it. Anything else may be text about a patient and is not shown. */
 const MODALITY_CODE = /^[A-Z]{2,16}$/;
 
 export interface Sidecar {
-  /** Base name. */
+  /** The base name. */
   file: string;
-  /** DICOM's code; null if it says nothing of it. */
+  /** DICOM's code of the modality; null if the sidecar names none. */
   modality: string | null;
   made: Acquisition;
 }
 
 /**
- * What a volume's sidecar says of how it was made; null without a sidecar. One that cannot be read is refused rather than
- * passed over: it may be the one that says CT. Of a field other than `Modality` an unexpected type says nothing.
+ * Reads how a volume was made from its sidecar; null without a sidecar. A sidecar that cannot be read is refused rather
+ * than passed over, since it may be the one that says CT. A field other than `Modality` that has an unexpected type is
+ * ignored.
  * @param advice for the message of a refusal
  * @throws {Brain3DError} BRAIN3D_FORMAT for what is no JSON object of at most 1 MiB, or a modality that is no code;
  *   BRAIN3D_IO where the system refuses
  */
-export function readSidecar(volumePath: string, advice: string): Sidecar | null {
+export async function readSidecar(volumePath: string, advice: string): Promise<Sidecar | null> {
   if (!VOLUME_NAME.test(volumePath)) return null;
   const path = sidecarPath(volumePath.replace(VOLUME_NAME, '.json'));
   const file = basename(path);
-  const refuse = (expected: string): never => {
-    throw new Brain3DError('BRAIN3D_FORMAT', `${file}: ${expected}; it lies beside the volume: ${advice}`, {
+  const fault = (expected: string) =>
+    new Brain3DError('BRAIN3D_FORMAT', `${file}: ${expected}; it lies beside the volume: ${advice}`, {
       file,
       field: 'Modality',
     });
-  };
-  const text = readText(path, file, refuse);
-  if (text === null) return null;
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    return refuse(`expected JSON, got something else (${jsonFault(cause)})`);
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) return refuse('expected a JSON object');
-  const field = (name: string): unknown =>
-    Object.hasOwn(json, name) ? (json as Record<string, unknown>)[name] : undefined;
+  const json = await readJson(path, { what: 'a sidecar', maxBytes: MAX_SIDECAR_BYTES, fault }).catch((error) => {
+    if (Brain3DError.isInstance(error) && error.code === 'BRAIN3D_NOT_FOUND') return undefined;
+    throw error;
+  });
+  if (json === undefined) return null;
+  if (!isJsonObject(json)) throw fault('expected a JSON object');
+  const field = (name: string): unknown => (Object.hasOwn(json, name) ? json[name] : undefined);
   const modality = field('Modality');
   if (modality !== undefined && (typeof modality !== 'string' || !MODALITY_CODE.test(modality)))
-    return refuse("expected a code such as MR or CT for 'Modality', got something else");
+    throw fault("expected a code such as MR or CT for 'Modality', got something else");
   return { file, modality: modality ?? null, made: acquisition(field) };
 }
 
-/** The name with an ending in any case, where an archive or a file system changed it. */
+/** Finds the sidecar. An archive or a file system may have changed the case of its ending. */
 function sidecarPath(path: string): string {
   const name = basename(path);
   try {
     const names = readdirSync(dirname(path)).filter((entry) => entry.toLowerCase() === name.toLowerCase());
     return names.includes(name) || names[0] === undefined ? path : join(dirname(path), names[0]);
   } catch {
-    return path; // a folder that cannot be listed: the file itself may be readable, and opening it says what is amiss
+    return path; // the folder cannot be listed, but the file may be readable: opening it gives the error
   }
 }
 
-/** As BIDS and dcm2niix write it: seconds, and codes as a list or joined by a backslash or an underscore. */
+/**
+ * Reads the acquisition as BIDS and dcm2niix write it: times in seconds, and codes as a list or joined by a backslash
+ * or an underscore.
+ */
 function acquisition(field: (name: string) => unknown): Acquisition {
   const codes = (name: string, separator: RegExp): string[] => {
     const value = field(name);
@@ -89,29 +88,4 @@ function acquisition(field: (name: string) => unknown): Acquisition {
     isAngiography: false,
     bValue: null,
   };
-}
-
-function readText(path: string, file: string, refuse: (expected: string) => never): string | null {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe would be waited for without end
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-    throw new Brain3DError('BRAIN3D_IO', `cannot read '${file}' (${code})`, { file, cause });
-  }
-  try {
-    const status = fstatSync(descriptor);
-    if (!status.isFile()) return refuse('expected a regular file, got something else');
-    if (status.size > MAX_SIDECAR_BYTES)
-      return refuse(`expected at most ${MAX_SIDECAR_BYTES} bytes, got ${status.size}`);
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(descriptor)); // without a byte order mark
-  } catch (cause) {
-    if (Brain3DError.isInstance(cause)) throw cause;
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return refuse('expected UTF-8 text, got other bytes');
-    throw new Brain3DError('BRAIN3D_IO', `cannot read '${file}' (${code})`, { file, cause });
-  } finally {
-    closeSync(descriptor);
-  }
 }

@@ -1,18 +1,20 @@
-/** Where the brain is: found natively, by a tool of the user's, or seen to be all there is. */
+/**
+ * Finds the brain in a volume: natively, with a tool of the user's, or by seeing that the volume holds nothing else.
+ */
 import * as v from 'valibot';
 import { is } from '../base/validate';
 import { callNative } from '../native/call';
 import type { NativeAddon, NativeVolume, NativeVolumeInfo } from '../native/surface';
 import { parseStripCommand, runStripCommand } from './strip-command';
 
-/** Options of everything that preprocesses a volume. */
+/** The skull-stripping options of every function that preprocesses a volume. */
 export const stripEntries = {
   /**
-   * `auto` sees whether a volume is stripped already and strips a head with `bet`; `none` takes all of it, but for a
-   * background that no scanner leaves (one value, brighter or far darker than the rest). @default 'auto'
+   * `auto` sees whether a volume is stripped already and strips a head with `bet`. `none` keeps the whole volume except
+   * a background that no scanner leaves (one value, brighter or far darker than the rest). @default 'auto'
    */
   skullStrip: v.optional(is.oneOf(['auto', 'none', 'bet', 'command'])),
-  /** For `command`: program and arguments, with `{in}` and `{out}`; no shell. */
+  /** The program and its arguments for `command`, with `{in}` and `{out}`. No shell runs it. */
   skullStripCommand: v.optional(is.text()),
 };
 export interface StripOptions {
@@ -20,24 +22,27 @@ export interface StripOptions {
   skullStripCommand?: string;
 }
 
-/** What skull-stripping did to a volume. */
+/** The result of skull-stripping a volume. */
 export interface SkullStrip {
   method: 'none' | 'already-stripped' | 'bet' | 'command';
-  /** Of the mask; null where there is none. */
+  /** The volume of the mask in ml; null where there is no mask. */
   brainVolumeMl: number | null;
-  /** A sentence: what was done, and why. */
+  /** A sentence that says what was done, and why. */
   summary: string;
-  /** What a reader of a report should know. */
+  /** The warnings that a reader of a report should know. */
   warnings: string[];
 }
 
 export interface FoundBrain {
-  /** What is no background; null where all of the volume is taken, which only the method `none` does. */
+  /**
+   * The mask of the voxels that are not background; null where the whole volume is kept, which only the method `none`
+   * does.
+   */
   mask: NativeVolume | null;
   skullStrip: SkullStrip;
 }
 
-/** No brain fits into less: a volume that `auto` leaves alone. */
+/** The smallest field of view that can hold a head, in mm along every axis. `auto` leaves a smaller volume alone. */
 const MIN_HEAD_MM = 60;
 
 export function mayHoldHead(info: NativeVolumeInfo): boolean {
@@ -58,10 +63,10 @@ export function checkStripOptions(where: string, { skullStrip, skullStripCommand
   }
 }
 
-/** The last brain found in a volume: a report and its picture need the same one, and a tool may take minutes. */
+/** The last brain found in each volume. A report and its picture need the same one, and a tool may take minutes. */
 const lastFound = new WeakMap<NativeVolume, { key: string; found: FoundBrain }>();
 
-/** @throws {Brain3DError} BRAIN3D_VOLUME if no brain is found, and what a command's failures are */
+/** @throws {Brain3DError} BRAIN3D_VOLUME if no brain is found, and the errors of a command */
 export async function findBrain(
   addon: NativeAddon,
   volume: NativeVolume,
@@ -108,7 +113,7 @@ async function lookForBrain(
     method === 'already-stripped'
       ? `skull strip: already stripped${why}`
       : `skull strip: stripped with ${method}, brain volume ${litres}${why}`;
-  // That a volume came stripped is how the model wants it; that it was stripped here is worth a look at the mask.
+  // A volume that came stripped is what the model wants. One that was stripped here is worth a look at the mask.
   const warnings = [...(method === 'already-stripped' ? [] : [summary]), ...found.warnings];
   return { mask, skullStrip: { method, brainVolumeMl, summary, warnings } };
 }
@@ -123,7 +128,7 @@ async function fromCommand(
   return callNative(addon, signal, (token) => addon.maskFromTool(volume, output, token));
 }
 
-/** mm along (i, j, k). */
+/** The field of view in mm along (i, j, k). */
 function fieldOfView({ shape, spacingMm }: NativeVolumeInfo): number[] {
   const [depth, height, width] = shape;
   return [width, height, depth].map((voxels, axis) => voxels * (spacingMm[axis] as number));

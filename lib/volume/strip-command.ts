@@ -1,4 +1,4 @@
-/** Brain extraction by a tool of the user's: run without a shell, in a private folder, its failures reported. */
+/** Runs the user's own tool for brain extraction, without a shell and in a private folder, and reports its failures. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
@@ -15,8 +15,8 @@ const TAIL_BYTES = 8192;
 const TAIL_LINES = 5;
 
 /**
- * Program and arguments of a command line. White space separates them; single or double quotes group, and nothing else
- * is special: there is no shell.
+ * Splits a command line into the program and its arguments. White space separates them; single or double quotes group.
+ * Nothing else is special, since there is no shell.
  * @throws {RangeError} without a program, with an open quote, or without `{in}` and `{out}`
  */
 export function parseStripCommand(command: string): string[] {
@@ -32,8 +32,9 @@ export function parseStripCommand(command: string): string[] {
 }
 
 /**
- * Digest of the program and of all arguments that name a file, such as a script or weights: another version of the tool
- * makes other masks. What it loads from elsewhere is not seen. A program that is not there is for the run to report.
+ * Returns a digest of the program and of all arguments that name a file, such as a script or weights, because another
+ * version of the tool makes other masks. Files that the tool loads by itself are not seen. A missing program is left
+ * for the run to report.
  * @throws {Brain3DError} BRAIN3D_IO
  */
 export async function digestStripTool(command: string): Promise<string> {
@@ -44,7 +45,7 @@ export async function digestStripTool(command: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Where the system would find a program: a name without a separator is looked for in PATH. */
+/** The path where the system would find a program. A name without a separator is looked for in PATH. */
 function inPath(program: string): string {
   if (program.includes('/')) return program;
   const folders = (process.env.PATH ?? '').split(delimiter);
@@ -56,7 +57,7 @@ function isFile(path: string): boolean {
 }
 
 /**
- * What the tool makes of a volume: it finds the volume as NIfTI at `{in}` and writes a mask or a stripped image to
+ * Runs the tool on a volume. The tool finds the volume as NIfTI at `{in}` and writes a mask or a stripped image to
  * `{out}`.
  * @throws {Brain3DError} BRAIN3D_NOT_FOUND if there is no such program, BRAIN3D_IO if it fails or writes nothing, and
  *   what reading its output throws
@@ -84,7 +85,8 @@ export async function runStripCommand(
     try {
       return await callNative(addon, signal, (token) => addon.readVolume(paths['{out}'], options, token));
     } catch (error) {
-      // Said of a file of that name, it would be taken for the scan, and options for reading scans are of no use here.
+      // An error that named the output file would be taken for one about the scan, and its advice on options for
+      // reading scans would be of no use.
       if (!Brain3DError.isInstance(error)) throw error;
       const { code, message, file, field, offset } = error;
       throw new Brain3DError(code, `what the skull-strip command '${name}' wrote cannot be read: ${message}`, {
@@ -97,10 +99,10 @@ export async function runStripCommand(
   });
 }
 
-/** Resolves with what the program said last, for messages; rejects if it cannot be started or fails. */
+/** Resolves with the program's last output, for messages; rejects if it cannot be started or fails. */
 async function run(program: string, args: string[], name: string, signal: AbortSignal | undefined): Promise<string> {
   signal?.throwIfAborted();
-  // A group of its own, so that what the tool starts ends with it.
+  // The program gets a process group of its own, so that the processes it starts end with it.
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   let said = '';
   const listen = (text: string): void => {
@@ -138,7 +140,7 @@ function killGroup(child: ChildProcess, name: NodeJS.Signals): void {
   try {
     process.kill(-child.pid, name);
   } catch (error) {
-    // It ended by itself in the meantime.
+    // ESRCH means that the program ended by itself in the meantime.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }

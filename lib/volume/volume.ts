@@ -9,7 +9,7 @@ import { type Conversion, convertDicomFolder } from '../dicom/dicom';
 import { loadAddon } from '../native/binding';
 import { callNative } from '../native/call';
 import type { NativeAddon, NativeReadOptions, NativeVolume, NativeVolumeInfo } from '../native/surface';
-import { faceWarning } from './face';
+import { faceWarning } from './face-warning';
 import { checkStripOptions, findBrain, type SkullStrip, stripEntries } from './skull-strip';
 
 export type VolumeInfo = NativeVolumeInfo;
@@ -17,11 +17,14 @@ export type VolumeInfo = NativeVolumeInfo;
 const ReadSchema = v.object({
   /** Axis codes such as `RAS` or `LPS`, for a file whose affine says nothing. */
   orientation: v.optional(v.pipe(is.text(), v.regex(/^[LRAPSI]{3}$/, 'expected axis codes such as RAS or LPS'))),
-  /** Which volume of a 4D file, from 0. */
+  /** Which volume of a 4D file to read, from 0. */
   volumeIndex: v.optional(is.integer(0, 1 << 20)),
   /** Which affine to believe where qform and sform contradict each other. */
   preferAffine: v.optional(is.oneOf(['sform', 'qform'])),
-  /** `orientation` holds whatever the affine says, with a warning: for a file that is known to lie. @default false */
+  /**
+   * Lets `orientation` win over the affine, with a warning; for a file whose affine is known to be wrong. @default
+   * false
+   */
   overrideOrientation: v.optional(is.flag()),
   signal: v.optional(is.signal()),
 });
@@ -41,21 +44,21 @@ const PreprocessSchema = v.object({
 export type PreprocessOptions = v.InferInput<typeof PreprocessSchema>;
 
 const ExtractSchema = v.object({
-  /** `auto` sees whether there is a skull at all, else `bet`. @default 'auto' */
+  /** `auto` sees whether there is a skull at all, and uses `bet` if there is one. @default 'auto' */
   method: v.optional(is.oneOf(['auto', 'bet', 'command'])),
-  /** For `command`: program and arguments, with `{in}` and `{out}`; no shell. */
+  /** The program and its arguments for `command`, with `{in}` and `{out}`. No shell runs it. */
   command: v.optional(is.text()),
   signal: v.optional(is.signal()),
 });
 export type ExtractBrainOptions = v.InferInput<typeof ExtractSchema>;
 
-/** Where the brain is in a volume. */
+/** The brain found in a volume. */
 export interface Brain extends SkullStrip {
-  /** 1 in the brain, else 0; shape, axes and affine are the volume's. */
+  /** The mask: 1 in the brain, else 0. Its shape, axes and affine are the volume's. */
   mask: Volume;
 }
 
-/** What a volume has been through. */
+/** The preprocessing that a volume has been through. */
 export interface Preprocessed {
   /** (D, H, W) */
   size: [number, number, number];
@@ -74,14 +77,14 @@ export type PackedSource =
   | string
   | { voxels: Float32Array; info: VolumeInfo; preprocessed: Readonly<Preprocessed> | null; notFlair: string | null };
 
-/** @internal A path stays one: the other process reads it, and no voxels cross. */
+/** @internal A path stays a path: the other process reads it, and no voxels cross. */
 export function packSource(source: string | Volume): PackedSource {
-  if (typeof source === 'string') return resolve(source); // it may have another working directory
+  if (typeof source === 'string') return resolve(source); // the other process may have another working directory
   const { info, preprocessed, notFlair } = source;
   return { voxels: source.data(), info, preprocessed, notFlair };
 }
 
-/** @internal The volume with all that was known of it where it was packed. */
+/** @internal Restores a volume with everything that was known of it where it was packed. */
 export function unpackSource(source: PackedSource): string | Volume {
   if (typeof source === 'string') return source;
   const { voxels, info, preprocessed, notFlair } = source;
@@ -90,15 +93,15 @@ export function unpackSource(source: PackedSource): string | Volume {
   return new Volume(addon, native, preprocessed, [], info, notFlair);
 }
 
-/** A volume in native memory; freed when it is no longer referenced. */
+/** A volume in native memory, which is freed when it is no longer referenced. */
 export class Volume {
   readonly #addon: NativeAddon;
   readonly #native: NativeVolume;
   readonly info: Readonly<VolumeInfo>;
-  /** The preprocessing it has been through; null for a volume as read. */
+  /** The preprocessing that the volume has been through; null for a volume as read. */
   readonly preprocessed: Readonly<Preprocessed> | null;
 
-  /** @internal Why it is no FLAIR image, by the DICOM slices it came from; null where nothing says so. */
+  /** @internal The reason why it is no FLAIR image, by the DICOM slices it came from; null where nothing says so. */
   readonly notFlair: string | null;
 
   /** @internal */
@@ -118,7 +121,7 @@ export class Volume {
   }
 
   /**
-   * A volume from voxels in row-major (D, H, W) order; they are copied.
+   * Makes a volume from voxels in row-major (D, H, W) order; they are copied.
    * @param affine row-major 4 x 4 from (i, j, k) = (w, h, d) to RAS mm.
    * @throws {Brain3DError} BRAIN3D_USAGE, BRAIN3D_ORIENTATION
    */
@@ -131,7 +134,7 @@ export class Volume {
     }
   }
 
-  /** A copy of the voxels, row-major (D, H, W). */
+  /** Returns a copy of the voxels, row-major (D, H, W). */
   data(): Float32Array {
     return this.#native.data();
   }
@@ -170,7 +173,7 @@ export async function loadVolume(path: string, options: LoadVolumeOptions = {}):
   );
 }
 
-/** Geometry and warnings of a NIfTI file without its voxels. */
+/** Reads the geometry and the warnings of a NIfTI file without its voxels. */
 export async function inspectVolume(path: string, options: LoadVolumeOptions = {}): Promise<VolumeInfo> {
   const { signal, ...read } = parseOptions('inspectVolume', ReadSchema, options);
   const addon = loadAddon();
@@ -181,8 +184,8 @@ export async function inspectVolume(path: string, options: LoadVolumeOptions = {
 
 /**
  * Finds the brain in a head, or sees that a volume holds nothing else.
- * @throws {Brain3DError} BRAIN3D_VOLUME if no brain is found or its volume is no brain's; of a command BRAIN3D_NOT_FOUND,
- *   BRAIN3D_IO, BRAIN3D_SHAPE and what reading its output throws
+ * @throws {Brain3DError} BRAIN3D_VOLUME if no brain is found or its volume is no brain's; of a command
+ *   BRAIN3D_NOT_FOUND, BRAIN3D_IO, BRAIN3D_SHAPE and what reading its output throws
  */
 export async function extractBrain(volume: Volume, options: ExtractBrainOptions = {}): Promise<Brain> {
   const { method = 'auto', command, signal } = parseOptions('extractBrain', ExtractSchema, options);
@@ -198,8 +201,8 @@ export async function extractBrain(volume: Volume, options: ExtractBrainOptions 
 }
 
 /**
- * The paper's preprocessing: a brain without its skull, canonical RAS, in-plane padding to a square, percentile clip to
- * [0, 1], trilinear resize. Axes afterwards: D to Superior, H to Anterior, W to the patient's Right.
+ * Applies the paper's preprocessing: a brain without its skull, canonical RAS, in-plane padding to a square, percentile
+ * clip to [0, 1], trilinear resize. Afterwards D runs to Superior, H to Anterior and W to the patient's Right.
  * @throws {Brain3DError} BRAIN3D_VOLUME for a constant or non-finite volume, and what `extractBrain` throws
  */
 export async function preprocess(volume: Volume, options: PreprocessOptions = {}): Promise<Volume> {
@@ -208,7 +211,7 @@ export async function preprocess(volume: Volume, options: PreprocessOptions = {}
   return withCallerStack(preprocess, async () => (await stripAndPreprocess(volume, parsed)).volume);
 }
 
-/** @internal `preprocess`, and the mask it applied; options are checked already. */
+/** @internal Does the work of `preprocess` and also returns the mask it applied. Options are checked already. */
 export async function stripAndPreprocess(
   volume: Volume,
   options: PreprocessOptions,

@@ -31,7 +31,8 @@ enum class ErrorCode {
 /// "FORMAT", "OUT_OF_MEMORY", ...
 const char* error_code_name(ErrorCode code);
 
-/// What went wrong, where in which file, and what to do. `file` is a base name: a path may identify a patient.
+/// An error says in words what went wrong and what to do, and in its detail where. `file` is a base name: a path may
+/// identify a patient.
 struct ErrorDetail {
   std::string file = {};
   std::string field = {};
@@ -51,7 +52,7 @@ class Error : public std::runtime_error {
   ErrorDetail detail_;
 };
 
-/// What is said where an allocation failed and nothing more is known.
+/// The message for a failed allocation of which nothing more is known.
 inline constexpr const char* kOutOfMemoryText =
     "the process could not allocate memory; free memory or use a smaller input";
 

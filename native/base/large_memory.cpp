@@ -26,7 +26,8 @@ constexpr bool kHasBlocks = true;
 
 constexpr std::size_t kMaxKeptBytes = std::size_t{128} << 20;  // above, it is a weight or a whole volume
 constexpr std::size_t kMaxCachedBytes = std::size_t{256} << 20;
-constexpr std::size_t kHeaderBytes = 64;   // what an allocator may put in front: a power of two with it is in its class
+constexpr std::size_t kHeaderBytes =
+    64;  // an allocator may put so much in front; with it a power of two is still in its class
 constexpr std::size_t kExtraBytes = 4096;  // behind the class, for that
 constexpr std::size_t kSteps = 8;          // classes from a power of two to the next: at most 12.5% is wasted
 
@@ -55,7 +56,7 @@ void* map_pages(std::size_t bytes) noexcept {
 
 std::atomic<std::int64_t> in_use{0};
 
-/// In the first bytes of a block that nobody uses.
+/// The link of a free list; it lies in the first bytes of a block that nobody uses.
 struct FreeBlock {
   FreeBlock* next;
   std::size_t mapped_bytes;

@@ -60,7 +60,7 @@ struct LargeAllocator {
   friend bool operator==(const LargeAllocator&, const LargeAllocator&) noexcept { return true; }
 };
 
-/// For voxels, and what is computed of them.
+/// An allocator for voxels and for values computed from them.
 template <typename T>
 using LargeVector = std::vector<T, LargeAllocator<T>>;
 

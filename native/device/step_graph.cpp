@@ -48,7 +48,8 @@ void StepGraph::run(std::int64_t key, const std::function<void()>& body) {
     } else {
       if (found->second == nullptr) {
         found->second = std::make_unique<at::cuda::CUDAGraph>();
-        // Of this thread's calls alone: another environment of the process may use the device meanwhile.
+        // The capture sees the calls of this thread alone, because another environment of the process may use the
+        // device meanwhile.
         found->second->capture_begin(captured_->pool, cudaStreamCaptureModeThreadLocal);
         body();
         found->second->capture_end();

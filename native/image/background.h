@@ -1,4 +1,4 @@
-// How dark it is outside of a brain.
+// The value that stands for everything outside of a brain.
 #pragma once
 
 #include <algorithm>
@@ -6,9 +6,9 @@
 
 namespace brain3d::image {
 
-/// How far the background lies below the darkest percentile of a brain, as a share of the brain's range, so that fluid
-/// and necrosis stay apart from it. In raw scans, where it is 0, this is 0.01 to 0.33 (13 published FLAIRs, median
-/// 0.065); in the simulated ones that models/tiny has learned from, 0.12 to 0.48 (median 0.23).
+/// The distance of the background below the darkest percentile of a brain, as a share of the brain's range, so that
+/// fluid and necrosis stay apart from it. In raw scans, where it is 0, this is 0.01 to 0.33 (13 published FLAIRs,
+/// median 0.065); in the simulated ones that models/tiny has learned from, 0.12 to 0.48 (median 0.23).
 inline constexpr double kBackgroundMargin = 0.2;
 
 /// The intensity that stands for everything outside of a brain, from the lower and upper percentile of its voxels.

@@ -8,7 +8,7 @@ namespace brain3d::image {
 /// The largest connected part; of equally large ones the first in memory. Empty if the mask is.
 Mask largest_component(const Mask& mask);
 
-/// How many voxels each connected part has, in the order of their first voxel in memory.
+/// The number of voxels of each connected part, in the order of the parts' first voxels in memory.
 std::vector<std::size_t> component_sizes(const Mask& mask);
 
 /// The mask with every cavity filled that no path outside of the mask leads out of, to the border of the array.

@@ -43,7 +43,7 @@ class Envelope {
   }
 
  private:
-  /// Where the parabolas of a < b meet.
+  /// The place at which the parabolas of a < b meet.
   static double meeting(const std::vector<double>& values, std::size_t a, std::size_t b, double step) {
     const auto x = static_cast<double>(a), y = static_cast<double>(b);
     return ((values[b] - values[a]) / (step * step) + y * y - x * x) / (2 * (y - x));

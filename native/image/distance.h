@@ -5,7 +5,8 @@
 
 namespace brain3d::image {
 
-/// From each voxel's centre to the nearest voxel of the mask; 0 in the mask, infinite everywhere if it is empty.
+/// The distance of each voxel's centre from the nearest voxel of the mask; 0 in the mask, infinite everywhere if it is
+/// empty.
 Image<float> distance_to(const Mask& mask);
 
 /// Voxels of the mask whose centre lies more than `mm` from every voxel outside of it; the array's border is no

@@ -14,7 +14,7 @@
 
 namespace brain3d::image {
 
-/// By (D, H, W).
+/// The voxel at (d, h, w).
 using Size = std::array<std::int64_t, 3>;
 using Vector = std::array<double, 3>;
 

@@ -5,8 +5,8 @@
 
 namespace brain3d::image {
 
-/// How many voxels go into one along each axis, so that a volume of more than 256^3 voxels keeps about 1 mm; all 1 for
-/// one of fewer.
+/// The number of voxels that go into one along each axis, so that a volume of more than 256^3 voxels keeps about 1 mm;
+/// all 1 for one of fewer.
 inline Size working_factors(const Size& size, const Vector& spacing_mm) {
   constexpr std::size_t kEnoughVoxels = std::size_t{1} << 24;
   constexpr double kWorkMm = 1;

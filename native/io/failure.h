@@ -1,4 +1,4 @@
-// How the readers refuse a file: one call that puts the file's name in the message and the place in the detail.
+// The one call by which readers refuse a file: it puts the file's name in the message and the place in the detail.
 #pragma once
 
 #include <cstdint>

@@ -45,7 +45,7 @@ class GzipReader {
   const File& file_;
   LargeVector<unsigned char> input_;
   z_stream stream_{};
-  std::uint64_t offset_ = 0;  // of the next byte to read from the file
+  std::uint64_t offset_ = 0;  // the offset in the file of the next byte to read
   std::uint64_t members_ = 1;
   bool member_done_ = false;
   bool ended_ = false;

@@ -100,7 +100,7 @@ class Builder final : public nlohmann::json_sax<Json> {
   int max_depth_;
   Json root_;
   std::vector<Json*> open_;  // the containers around the next value
-  Json* member_ = nullptr;   // of the innermost object, waiting for its value
+  Json* member_ = nullptr;   // the member of the innermost object that waits for its value
   std::uint64_t memory_bytes_ = 0;
 };
 

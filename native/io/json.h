@@ -12,7 +12,7 @@
 
 namespace brain3d::io {
 
-/// What std::allocator is. A name of its own makes Json a class of its own, whose destruction is defined below.
+/// The same as std::allocator. A name of its own makes Json a class of its own, whose destruction is defined below.
 template <typename T>
 struct JsonAllocator : std::allocator<T> {
   JsonAllocator() = default;

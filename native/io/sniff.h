@@ -1,4 +1,4 @@
-// What a file that is not NIfTI looks like, so that the message can name it.
+// Recognises files of other formats than NIfTI, so that the message can name them.
 #pragma once
 
 #include <cstddef>

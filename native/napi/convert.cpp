@@ -1,5 +1,6 @@
 #include "napi/convert.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -32,6 +33,15 @@ std::array<std::int64_t, 3> checked_triple(const Options& options, const char* k
 Options::Options(const Napi::Value& value) {
   if (!value.IsObject()) wrong_type(value.Env(), "the options", "an object");
   object_ = value.As<Napi::Object>();
+}
+
+void Options::require_known(const char* what, std::initializer_list<const char*> names) const {
+  const Napi::Array keys = object_.GetPropertyNames();
+  for (std::uint32_t i = 0; i < keys.Length(); ++i) {
+    const std::string key = keys.Get(i).As<Napi::String>().Utf8Value();
+    if (std::find(names.begin(), names.end(), key) == names.end())
+      throw Napi::TypeError::New(object_.Env(), concat("unknown ", what, " '", key, "'"));
+  }
 }
 
 Napi::Value Options::value(const char* key) const { return object_.Get(key); }
@@ -117,6 +127,11 @@ models::PatchEmbeddingStart to_patch_embedding_start(const Options& options) {
 models::Recipe to_recipe(const Napi::Value& value) {
   using models::Attention, models::ChannelCollapse, models::Compression, models::PositionScheme;
   const Options options(value);
+  // The name is for people, and the percentiles are preprocessing's.
+  options.require_known(
+      "field of a recipe",
+      {"name", "lowerPercentile", "upperPercentile", "channelCollapse", "position", "attention", "compression",
+       "numVisualTokens", "compressionGrid", "depthKernel", "depthStride", "depthPadding", "volumeSize"});
   models::Recipe recipe;
   recipe.channel_collapse = choice<ChannelCollapse>(options, "channelCollapse",
                                                     {{"sum", ChannelCollapse::Sum}, {"mean", ChannelCollapse::Mean}});

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -20,12 +21,17 @@ class Options {
  public:
   explicit Options(const Napi::Value& value);
 
+  /// Throws TypeError for a property that is none of `names`: one that TypeScript has learned and this side has not
+  /// must not be passed over.
+  void require_known(const char* what, std::initializer_list<const char*> names) const;
+
   std::string text(const char* key) const;
   double number(const char* key) const;
   std::int64_t integer(const char* key) const;
   bool boolean(const char* key) const;
   std::vector<std::int64_t> integers(const char* key) const;
   Napi::Value value(const char* key) const;
+  Napi::Env env() const { return object_.Env(); }
 
  private:
   Napi::Object object_;

@@ -54,6 +54,9 @@ Napi::Value info(const std::shared_ptr<ModelHandle>& handle, const Napi::Callbac
 
 generate::SamplingOptions to_sampling_options(const Napi::Value& value) {
   const Options options(value);
+  options.require_known("decoding option",
+                        {"greedy", "temperature", "topK", "topP", "repetitionPenalty", "noRepeatNgramSize",
+                         "minNewTokens", "maxNewTokens", "seed", "eosTokenIds", "padTokenId", "cudaGraph"});
   generate::SamplingOptions out;
   out.greedy = options.boolean("greedy");
   out.temperature = options.number("temperature");

@@ -5,7 +5,10 @@
 #include "napi/convert.h"
 #include "napi/exports.h"
 #include "napi/js_callback.h"
+#include "napi/objectives.h"
 #include "napi/trainer_convert.h"
+#include "train/grounding.h"
+#include "train/trainer.h"
 
 namespace brain3d::napi {
 
@@ -69,7 +72,7 @@ Napi::Value run(const std::shared_ptr<TrainerHandle>& handle, const Napi::Callba
 
 Napi::Value tensor_value(Napi::Env env, at::Tensor& tensor) { return to_float32_array(env, tensor); }
 Napi::Value nothing(Napi::Env env, std::monostate&) { return env.Undefined(); }
-Napi::Value objective_value(Napi::Env env, train::Objective& objective) { return objective_object(env, objective); }
+Napi::Value losses_value(Napi::Env env, train::Losses& losses) { return losses_object(env, losses); }
 
 Napi::Value encode_pooled(const std::shared_ptr<TrainerHandle>& handle, const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&] {
@@ -95,53 +98,28 @@ Napi::Value embed_texts(const std::shared_ptr<TrainerHandle>& handle, const Napi
   });
 }
 
-/// One objective's way across the seam: how its samples and options are read, and what computes it.
-struct Grounding {
-  static train::GroundingBatch samples(const Napi::Value& value, const train::Trainer& trainer, Held& held) {
-    return to_grounding_batch(value, trainer.model().language().spec().hidden_size, held);
-  }
-  static constexpr auto options = to_grounding_options;
-  static constexpr auto step = &train::Trainer::grounding_step;
-  static constexpr auto loss = &train::Trainer::grounding_loss;
-};
-
-struct Reports {
-  static std::vector<train::ReportSample> samples(const Napi::Value& value, const train::Trainer& trainer, Held& held) {
-    return to_report_samples(value, trainer.model().encoder().config().hidden_size, held);
-  }
-  static constexpr auto options = to_report_options;
-  static constexpr auto step = &train::Trainer::report_step;
-  static constexpr auto loss = &train::Trainer::report_loss;
-};
-
-template <typename Kind>
 Napi::Value step(const std::shared_ptr<TrainerHandle>& handle, const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&] {
     auto held = std::make_shared<Held>();
-    const auto samples = Kind::samples(call[0], *handle->get(), *held);
-    const auto options = Kind::options(call[1]);
-    const auto update = to_update(call[2]);
+    const ObjectivePtr objective = to_objective(call[0], handle->get()->model(), *held);
+    const train::Update update = to_update(call[1]);
     return run<train::StepResult>(
-        handle, call, call[3], held,
-        [samples, options, update](train::Trainer& trainer, const CancelFlag& cancel) {
-          return (trainer.*Kind::step)(samples, options, update, cancel);
+        handle, call, call[2], held,
+        [objective, update](train::Trainer& trainer, const CancelFlag& cancel) {
+          return trainer.step(*objective, update, cancel);
         },
         step_object);
   });
 }
 
-template <typename Kind>
 Napi::Value loss(const std::shared_ptr<TrainerHandle>& handle, const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&] {
     auto held = std::make_shared<Held>();
-    const auto samples = Kind::samples(call[0], *handle->get(), *held);
-    const auto options = Kind::options(call[1]);
-    return run<train::Objective>(
-        handle, call, call[2], held,
-        [samples, options](train::Trainer& trainer, const CancelFlag& cancel) {
-          return (trainer.*Kind::loss)(samples, options, cancel);
-        },
-        objective_value);
+    const ObjectivePtr objective = to_objective(call[0], handle->get()->model(), *held);
+    return run<train::Losses>(
+        handle, call, call[1], held,
+        [objective](train::Trainer& trainer, const CancelFlag& cancel) { return trainer.loss(*objective, cancel); },
+        losses_value);
   });
 }
 
@@ -174,10 +152,8 @@ Napi::Object trainer_handle(Napi::Env env, TrainerPtr trainer) {
   add_method<TrainerHandle>(object, "info", info);
   add_method<TrainerHandle>(object, "encodePooled", encode_pooled);
   add_method<TrainerHandle>(object, "embedTexts", embed_texts);
-  add_method<TrainerHandle>(object, "groundingStep", step<Grounding>);
-  add_method<TrainerHandle>(object, "reportStep", step<Reports>);
-  add_method<TrainerHandle>(object, "groundingLoss", loss<Grounding>);
-  add_method<TrainerHandle>(object, "reportLoss", loss<Reports>);
+  add_method<TrainerHandle>(object, "step", step);
+  add_method<TrainerHandle>(object, "loss", loss);
   add_method<TrainerHandle>(object, "saveState", with_file<save_state>);
   add_method<TrainerHandle>(object, "loadState", with_file<load_state>);
   add_method<TrainerHandle>(object, "writeWeights", with_file<write_weights>);

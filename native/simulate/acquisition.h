@@ -1,4 +1,4 @@
-// What a scanner does to an image: coil bias, thick slices, blur, noise, an arbitrary scale.
+// Does to an image what a scanner does: coil bias, thick slices, blur, noise, an arbitrary scale.
 #pragma once
 
 #include "image/image.h"
@@ -11,7 +11,7 @@ struct AcquisitionSpec {
   std::uint64_t bias_seed = 0;
   double slice_mm = 1;  // axial; thicker than the grid's, slices are acquired and then interpolated, as in BraTS
   double blur_mm = 0;   // in plane, standard deviation
-  double noise = 0.02;  // of each channel, in units of the signal (Rician)
+  double noise = 0.02;  // the deviation of each channel in units of the signal (Rician)
   std::uint64_t noise_seed = 0;
   double gain = 1000;  // stored units per unit of signal
 };

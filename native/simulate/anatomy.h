@@ -8,7 +8,7 @@
 
 namespace brain3d::simulate {
 
-/// As tools/make_anatomy.py numbers them.
+/// The tissues, numbered as tools/make_anatomy.py numbers them.
 enum class Region : std::uint8_t {
   Outside,
   Frontal,

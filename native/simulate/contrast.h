@@ -1,4 +1,4 @@
-// From anatomy to FLAIR signal: dark CSF, white matter below grey, bright fat, and a glioma over it.
+// Turns anatomy into a FLAIR signal: dark CSF, white matter below grey, bright fat, and a glioma over it.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@ class Renderer {
     float brain = 0;  // Anatomy::brain: above 0.5 inside
     std::optional<Part> part;
   };
-  /// At a place of the anatomy.
+  /// The signal at a place of the anatomy.
   Voxel render(const Point& place) const;
 
  private:

@@ -15,7 +15,7 @@ struct Front {
   static constexpr float kBeyond = 1.6F;
 };
 
-/// How fast a front moves in each tissue relative to white matter; 0 is a wall.
+/// The speed of a front in each tissue relative to white matter; 0 is a wall.
 struct Speeds {
   double csf, grey, white;
 };

@@ -11,9 +11,9 @@ namespace {
 
 // The skull holds the surface where it is: displacement fades within this depth (in units of Anatomy::depth).
 constexpr double kSurface = 0.55, kDeep = 0.95;
-// How far pressure reaches beyond the core's surface.
+// The distance to which pressure reaches beyond the core's surface.
 constexpr double kPushReachMm = 45, kSqueezeReachMm = 22;
-// What of the squeeze passes the falx into the other hemisphere.
+// The share of the squeeze that passes the falx into the other hemisphere.
 constexpr double kBeyondFalx = 0.25, kFalxMm = 6;
 
 double smoothstep(double from, double to, double x) {
@@ -84,7 +84,7 @@ Point Shape::ventricle_slope(const Point& place) const {
     after[axis] += 1;
     const image::Vector low = anatomy_.coarse.index_of(before), high = anatomy_.coarse.index_of(after);
     const auto& field = anatomy_.ventricles;
-    // Of a plane wall blurred by 4 mm the slope is 0.1 per mm at the wall: times 10 it is a direction of length 1.
+    // A plane wall blurred by 4 mm has a slope of 0.1 per mm, which times 10 is a direction of length 1.
     slope[axis] = 5 * static_cast<double>(image::sample(field, high[0], high[1], high[2]) -
                                           image::sample(field, low[0], low[1], low[2]));
   }

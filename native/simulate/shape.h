@@ -1,5 +1,5 @@
-// How a subject's brain lies to the anatomy it is drawn from: where in Colin27 each place of the subject's head comes
-// from. Places are mm (Right, Anterior, Superior).
+// The map from a subject's brain to the anatomy that it is drawn from: where in Colin27 each place of the subject's
+// head comes from. Places are mm (Right, Anterior, Superior).
 #pragma once
 
 #include <vector>
@@ -20,9 +20,9 @@ struct ShapeSpec {
 /// A lesion's pressure: tissue is pushed away from `centre`, and the lateral ventricles near by are squeezed.
 struct MassEffect {
   Point centre_mm{};      // in the subject
-  double radius_mm = 0;   // of the lesion's core
+  double radius_mm = 0;   // the radius of the lesion's core
   double push_mm = 0;     // displacement at the core's surface
-  double squeeze_mm = 0;  // of the ventricles' walls, inwards, at the core's surface
+  double squeeze_mm = 0;  // the way of the ventricles' walls inwards, at the core's surface
   double side = 0;        // -1 left, 1 right: the falx shields the other half; 0 near the midline
 };
 
@@ -31,7 +31,7 @@ class Shape {
  public:
   Shape(const Anatomy& anatomy, const ShapeSpec& spec);
 
-  /// Where in the anatomy a place of the subject comes from.
+  /// The place in the anatomy from which a place of the subject comes.
   Point to_anatomy(const Point& place, const std::vector<MassEffect>& mass = {}) const;
   /// The inverse, by fixed-point iteration to within 0.05 mm.
   Point from_anatomy(const Point& place, const std::vector<MassEffect>& mass = {}) const;

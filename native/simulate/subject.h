@@ -29,13 +29,13 @@ struct SubjectSpec {
 enum class Part : std::uint8_t { Necrosis, Edema, Enhancing };  // BraTS labels 1, 2, 4
 inline constexpr std::array<std::uint8_t, 3> kBratsLabels{1, 2, 4};
 
-/// What the masks hold. Index 0 is the left half of the brain, 1 the right one, by the anatomy's own midline.
+/// The facts that the masks hold. Index 0 is the left half of the brain, 1 the right one, by the anatomy's own midline.
 struct Truth {
   /// [region][half][part]
   std::array<std::array<std::array<double, 3>, 2>, kNumRegions> volume_mm3{};
   std::array<double, 2> reach_mm{};  // how far the lesion reaches from the midline into each half; 0 if not at all
   std::array<double, 2> ventricle_mm3{}, ventricle_before_mm3{};  // lateral ventricles, with and without mass effect
-  double midline_shift_mm = 0;                                    // of the septum pellucidum; positive to the right
+  double midline_shift_mm = 0;  // the shift of the septum pellucidum; positive to the right
   double brain_mm3 = 0;
   std::vector<double> cores_mm3;  // solid parts (necrosis and enhancing) that touch nowhere, largest first
 };

@@ -19,8 +19,8 @@ struct FocusSpec {
 
 struct TumourSpec {
   std::vector<FocusSpec> foci;  // empty: a healthy subject
-  double edema_ml = 40;         // of all foci together
-  double necrosis_share = 0.3;  // of the core's volume; 0: none
+  double edema_ml = 40;         // the edema of all foci together
+  double necrosis_share = 0.3;  // the share of the core's volume; 0: none
   double infiltration_mm = 2;   // width of the margin over which the signal fades
   double push_mm = 4;           // mass effect at the surface of the largest core
   double squeeze_mm = 2;

@@ -35,7 +35,7 @@ image::Box plane_of(const image::Box& box, std::size_t axis, bool is_last) {
 
 struct Majority {
   float value = 0;
-  double share = 0;  // of `value`, which is the most common one if this is above a half
+  double share = 0;  // the share of `value`, which is the most common one if this is above a half
 };
 
 /// Boyer and Moore's vote: one pass, and one to count.

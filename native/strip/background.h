@@ -1,4 +1,4 @@
-// What fills a volume outside of what was imaged or kept.
+// Finds the values that fill a volume outside of what was imaged or kept.
 #pragma once
 
 #include "base/large_memory.h"
@@ -7,8 +7,8 @@
 namespace brain3d::strip {
 
 struct Background {
-  /// None where the background has noise. Several where a volume was padded with another value than the one around its
-  /// brain.
+  /// There are none where the background has noise, and several where a volume was padded with another value than the
+  /// one around its brain.
   LargeVector<float> values;
   image::Mask foreground;  // voxels that have none of these values; no voxels at all if there are no values
 };
@@ -17,7 +17,7 @@ struct Background {
 /// planes; or if half of the outermost voxels of what is left have it: a tight field of view cuts the brain there.
 Background find_background(const image::Image<float>& volume);
 
-/// Whether the background may be as a scanner leaves it: with noise, or darker than the darkest percentile of the rest,
+/// True if the background may be as a scanner leaves it: with noise, or darker than the darkest percentile of the rest,
 /// by no more than the range of the rest. One that is not was set by a later step, a normalisation inside of the brain
 /// or a fill value, and would spoil the range of the picture. True as well if the rest
 /// is nothing or all alike.

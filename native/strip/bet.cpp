@@ -13,10 +13,11 @@ using image::dot, image::length;
 namespace {
 
 // [BET, section 2.5]
-constexpr double kMinRadiusMm = 3.33, kMaxRadiusMm = 10;  // of curvature: below is smoothed away, above is kept
-constexpr double kMinReachMm = 20, kMaxReachMm = 10;      // how far inside minimum and maximum are looked for
-constexpr double kStepMm = 2;                             // a coarse voxel: between them there is nothing new
-constexpr double kTangential = 0.5, kIntensity = 0.05;    // weights of the updates u1 and u3
+constexpr double kMinRadiusMm = 3.33,
+                 kMaxRadiusMm = 10;  // radii of curvature: smaller ones are smoothed away, larger ones are kept
+constexpr double kMinReachMm = 20, kMaxReachMm = 10;    // how far inside minimum and maximum are looked for
+constexpr double kStepMm = 2;                           // a coarse voxel: between them there is nothing new
+constexpr double kTangential = 0.5, kIntensity = 0.05;  // weights of the updates u1 and u3
 
 /// Smallest and largest intensity on the way in from a vertex.
 struct Extremes {

@@ -19,7 +19,7 @@ struct Levels {
   float head() const { return low + 0.1F * (high - low); }
 };
 
-/// Where the surface starts.
+/// The sphere from which the surface starts.
 struct Sphere {
   Vector centre{};
   double radius_mm = 0;
@@ -29,7 +29,7 @@ struct SurfaceOptions {
   /// b_t, 0 to 1: where between background and the local maximum the border of the brain lies; smaller gives a larger
   /// brain.
   double fractional_intensity = 0.5;
-  int subdivisions = 4;  // of the icosahedron: 4 gives 2,562 vertices
+  int subdivisions = 4;  // subdivisions of the icosahedron: 4 give 2,562 vertices
   int iterations = 1000;
   double smoothing = 1;  // factor of the smoothness term, for a surface that folded through itself
 };

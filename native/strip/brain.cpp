@@ -17,7 +17,7 @@ namespace {
 /// into orbits and neck. One that folds is grown again with ten times that, as bet2 does.
 constexpr double kSmoothing = 10, kMoreSmoothing = 10;
 constexpr int kTries = 3;
-constexpr double kFoldedShare = 0.02;  // of the enclosed voxels
+constexpr double kFoldedShare = 0.02;  // the share of the enclosed voxels
 
 double folded_share(const image::Image<std::int8_t>& windings) {
   const auto enclosed =

@@ -19,15 +19,15 @@ using image::operator+, image::operator*;
 
 namespace {
 
-constexpr double kLargestShare = 0.9;  // of the foreground
+constexpr double kLargestShare = 0.9;  // the share of the foreground
 constexpr double kLargestBrainMl = 2500;
 constexpr double kLongestRayMm = 160;  // beyond any head's surface, from its middle
 constexpr double kProfileMm = 30;      // inwards from the surface: scalp, skull and some brain
 constexpr double kScalpMm = 12;        // at most
 constexpr int kGapMm = 3;              // a skull's thickness at least
-constexpr float kTissue = 0.4F;        // of the median in the middle
+constexpr float kTissue = 0.4F;        // the share of the median in the middle
 constexpr double kMiddleMm = 50;
-constexpr double kSkullShare = 0.4;  // of the rays; sulci are dark gaps as well, but on few
+constexpr double kSkullShare = 0.4;  // the share of the rays; sulci are dark gaps as well, but on few of them
 
 /// Intensities on the way in from the surface, a millimetre apart.
 std::vector<float> inward_profile(const image::Image<float>& volume, const image::Image<float>& covered,

@@ -15,7 +15,7 @@ struct Mesh {
   std::vector<Vector> vertices;  // mm along (D, H, W) from the centre of voxel (0, 0, 0)
   /// Indices of vertices; every triangle is wound the same way seen from outside, so that `outward_normals` point out.
   std::vector<std::array<std::int32_t, 3>> triangles;
-  std::vector<std::vector<std::int32_t>> neighbours;  // of each vertex, ascending
+  std::vector<std::vector<std::int32_t>> neighbours;  // the neighbours of each vertex, ascending
 };
 
 /// An icosahedron whose faces were split in four `subdivisions` times, on the unit sphere: 10 * 4^n + 2 vertices.

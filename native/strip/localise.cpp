@@ -19,7 +19,7 @@ namespace {
 
 constexpr double kCoarseMm = 2;
 constexpr double kBlur = 0.4;           // sigma in coarse voxels, against aliasing
-constexpr double kTopAreaMm2 = 500;     // of the highest plane that counts as head, not as noise or a cap
+constexpr double kTopAreaMm2 = 500;     // the area of the highest plane that counts as head, not as noise or a cap
 constexpr double kBrainHeightMm = 130;  // from the scalp: what lies deeper is face and neck
 constexpr double kBrainCentreMm = 78;   // below the scalp
 constexpr double kBrainRadiusMm = 70;   // at most; of a ball of 1.4 l
@@ -91,7 +91,7 @@ Sphere rough_brain(const image::Image<float>& head) {
     volume += head.spacing_mm[0] * head.spacing_mm[1] * head.spacing_mm[2];
   });
   Sphere out{sum * (1 / weight), std::min(ball_radius(volume), kBrainRadiusMm)};
-  // Of a slab that does not reach so far down, its middle.
+  // A slab may not reach so far down; then its middle is taken.
   const double scanned = static_cast<double>(top - bottom) * spacing;
   out.centre[0] = static_cast<double>(top) * spacing - std::min(kBrainCentreMm, scanned / 2);
   return out;

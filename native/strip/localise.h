@@ -1,4 +1,4 @@
-// Where in a head the brain is, roughly: what the deformable surface starts from.
+// Finds roughly where in a head the brain is, from where the deformable surface starts.
 #pragma once
 
 #include "image/image.h"

@@ -26,7 +26,7 @@ bool is_inside(double side, const Point& a, const Point& b) {
   return side > 0 || (side == 0 && std::pair(a.h, a.w) < std::pair(b.h, b.w));
 }
 
-/// Where a column of voxels meets a triangle: at depth `d` (voxels), going into the mesh (+1) or out of it (-1).
+/// A column of voxels meets a triangle at depth `d` (voxels), going into the mesh (+1) or out of it (-1).
 struct Crossing {
   double d;
   int direction;

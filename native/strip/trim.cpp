@@ -15,7 +15,7 @@ namespace brain3d::strip {
 namespace {
 
 constexpr double kRimMm = 4;   // how deep below the surface voxels are taken away
-constexpr double kDark = 0.5;  // of the way from dark to the brain's median: what is below is no tissue
+constexpr double kDark = 0.5;  // a share of the way from dark to the brain's median; darker voxels are no tissue
 constexpr double kDarkShare = 0.02;
 constexpr double kInsideMm = 5;    // from here on inwards, voxels are brain
 constexpr double kBlurMm = 0.5;    // against noise

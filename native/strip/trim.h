@@ -1,4 +1,4 @@
-// From the smooth surface to the brain's own border.
+// Moves the mask from the smooth surface to the brain's own border.
 #pragma once
 
 #include "image/image.h"

@@ -12,13 +12,14 @@ namespace brain3d::strip {
 namespace {
 
 constexpr double kLowShare = 0.001, kHighShare = 0.999;
-constexpr std::size_t kMaxSamples = std::size_t{1} << 22;  // of the voxels, for their range
+constexpr std::size_t kMaxSamples = std::size_t{1} << 22;  // voxels that are looked at for their range
 
 struct Range {
   double low, high;
 };
 
-/// Where nearly all voxels lie. What is brighter, fat and vessels, is brighter than the surface asks for even so.
+/// The upper end of the range in which nearly all voxels lie. Fat and vessels are brighter, and the surface needs to
+/// know no more of them.
 Range plausible_range(const image::Image<float>& head) {
   LargeVector<float> sample;
   const std::size_t step = head.voxels.size() / kMaxSamples + 1;

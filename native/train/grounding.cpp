@@ -78,37 +78,43 @@ std::vector<float> to_host(const at::Tensor& values) {
 
 }  // namespace
 
-Objective grounding_objective(const TrainableModel& model, const GroundingBatch& batch, const GroundingOptions& options,
-                              Pass pass, const CancelFlag& cancel) {
-  const std::size_t count = batch.volumes.size();
-  B3D_CHECK(batch.texts.dim() == 2 && batch.texts.size(0) == static_cast<std::int64_t>(count) &&
-                batch.text_ids.size() == count,
+Losses GroundingObjective::compute(const TrainableModel& model, Pass pass, const StepContext& step) const {
+  const std::size_t count = batch_.volumes.size();
+  B3D_CHECK(batch_.texts.dim() == 2 && batch_.texts.size(0) == static_cast<std::int64_t>(count) &&
+                batch_.text_ids.size() == count,
             Usage, "expected a text and a text id for each of ", count, " volumes");
-  const auto step = static_cast<std::size_t>(std::max<std::int64_t>(1, options.micro_batch));
-  const std::size_t last_begin = (count - 1) / step * step;
-  const auto embed = [&](std::size_t begin, bool with_gradients) {
+  const auto width = static_cast<std::size_t>(std::max<std::int64_t>(1, options_.micro_batch));
+  const auto [first_part, end_part] = step.world.share((count + width - 1) / width);
+  const auto embed = [&](std::size_t part, bool with_gradients) {
     const at::AutoGradMode mode(with_gradients);
-    auto part = std::make_unique<GroundingPart>(model, options, cancel);
-    at::Tensor rows = part->forward(batch, begin, std::min(begin + step, count));
-    return std::pair(std::move(part), std::move(rows));
+    auto rows = std::make_unique<GroundingPart>(model, options_, step.cancel);
+    at::Tensor embedded = rows->forward(batch_, part * width, std::min((part + 1) * width, count));
+    return std::pair(std::move(rows), std::move(embedded));
   };
 
   std::vector<at::Tensor> rows;
-  for (std::size_t begin = 0; begin < last_begin; begin += step) rows.push_back(embed(begin, false).second);
-  auto [last, last_rows] = embed(last_begin, pass == Pass::Gradients);
-  rows.push_back(last_rows);
-  const ContrastiveLoss contrast =
-      contrastive_loss(at::cat(rows), batch.texts.to(model.device()), batch.text_ids, options.temperature);
-  Objective out{contrast.loss.item<double>(), to_host(contrast.row_losses), 0, 0};
-  if (pass == Pass::Loss) return out;
+  std::unique_ptr<GroundingPart> last;
+  for (std::size_t part = first_part; part < end_part; ++part) {
+    const bool is_last = part + 1 == end_part;
+    auto [made, embedded] = embed(part, is_last && pass == Pass::Gradients);
+    rows.push_back(std::move(embedded));
+    if (is_last) last = std::move(made);
+  }
+  const at::Tensor own =
+      rows.empty() ? at::empty({0, batch_.texts.size(1)}, batch_.texts.options()).to(model.device()) : at::cat(rows);
+  const ContrastiveLoss contrast = contrastive_loss(step.world.all_gather(own), batch_.texts.to(model.device()),
+                                                    batch_.text_ids, options_.temperature);
+  Losses out{contrast.loss.item<double>(), to_host(contrast.row_losses), 0, 0};
+  if (pass == Pass::Loss || !last) return out;
 
-  const auto gradient = [&](std::size_t begin) {
-    const auto from = static_cast<std::int64_t>(begin), to = static_cast<std::int64_t>(std::min(begin + step, count));
+  const auto gradient = [&](std::size_t part) {
+    const auto from = static_cast<std::int64_t>(part * width);
+    const auto to = static_cast<std::int64_t>(std::min((part + 1) * width, count));
     return contrast.gradient.narrow(0, from, to - from);
   };
-  last->backward(gradient(last_begin));
+  last->backward(gradient(end_part - 1));
   last.reset();
-  for (std::size_t begin = 0; begin < last_begin; begin += step) embed(begin, true).first->backward(gradient(begin));
+  for (std::size_t part = first_part; part + 1 < end_part; ++part) embed(part, true).first->backward(gradient(part));
   return out;
 }
 

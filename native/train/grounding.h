@@ -2,10 +2,10 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "train/objective.h"
-#include "train/trainable_model.h"
 
 namespace brain3d::train {
 
@@ -26,12 +26,20 @@ struct GroundingOptions {
   bool recompute = false;
 };
 
-/// The contrastive loss over all B rows. A batch of more than `micro_batch` rows is embedded twice: once for the loss,
-/// then part by part with gradients (GradCache); only the last part's activations serve both.
-/// The gate s is left out: normalisation cancels a positive factor, so its gradient is identically 0, and AdamW would
-/// only decay it. Errors of reading name the volume in the field `volumes[i]`.
-Objective grounding_objective(const TrainableModel& model, const GroundingBatch& batch, const GroundingOptions& options,
-                              Pass pass, const CancelFlag& cancel);
+/// The contrastive loss over all B rows. Rows are embedded a micro-batch at a time: those before the last of this
+/// process twice, for the loss and then with gradients (GradCache), while the last part's activations serve both. The
+/// gate s is left out: normalisation cancels a positive factor, so its gradient is identically 0, and AdamW would only
+/// decay it. Errors of reading name the volume in the field `volumes[i]`.
+class GroundingObjective final : public Objective {
+ public:
+  GroundingObjective(GroundingBatch batch, const GroundingOptions& options)
+      : batch_(std::move(batch)), options_(options) {}
+  Losses compute(const TrainableModel& model, Pass pass, const StepContext& step) const override;
+
+ private:
+  GroundingBatch batch_;
+  GroundingOptions options_;
+};
 
 /// t (T, M) float32: the mean of the language model's last hidden states over a text's tokens, L2-normalised. A text is
 /// `<bos>` and its tokens, without EOS. Frozen, so computed once.

@@ -79,9 +79,9 @@ void check(const TrainableModel& model, const std::vector<ReportSample>& samples
 
 }  // namespace
 
-Objective report_objective(const TrainableModel& model, const std::vector<ReportSample>& samples,
-                           const ReportOptions& options, const LoraDropout& dropout, Pass pass,
-                           const CancelFlag& cancel) {
+Losses ReportObjective::compute(const TrainableModel& model, Pass pass, const StepContext& context) const {
+  const std::vector<ReportSample>& samples = samples_;
+  const ReportOptions& options = options_;
   check(model, samples, options);
   const at::AutoGradMode mode(pass == Pass::Gradients);
   const models::Decoder& language = model.language();
@@ -93,9 +93,11 @@ Objective report_objective(const TrainableModel& model, const std::vector<Report
                : 1.0F / static_cast<float>(num_labels(sample) * static_cast<std::int64_t>(samples.size()));
   };
 
-  Objective out{0, std::vector<float>(samples.size()), total_labels, 0};
+  Losses out{0, std::vector<float>(samples.size()), total_labels, 0};
   std::vector<std::pair<const std::vector<std::size_t>*, at::Tensor>> nlls;  // read at the end: no waits in between
-  for (const auto& part : options.micro_batches) {
+  const auto [first_part, end_part] = context.world.share(options.micro_batches.size());
+  for (std::size_t index_of_part = first_part; index_of_part < end_part; ++index_of_part) {
+    const std::vector<std::size_t>& part = options.micro_batches[index_of_part];
     std::vector<const ReportSample*> chosen;
     for (const std::size_t index : part) chosen.push_back(&samples[index]);
     const Packed packed = pack(chosen, model.num_visual_tokens(), weight, model.device());
@@ -103,12 +105,12 @@ Objective report_objective(const TrainableModel& model, const std::vector<Report
     const at::Tensor inputs = at::cat({visual, language.embed(packed.ids)}, 1);  // (B, K + T, M)   (paper eq. 1)
     out.num_tokens += inputs.size(0) * inputs.size(1);
     const models::DecoderStep step = language.sequence_step(inputs.size(1));
-    const nn::Dropout masks(dropout.probability, sample_seeds(dropout.seed, part), model.device());
-    const nn::Dropout* active = pass == Pass::Gradients && dropout.probability > 0 ? &masks : nullptr;
+    const nn::Dropout masks(context.dropout.probability, sample_seeds(context.dropout.seed, part), model.device());
+    const nn::Dropout* active = pass == Pass::Gradients && context.dropout.probability > 0 ? &masks : nullptr;
     BlockChain chain(
         language.num_layers(),
         [&](std::size_t index, const at::Tensor& x) {
-          cancel.check();
+          context.cancel.check();
           return language.block(index, x, step, nullptr, active);
         },
         options.recompute);
@@ -122,19 +124,28 @@ Objective report_objective(const TrainableModel& model, const std::vector<Report
     chain.backward();
   }
 
+  // Sums of each sample's likelihoods, 0 where another process computes it; and the tokens.
+  const at::Tensor sums = at::zeros({static_cast<std::int64_t>(samples.size()) + 1}, at::kDouble);
+  auto* sum = sums.mutable_data_ptr<double>();
   for (const auto& [part, values] : nlls) {
     const at::Tensor host = values.to(at::kCPU, at::kDouble);
     std::int64_t begin = 0;
     for (const std::size_t index : *part) {
       const std::int64_t count = num_labels(samples[index]);
-      const auto sum = host.narrow(0, begin, count).sum().item<double>();
+      sum[index] = host.narrow(0, begin, count).sum().item<double>();
       begin += count;
-      out.sample_losses[index] = static_cast<float>(sum / static_cast<double>(count));
-      out.loss += options.loss_mean == LossMean::Tokens
-                      ? sum / static_cast<double>(total_labels)
-                      : sum / static_cast<double>(count) / static_cast<double>(samples.size());
     }
   }
+  sum[samples.size()] = static_cast<double>(out.num_tokens);
+  context.world.all_reduce({sums});
+  out.num_tokens = static_cast<std::int64_t>(sum[samples.size()]);
+  for (const std::vector<std::size_t>& part : options.micro_batches)
+    for (const std::size_t index : part) {
+      const auto count = static_cast<double>(num_labels(samples[index]));
+      out.sample_losses[index] = static_cast<float>(sum[index] / count);
+      out.loss += options.loss_mean == LossMean::Tokens ? sum[index] / static_cast<double>(total_labels)
+                                                        : sum[index] / count / static_cast<double>(samples.size());
+    }
   return out;
 }
 

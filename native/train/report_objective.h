@@ -1,10 +1,10 @@
 // Phases 2A and 2B: the next token of the report, given the volume and the prompt.   (paper eq. 6 and 7)
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "train/objective.h"
-#include "train/trainable_model.h"
 
 namespace brain3d::train {
 
@@ -25,16 +25,17 @@ struct ReportOptions {
   bool recompute = false;
 };
 
-/// `seed` is the step's; with its place in the step it gives each sample its masks, whatever the micro-batches.
-struct LoraDropout {
-  double probability = 0;
-  std::uint64_t seed = 0;
-};
-
 /// The loss of all samples of a step, a micro-batch at a time; the mean is over what the step really holds, so that the
 /// result depends on neither the micro-batches nor the padding. Throws Usage for samples without labels.
-Objective report_objective(const TrainableModel& model, const std::vector<ReportSample>& samples,
-                           const ReportOptions& options, const LoraDropout& dropout, Pass pass,
-                           const CancelFlag& cancel);
+class ReportObjective final : public Objective {
+ public:
+  ReportObjective(std::vector<ReportSample> samples, ReportOptions options)
+      : samples_(std::move(samples)), options_(std::move(options)) {}
+  Losses compute(const TrainableModel& model, Pass pass, const StepContext& step) const override;
+
+ private:
+  std::vector<ReportSample> samples_;
+  ReportOptions options_;
+};
 
 }  // namespace brain3d::train

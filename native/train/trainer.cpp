@@ -13,11 +13,11 @@ namespace {
 
 constexpr double kClipEpsilon = 1e-6;  // as torch.nn.utils.clip_grad_norm_
 
-std::optional<NonFinite> non_finite_loss(const Objective& objective) {
+std::optional<NonFinite> non_finite_loss(const Losses& losses) {
   NonFinite found{"loss", {}};
-  for (std::size_t i = 0; i < objective.sample_losses.size(); ++i)
-    if (!std::isfinite(objective.sample_losses[i])) found.samples.push_back(i);
-  if (found.samples.empty() && std::isfinite(objective.loss)) return {};
+  for (std::size_t i = 0; i < losses.sample_losses.size(); ++i)
+    if (!std::isfinite(losses.sample_losses[i])) found.samples.push_back(i);
+  if (found.samples.empty() && std::isfinite(losses.loss)) return {};
   return found;
 }
 
@@ -60,22 +60,26 @@ class GradientsOfStep {
 
 }  // namespace
 
-Trainer::Trainer(TrainableModel model, const AdamWOptions& options, double lora_dropout)
-    : model_(std::move(model)), optimizer_(model_.parameters(), options), lora_dropout_(lora_dropout) {}
+Trainer::Trainer(TrainableModel model, const AdamWOptions& options, double lora_dropout,
+                 std::shared_ptr<const World> world)
+    : model_(std::move(model)),
+      optimizer_(model_.parameters(), options),
+      lora_dropout_(lora_dropout),
+      world_(std::move(world)) {}
 
-template <typename ComputeObjective>
-StepResult Trainer::step(const Update& update, ComputeObjective compute) {
+StepResult Trainer::step(const Objective& objective, const Update& update, const CancelFlag& cancel) {
   reset_peak_bytes(model_.device());
   const GradientsOfStep gradients_of_step(model_.parameters());
   StepResult result;
-  result.objective = compute();
-  result.non_finite = non_finite_loss(result.objective);
+  result.losses = objective.compute(model_, Pass::Gradients, {{lora_dropout_, update.seed}, *world_, cancel});
+  result.non_finite = non_finite_loss(result.losses);
   if (!result.non_finite) {
     const at::NoGradGuard no_grad;
     const std::vector<at::Tensor> all = gradients(model_.parameters());
+    world_->all_reduce(all);
     result.grad_norm = at::stack(at::_foreach_norm(all, 2)).norm().item<double>();
     if (!std::isfinite(result.grad_norm)) {
-      result.non_finite = non_finite_gradient(model_.parameters(), result.objective.sample_losses.size());
+      result.non_finite = non_finite_gradient(model_.parameters(), result.losses.sample_losses.size());
     } else {
       const double factor = update.max_grad_norm / (result.grad_norm + kClipEpsilon);
       if (update.max_grad_norm > 0 && factor < 1) at::_foreach_mul_(all, factor);
@@ -87,25 +91,8 @@ StepResult Trainer::step(const Update& update, ComputeObjective compute) {
   return result;
 }
 
-StepResult Trainer::grounding_step(const GroundingBatch& batch, const GroundingOptions& options, const Update& update,
-                                   const CancelFlag& cancel) {
-  return step(update, [&] { return grounding_objective(model_, batch, options, Pass::Gradients, cancel); });
-}
-
-StepResult Trainer::report_step(const std::vector<ReportSample>& samples, const ReportOptions& options,
-                                const Update& update, const CancelFlag& cancel) {
-  const LoraDropout dropout{lora_dropout_, update.seed};
-  return step(update, [&] { return report_objective(model_, samples, options, dropout, Pass::Gradients, cancel); });
-}
-
-Objective Trainer::grounding_loss(const GroundingBatch& batch, const GroundingOptions& options,
-                                  const CancelFlag& cancel) const {
-  return grounding_objective(model_, batch, options, Pass::Loss, cancel);
-}
-
-Objective Trainer::report_loss(const std::vector<ReportSample>& samples, const ReportOptions& options,
-                               const CancelFlag& cancel) const {
-  return report_objective(model_, samples, options, {}, Pass::Loss, cancel);
+Losses Trainer::loss(const Objective& objective, const CancelFlag& cancel) const {
+  return objective.compute(model_, Pass::Loss, {{}, *world_, cancel});
 }
 
 at::Tensor Trainer::encode_pooled(const std::string& volume_file, const CancelFlag& cancel) const {

@@ -1,13 +1,13 @@
 // One optimiser step at a time. Epochs, order, schedule and checkpoints are TypeScript's.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "train/adamw.h"
-#include "train/grounding.h"
-#include "train/report_objective.h"
+#include "train/objective.h"
 
 namespace brain3d::train {
 
@@ -24,7 +24,7 @@ struct NonFinite {
 };
 
 struct StepResult {
-  Objective objective;
+  Losses losses;
   double grad_norm = 0;  // over all that trains, before clipping
   double vis_scale = 0;
   std::int64_t peak_device_bytes = 0;   // 0 on the CPU
@@ -33,18 +33,13 @@ struct StepResult {
 
 class Trainer {
  public:
-  Trainer(TrainableModel model, const AdamWOptions& options, double lora_dropout);
+  Trainer(TrainableModel model, const AdamWOptions& options, double lora_dropout,
+          std::shared_ptr<const World> world = std::make_shared<SingleProcess>());
 
   /// A step that throws, or is cancelled, updates nothing.
-  StepResult grounding_step(const GroundingBatch& batch, const GroundingOptions& options, const Update& update,
-                            const CancelFlag& cancel);
-  StepResult report_step(const std::vector<ReportSample>& samples, const ReportOptions& options, const Update& update,
-                         const CancelFlag& cancel);
-
-  Objective grounding_loss(const GroundingBatch& batch, const GroundingOptions& options,
-                           const CancelFlag& cancel) const;
-  Objective report_loss(const std::vector<ReportSample>& samples, const ReportOptions& options,
-                        const CancelFlag& cancel) const;
+  StepResult step(const Objective& objective, const Update& update, const CancelFlag& cancel);
+  /// Without gradients or dropout.
+  Losses loss(const Objective& objective, const CancelFlag& cancel) const;
 
   /// Z_pool (K, E) float32 on the CPU of a file of the preprocessing cache.
   at::Tensor encode_pooled(const std::string& volume_file, const CancelFlag& cancel) const;
@@ -53,12 +48,10 @@ class Trainer {
   AdamW& optimizer() { return optimizer_; }
 
  private:
-  template <typename ComputeObjective>
-  StepResult step(const Update& update, ComputeObjective compute);
-
   TrainableModel model_;
   AdamW optimizer_;
   double lora_dropout_;
+  std::shared_ptr<const World> world_;
 };
 
 }  // namespace brain3d::train

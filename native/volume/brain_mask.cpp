@@ -14,8 +14,9 @@ namespace brain3d::volume {
 
 namespace {
 
-constexpr double kSameMm = 0.01;      // tools round affines to float32, some of them twice
-constexpr double kCutAreaMm2 = 3000;  // of a mask's faces on the edge of the volume: more than a cut brainstem
+constexpr double kSameMm = 0.01;  // tools round affines to float32, some of them twice
+constexpr double kCutAreaMm2 =
+    3000;  // the area of a mask's faces on the edge of the volume: more than a cut brainstem has
 
 image::Image<float> to_image(const Volume& canonical) {
   const at::Tensor voxels = canonical.voxels.contiguous();
@@ -28,7 +29,7 @@ image::Image<float> to_image(const Volume& canonical) {
   return out;
 }
 
-/// On `own`'s grid and along its axes, from a mask along canonical ones.
+/// A mask along canonical axes, brought onto `own`'s grid and axes.
 at::Tensor on_axes_of(const Volume& own, const image::Mask& mask) {
   const auto bytes = at::from_blob(const_cast<std::uint8_t*>(mask.voxels.data()),
                                    {mask.size[0], mask.size[1], mask.size[2]}, at::TensorOptions().dtype(at::kByte));

@@ -17,9 +17,9 @@ struct BrainMask {
   /// volume is taken, which only `None` does.
   Volume mask;
   std::string method;                 // "none", "already-stripped", "bet" or "command"
-  std::string reason;                 // of `Auto`'s choice, a clause; else empty
+  std::string reason;                 // a clause that explains the choice of `Auto`; else empty
   double volume_ml = 0;               // 0 with `None`, which claims no brain
-  std::vector<std::string> warnings;  // what is odd about the mask
+  std::vector<std::string> warnings;  // a sentence about each odd thing of the mask
 };
 
 /// The smallest and the largest brain that is accepted, and the range that raises no warning.
@@ -29,8 +29,8 @@ inline constexpr double kMinBrainMl = 200, kMaxBrainMl = 3000, kSmallBrainMl = 7
 /// Cancelled.
 BrainMask brain_mask(const Volume& volume, StripMethod method, const CancelFlag& cancel);
 
-/// What a tool made of `volume`: its voxels that are not 0. The tool may have written a mask or a stripped image, with
-/// axes in any order, but on the same grid. Throws Shape if the grid is another, Volume as `brain_mask`.
+/// The mask in what a tool made of `volume`: the voxels that are not 0. The tool may have written a mask or a stripped
+/// image, with axes in any order, but on the same grid. Throws Shape if the grid is another, Volume as `brain_mask`.
 BrainMask mask_from_tool(const Volume& volume, const Volume& output);
 
 }  // namespace brain3d::volume

@@ -1,4 +1,4 @@
-// Which way a voxel grid lies in the patient. Everything here comes from the affine; a file's name never enters.
+// Tells which way a voxel grid lies in the patient. Everything here comes from the affine; a file's name never enters.
 #pragma once
 
 #include <array>

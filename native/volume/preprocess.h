@@ -13,7 +13,7 @@ struct PreprocessOptions {
   std::array<std::int64_t, 3> size{64, 128, 128};  // (D, H, W)
   double lower_percentile = 1;
   double upper_percentile = 99;
-  /// Of the brain (native/volume/brain_mask.h), on the volume's grid; without one all voxels are kept.
+  /// The mask of the brain (native/volume/brain_mask.h) on the volume's grid; without one all voxels are kept.
   std::shared_ptr<const Volume> mask = nullptr;
 };
 
@@ -27,10 +27,10 @@ Volume canonicalise(const Volume& volume);
 /// Voxels (D, H, W) along canonical axes, brought to the axes of `own`: undoes `canonicalise`.
 at::Tensor from_canonical(const at::Tensor& voxels, const Volume& own);
 
-/// What stands for everything that is no image: outside of `mask` (image::background_level of the voxels in it), or
-/// around a volume without one (its lower percentile). It follows an affine scaling of the intensities.
-/// Throws Shape if the mask's sizes are others; Volume if a voxel is not finite, if the mask is empty, or if the
-/// percentiles of what is kept coincide: there would be no image.
+/// The value that stands for everything that is no image: outside of `mask` (image::background_level of the voxels in
+/// it), or around a volume without one (its lower percentile). It follows an affine scaling of the intensities. Throws
+/// Shape if the mask's sizes are others; Volume if a voxel is not finite, if the mask is empty, or if the percentiles
+/// of what is kept coincide: there would be no image.
 float background_level(const Volume& volume, const Volume* mask, double lower_percentile, double upper_percentile);
 
 /// `background` outside of `mask`, which has 0 and 1 on the volume's grid.

@@ -7,7 +7,7 @@ namespace brain3d::volume {
 Volume reorient(const Volume& canonical, const std::string& codes) {
   const std::string from = axis_codes(nearest_axes(canonical.affine));
   B3D_CHECK(from == "RAS", Usage, "reorient: expected a canonical (RAS) volume, got ", from);
-  // Which patient axis each new voxel axis runs along, and whether backwards; sizes do not matter for that.
+  // This tells which patient axis each new voxel axis runs along, and whether backwards; sizes do not matter for that.
   const AxisMap map = nearest_axes(affine_from_codes(codes, {2, 2, 2}, {1.0, 1.0, 1.0}));
   Volume out = canonical;
   std::vector<std::int64_t> order(3), flipped;

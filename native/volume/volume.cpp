@@ -86,7 +86,7 @@ io::NiftiOptions nifti_options(const ReadOptions& options) {
   out.volume_index = options.volume_index;
   out.prefer = options.prefer_affine;
   out.cancel = options.cancel;
-  // Of two contradicting affines neither is used then, so they are no reason to refuse the file.
+  // Two contradicting affines are no reason to refuse the file here, because neither is used.
   if (options.override_orientation && out.prefer.empty()) out.prefer = "sform";
   return out;
 }

@@ -23,7 +23,7 @@ struct Volume {
 };
 
 struct ReadOptions {
-  std::int64_t volume_index = -1;     // of a 4D file; -1 if not given
+  std::int64_t volume_index = -1;     // the index in a 4D file; -1 if not given
   std::string orientation;            // axis codes for a file whose affine says nothing
   std::string prefer_affine;          // "sform" or "qform" where they disagree
   bool override_orientation = false;  // `orientation` holds whatever the file says: for one that is known to lie

@@ -8,7 +8,7 @@ enum class Fault {
   Forever,  // and so does every later one
 };
 
-/// From construction to destruction, the `nth` allocation (from 1; 0: none) fails. One at a time, on one thread.
+/// While this object lives, the `nth` allocation (from 1; 0: none) fails. There is one at a time, on one thread.
 class AllocationFault {
  public:
   AllocationFault(long nth, Fault fault) noexcept;
@@ -17,7 +17,7 @@ class AllocationFault {
   AllocationFault& operator=(const AllocationFault&) = delete;
 };
 
-/// Whether the last fault came to happen, and in zlib rather than in C++.
+/// True if the last fault came to happen, and in zlib rather than in C++.
 bool fault_happened() noexcept;
 bool fault_was_in_zlib() noexcept;
 

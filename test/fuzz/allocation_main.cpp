@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "io/nifti/nifti.h"
 #include "io/safetensors/safetensors.h"
-#include "io/torch_zip/torch_checkpoint.h"
+#include "io/torch_zip/torch_file.h"
 #include "models/language/family.h"
 #include "models/text/roberta_config.h"
 #include "models/vision/siglip_config.h"
@@ -59,7 +59,7 @@ std::string describe(const models::DecoderSpec& spec) { return concat(spec.num_h
 std::string describe(const models::SiglipConfig& config) { return concat(config.hidden_size, " wide"); }
 std::string describe(const models::RobertaConfig& config) { return concat(config.vocab_size, " tokens"); }
 
-/// What `read` comes to, in words, while the `nth` allocation fails (0: none does).
+/// Says in words what `read` comes to while the `nth` allocation fails (0: none does).
 template <typename Read>
 std::string outcome(const Read& read, long nth, Fault fault) {
   try {
@@ -154,7 +154,8 @@ int main(int argc, char** argv) {
     return check(name, path, [&] { return io::read_nifti(path, {.volume_index = 0}); });
   };
   const auto safetensors = [&](const char* name, const std::string& path, long step = 1) {
-    return check(name, path, [&] { return io::SafetensorsFile(path); }, step);
+    return check(
+        name, path, [&] { return io::SafetensorsFile(path); }, step);
   };
   const auto projector = [&](const char* name, const std::string& path) {
     return check(name, path, [&] { return io::read_peer_projector(path); });
@@ -164,12 +165,14 @@ int main(int argc, char** argv) {
   require(nifti("nifti.gz", dir + "fuzz/corpus/nifti_gz/extension.nii.gz").in_zlib >= 2, "zlib has its share");
   safetensors("safetensors, small", dir + "fuzz/corpus/safetensors/extra");
   safetensors("safetensors, refused", dir + "fuzz/corpus/safetensors/gap");
-  safetensors("safetensors", dir + "golden/checkpoints/paper_text/adapter/adapter_model.safetensors", /*step=*/3);  // of some 1,100
+  safetensors("safetensors", dir + "golden/checkpoints/paper_text/adapter/adapter_model.safetensors",
+              /*step=*/3);  // of some 1,100
   const std::string sharded = dir + "golden/models/gemma_cond";
   constexpr long kSetStep = 31;  // of some 4,000
-  check("safetensors, sharded", sharded, [&] { return io::SafetensorsSet::open_directory(sharded); }, kSetStep);
-  projector("torch checkpoint", dir + "fuzz/corpus/torch_checkpoint/scale_tensor.pt");
-  projector("torch checkpoint, refused", dir + "fuzz/corpus/torch_checkpoint/forbidden.pt");
+  check(
+      "safetensors, sharded", sharded, [&] { return io::SafetensorsSet::open_directory(sharded); }, kSetStep);
+  projector("torch checkpoint", dir + "fuzz/corpus/torch_file/scale_tensor.pt");
+  projector("torch checkpoint, refused", dir + "fuzz/corpus/torch_file/forbidden.pt");
   const std::string models = dir + "golden/models/";
   const auto config = [&](const char* name, const std::string& directory, const auto& read) {
     return check(name, directory + "/config.json", [&] { return read(directory); });

@@ -13,7 +13,7 @@ bool fuzz_nifti_gz(Input input) {
   io::NiftiImage image;
   if (!accepts([&] { image = io::read_nifti(packed.path(), options); }) || !image.compressed) return false;
 
-  // What is accepted compressed is accepted inflated, and is the same volume bit for bit.
+  // A file that is accepted compressed is accepted inflated, as the same volume bit for bit.
   std::vector<std::uint8_t> inflated(std::size_t{32} << 20);
   const io::File file(packed.path());
   io::GzipReader reader(file);

@@ -24,7 +24,7 @@ struct Target {
 constexpr std::array<Target, 5> kTargets{{{"nifti", fuzz_nifti},
                                           {"nifti_gz", fuzz_nifti_gz},
                                           {"safetensors", fuzz_safetensors},
-                                          {"torch_checkpoint", fuzz_torch_checkpoint},
+                                          {"torch_file", fuzz_torch_file},
                                           {"json_config", fuzz_json_config}}};
 constexpr double kMaxSeconds = 1;  // of processor time, so that a busy machine does not count
 

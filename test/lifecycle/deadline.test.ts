@@ -1,9 +1,10 @@
 /** A deadline is a signal of `AbortSignal.timeout`: wherever the call is by then, it ends with that signal's reason. */
 import { getEventListeners } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Brain3D, loadVolume, preprocess, type Volume } from 'brain3d';
+import { Brain3D, type GenerateOptions, loadVolume, preprocess, type Volume } from 'brain3d';
 import { MODEL, parsed, runScript, SAMPLE } from '../support/child';
 import { failure, train, writeTrainingFixture } from '../support/training';
 
@@ -28,6 +29,13 @@ function deadline(ms: number) {
   return { signal, lateMs: () => performance.now() - at };
 }
 
+/** Ms that another thread takes to be woken and to answer: on a busy machine nothing settles sooner. */
+async function answer(): Promise<number> {
+  const start = performance.now();
+  await stat(MODEL);
+  return performance.now() - start;
+}
+
 const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
 
 describe.each([
@@ -39,8 +47,9 @@ describe.each([
     const stop = new AbortController();
     const running = model.generate(input, { ...LONG, signal: stop.signal }).catch((error) => error.name);
     await sleep(50);
-    const lateMs: number[] = [];
+    const [lateMs, answerMs]: [number[], number[]] = [[], []];
     for (let turn = 0; turn < 9; turn++) {
+      answerMs.push(await answer());
       const late = deadline(20);
       // Were the place of the one before still taken, this would be BRAIN3D_BUSY.
       const error = await failure(model.generate(input, { signal: late.signal }));
@@ -49,7 +58,7 @@ describe.each([
       expect(error).toMatchObject(TIMED_OUT);
       expect(getEventListeners(late.signal, 'abort')).toEqual([]);
     }
-    expect(median(lateMs)).toBeLessThanOrEqual(5);
+    expect(median(lateMs)).toBeLessThanOrEqual(Math.max(5, 20 * median(answerMs)));
     stop.abort();
     expect(await running).toBe('AbortError');
     expect((await model.generate(input)).finishReason).toBe('eos');
@@ -57,18 +66,21 @@ describe.each([
 
   test('stops the call that runs within a step, whatever it is', async () => {
     await using model = await Brain3D.load({ model: MODEL, isolate });
-    await model.generate(input, { maxNewTokens: 2 });
-    const calls: Record<string, (signal: AbortSignal) => Promise<unknown>> = {
-      generate: (signal) => model.generate(input, { ...LONG, signal }),
-      batch: (signal) => model.generate([input, input, input], { ...LONG, signal }),
-      stream: async (signal) => {
-        for await (const _ of model.stream(input, { ...LONG, signal }));
+    type Call = (options: GenerateOptions) => Promise<unknown>;
+    const calls: Record<string, Call> = {
+      generate: (options) => model.generate(input, options),
+      batch: (options) => model.generate([input, input, input], options),
+      stream: async (options) => {
+        for await (const _ of model.stream(input, options));
       },
     };
     for (const call of Object.values(calls)) {
+      const start = performance.now();
+      await call({ ...LONG, minNewTokens: 300, maxNewTokens: 300 });
+      const ms = performance.now() - start;
       const late = deadline(100);
-      const error = await failure(call(late.signal));
-      expect(late.lateMs()).toBeLessThan(1500); // as for aborts: a step, and a busy machine
+      const error = await failure(call({ ...LONG, signal: late.signal }));
+      expect(late.lateMs()).toBeLessThan(ms); // a step of 1500, not 300 of them
       expect(error).toBe(late.signal.reason);
       expect(error).toMatchObject(TIMED_OUT);
       expect(getEventListeners(late.signal, 'abort')).toEqual([]);
@@ -80,10 +92,10 @@ describe.each([
 });
 
 test('loading and training have deadlines, too', async () => {
-  await expect(Brain3D.load({ model: MODEL, signal: AbortSignal.timeout(5) })).rejects.toMatchObject(TIMED_OUT);
-  await expect(Brain3D.load({ model: MODEL, isolate: true, signal: AbortSignal.timeout(5) })).rejects.toMatchObject(
-    TIMED_OUT,
-  );
+  for (const isolate of [false, true])
+    await expect(Brain3D.load({ model: MODEL, isolate, signal: AbortSignal.timeout(1) })).rejects.toMatchObject(
+      TIMED_OUT,
+    );
   const dir = mkdtempSync(join(tmpdir(), 'brain3d-deadline-'));
   try {
     const fixture = await writeTrainingFixture(join(dir, 'fixture'), { train: 4, val: 2 });
@@ -104,14 +116,13 @@ test('loading and training have deadlines, too', async () => {
 });
 
 test('a deadline that is not reached holds up nothing, neither the process', async () => {
-  const start = performance.now();
+  // That the process ends before the deadline, long after this test would have failed, is what is checked.
   const ending = await runScript(`
     import { getEventListeners } from 'node:events';
-    const signal = AbortSignal.timeout(600_000);
+    const signal = AbortSignal.timeout(86_400_000);
     const model = await Brain3D.load({ model: MODEL, signal });
     const report = await model.generate(SAMPLE, { signal });
     console.log(JSON.stringify([report.finishReason, getEventListeners(signal, 'abort').length]));
   `);
   expect(parsed(ending)).toEqual(['eos', 0]);
-  expect(performance.now() - start).toBeLessThan(60_000);
 });

@@ -4,11 +4,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endingOf, type Loose, parsed, ROOT } from '../support/child';
+import { HANG_MS } from '../support/limits';
 import { type TrainingFixture, writeTrainingFixture } from '../support/training';
 
 /** All calls with all their errors, not each call with one. */
 const IS_FULL = process.env.BRAIN3D_ALL_FAULTS === '1';
-const LIMIT_MS = IS_FULL ? 3 * 3_600_000 : 580_000;
+const LIMIT_MS = IS_FULL ? 3 * 3_600_000 : 6 * HANG_MS;
 
 let dir: string;
 let fixture: TrainingFixture;

@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadAddon } from '../../dist/native/binding';
 import { ROOT, SAMPLE } from '../support/child';
+import { HANG_MS } from '../support/limits';
 import { writeTrainingFixture } from '../support/training';
 
 /** Of each function; BRAIN3D_FUZZ_RUNS for more. */
 const RUNS = Number(process.env.BRAIN3D_FUZZ_RUNS ?? 40);
 const SEED = 20261124;
-const LIMIT_MS = 300_000 + RUNS * 2000;
+const LIMIT_MS = HANG_MS + RUNS * 10_000;
 
 test(
   'every exported function takes any values without crashing',
@@ -33,7 +34,7 @@ test(
     expect({ ending, stderr }).toEqual({ ending: { code: 0, signal: null }, stderr: '' });
     const result = JSON.parse(stdout);
     expect(result.functions).toEqual(expect.arrayContaining(Object.keys(loadAddon())));
-    expect(result.functions).toEqual(expect.arrayContaining(['model.generate', 'trainer.reportStep', 'volume.data']));
+    expect(result.functions).toEqual(expect.arrayContaining(['model.generate', 'trainer.step', 'volume.data']));
     expect(result.returned + result.refused).toBe(RUNS * (result.functions.length + result.spoiled.length));
     expect(result.returned).toBeGreaterThan(RUNS);
     expect(result.shape).toEqual([90, 108, 90]);

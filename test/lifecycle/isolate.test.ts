@@ -143,7 +143,7 @@ describe('the process of an isolated model', () => {
     expect(pids.size).toBe(9);
     expect(warnings.length).toBeGreaterThanOrEqual(8);
     expect(warnings[0]).toMatch(/^the model was loaded again: .*SIGKILL/);
-  }, 180_000);
+  });
 
   test('may be killed while it does nothing', async () => {
     await using model = await Brain3D.load({ model: MODEL, isolate: true });
@@ -212,8 +212,7 @@ describe('the process of an isolated model', () => {
     `);
     const pid = Number(stdout.trim());
     expect(pid).toBeGreaterThan(0);
-    const deadline = Date.now() + 5_000;
-    while (!isGone(pid) && Date.now() < deadline) await sleep(20);
+    for (let wait = 0; !isGone(pid) && wait < 15_000; wait++) await sleep(20);
     expect(isGone(pid)).toBe(true);
   });
 });

@@ -2,7 +2,6 @@
  * A training's disk after a power loss at any moment: what it wrote is recorded, each beginning of that is replayed into a
  * folder as the disk may have kept it, and going on from there must end as if nothing had happened.
  */
-
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
@@ -12,11 +11,12 @@ import type { TrainerOptions } from 'brain3d';
 import { SplitMix64 } from '../../dist/base/rng';
 import { endingOf, ROOT } from '../support/child';
 import { type Change, DiskModel, LOSSES, type Loss, readChanges, someLoss } from '../support/disk-model';
+import { HANG_MS } from '../support/limits';
 import { comparable, readLog, train, writeTrainingFixture } from '../support/training';
 
 /** All beginnings with all losses, not a few of them. */
 const IS_FULL = process.env.BRAIN3D_ALL_FAULTS === '1';
-const LIMIT_MS = IS_FULL ? 3 * 3_600_000 : 240_000;
+const LIMIT_MS = IS_FULL ? 3 * 3_600_000 : 3 * HANG_MS;
 const SOME = 8;
 const STEPS = 4;
 

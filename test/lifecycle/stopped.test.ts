@@ -5,15 +5,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Brain3D, loadVolume, preprocess, type Volume } from 'brain3d';
 import { endingOf, MODEL, parsed, ROOT, SAMPLE } from '../support/child';
+import { HANG_MS } from '../support/limits';
 import { rounds } from '../support/rounds';
 import { comparable, readLog, writeTrainingFixture } from '../support/training';
 
 /** BRAIN3D_ROUNDS=15 for half a minute. */
 const STOPPED_MS = 2000 * rounds(1);
-const LIMIT_MS = 180_000 + 8 * STOPPED_MS;
+const LIMIT_MS = HANG_MS + 8 * STOPPED_MS;
 
 /** EOS is forbidden: long enough to be stopped inside. */
 const LONG = { greedy: true, minNewTokens: 200, maxNewTokens: 200, noRepeatNgramSize: 0 } as const;
+/** Not over when it is aborted, however late this process gets to that. */
+const LONGER = { ...LONG, minNewTokens: 1500, maxNewTokens: 1500 } as const;
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** As the kernel says: T is stopped. */
@@ -23,7 +26,7 @@ const stateOf = (pid: number): string => (/\) (\w) /.exec(readFileSync(`/proc/${
 async function stop(pid: number, whileStopped: () => void = () => undefined): Promise<void> {
   process.kill(pid, 'SIGSTOP');
   try {
-    for (let wait = 0; wait < 100 && stateOf(pid) !== 'T'; wait++) await sleep(10);
+    for (let wait = 0; wait < 6000 && stateOf(pid) !== 'T'; wait++) await sleep(10);
     await sleep(STOPPED_MS);
     expect(stateOf(pid)).toBe('T');
     whileStopped();
@@ -91,7 +94,7 @@ test(
 
     const controller = new AbortController();
     const reason = new Error('enough');
-    const running = model.generate(input, { ...LONG, signal: controller.signal }).catch((error) => error);
+    const running = model.generate(input, { ...LONGER, signal: controller.signal }).catch((error) => error);
     await sleep(50);
     // Nobody is there to stop the work, and the place of a call that waits is this process's own.
     const behind = model.generate(input, { signal: controller.signal }).catch((error) => error);
@@ -110,7 +113,7 @@ test(
     const pid = model.pid as number;
     const expected = (await model.generate(input, LONG)).text;
     const controller = new AbortController();
-    const running = model.generate(input, { ...LONG, signal: controller.signal }).catch((error) => error);
+    const running = model.generate(input, { ...LONGER, signal: controller.signal }).catch((error) => error);
     await sleep(50);
     process.kill(pid, 'SIGSTOP');
     controller.abort();

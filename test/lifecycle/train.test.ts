@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { inspect, type TrainerOptions } from 'brain3d';
 import { SplitMix64 } from '../../dist/base/rng';
 import { endingOf, type Loose, parsed, ROOT } from '../support/child';
+import { HANG_MS } from '../support/limits';
 import { rounds } from '../support/rounds';
 import { comparable, readLog, type TrainingFixture, writeTrainingFixture } from '../support/training';
 
@@ -98,7 +99,7 @@ test(
       expect(resultOf(given.out)).toEqual(whole);
     }
   },
-  600_000 + 20_000 * KILLS,
+  HANG_MS + 100_000 * KILLS,
 );
 
 test('on a full disk it stops with an error that says what is left, and goes on from there', async () => {

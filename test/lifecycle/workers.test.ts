@@ -1,12 +1,13 @@
 /** Many worker threads with models of their own: the texts are those of one thread, and nothing of the threads is left. */
 import { join } from 'node:path';
 import { parsed, ROOT, runScript } from '../support/child';
+import { HANG_MS } from '../support/limits';
 import { rounds } from '../support/rounds';
 
 /** BRAIN3D_ROUNDS=16 for the whole: 16 threads with 20 requests each. */
 const WORKERS = rounds(4);
 const REQUESTS = WORKERS < 16 ? 5 : 20;
-const LIMIT_MS = 60_000 + 90_000 * WORKERS;
+const LIMIT_MS = HANG_MS + 300_000 * WORKERS;
 
 test(
   `${WORKERS} workers with ${REQUESTS} requests each, beside the main thread`,
@@ -46,7 +47,7 @@ test(
         ...expected.map((_, index) => work(seedsOf(index))),
       ]);
       // Threads that have ended are gone a moment later.
-      for (let wait = 0; wait < 100 && left().some((count, kind) => count > before[kind]); wait++) await sleep(50);
+      for (let wait = 0; wait < 2400 && left().some((count, kind) => count > before[kind]); wait++) await sleep(50);
       const same = (texts, index) => texts.join('|') === expected[index].join('|');
       console.log(JSON.stringify({
         distinct: new Set(expected.flat()).size,

@@ -8,9 +8,6 @@ import { ROOT, SAMPLE, TINY_MODEL } from '../support/cli';
 import { writeDicomSeries } from '../support/dicom';
 import { type TrainingFixture, writeTrainingFixture } from '../support/training';
 
-// Many processes each: a busy machine takes its time.
-jest.setTimeout(300_000);
-
 const MODULES = [
   'http',
   'https',

@@ -16,7 +16,15 @@ describe('the published package', () => {
   });
 
   it('holds what is imported, typed and run', () => {
-    const wanted = ['index.js', 'index.mjs', 'index.d.ts', 'index.d.mts', 'cli.js', 'binding.js', 'libtorch.js'];
+    const wanted = [
+      'index.js',
+      'index.mjs',
+      'index.d.ts',
+      'index.d.mts',
+      'cli.js',
+      'native/binding.js',
+      'native/libtorch.js',
+    ];
     expect(files).toEqual(expect.arrayContaining(wanted.map((name) => `dist/${name}`)));
     const anatomy = ['t1', 'regions'].map((name) => `assets/anatomy/colin27_${name}_1mm.nii.gz`);
     expect(files).toEqual(expect.arrayContaining([...anatomy, 'dist/simulate/simulate-worker.js']));

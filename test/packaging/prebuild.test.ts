@@ -36,7 +36,7 @@ interface Outcome {
 function load(env: NodeJS.ProcessEnv, before = ''): Outcome {
   const script = `
     ${before}
-    const { loadAddon } = require(${JSON.stringify(join(installed, 'dist', 'binding.js'))});
+    const { loadAddon } = require(${JSON.stringify(join(installed, 'dist', 'native', 'binding.js'))});
     let outcome;
     try { outcome = { info: loadAddon().buildInfo() }; } catch ({ code, message }) { outcome = { code, message }; }
     console.log(JSON.stringify(outcome));

@@ -1,4 +1,4 @@
-// What the process's memory is made of.
+// Divides the process's memory by who holds it.
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';

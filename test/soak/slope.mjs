@@ -1,4 +1,4 @@
-// Whether something grows: least squares with a confidence interval.
+// Judges whether something grows, by least squares with a confidence interval.
 
 /** 97.5 % quantiles of Student's t by degrees of freedom; beyond, the normal distribution's is near enough. */
 const T = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131];

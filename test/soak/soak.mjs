@@ -22,7 +22,7 @@ const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const SAMPLES = 40;
 
 /**
- * How often; and per call, in KiB: `allocated` is what malloc and the addon's own blocks have given out, where a leak would
+ * The number of calls; and per call, in KiB: `allocated` is what malloc and the addon's own blocks have given out, where a leak would
  * show, `heap` JavaScript's, `resident` and `upper` (of its 95 % interval) what the system counts, in which are the free pieces that malloc keeps.
  */
 const PLANS = {
@@ -31,7 +31,7 @@ const PLANS = {
   aborts: { calls: 10_000, warm: 3000, short: 400, allocated: 0.1, resident: 0.5, upper: 1, heap: 0.1 },
   refusals: { calls: 10_000, warm: 1000, short: 800, allocated: 0.05, resident: 0.25, upper: 0.5, heap: 0.1 },
 };
-/** Of what is resident, over a whole run. */
+/** The bounds of resident memory over a whole run. */
 const MAX_GROWTH = 0.05;
 
 const { values } = parseArgs({
@@ -98,7 +98,7 @@ async function soak(name, plan, context) {
 function problemsOf(plan, { allocatedPerCall, residentPerCall, heapPerCall, growth, descriptors, threads }) {
   const problems = [];
   const check = (isFine, what) => isFine || problems.push(what);
-  // Of a short run only what is certain: compiled code and caches still come in.
+  // A short run is judged by what is certain alone, because compiled code and caches still come in.
   const [at, least] = values.short ? [0, 50] : [1, 1];
   check(allocatedPerCall[at] <= least * plan.allocated, `malloc gives out ${allocatedPerCall[1]} KiB a call`);
   check(heapPerCall[at] <= least * plan.heap, `the heap grows by ${heapPerCall[1]} KiB a call`);

@@ -1,4 +1,4 @@
-// What the soak does over and over: reports, load and dispose, aborts, refused files.
+// The work that the soak does over and over: reports, load and dispose, aborts, refused files.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

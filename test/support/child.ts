@@ -1,17 +1,15 @@
-/** Child processes running a script against the built package: how a process ends is what lifecycle tests check. */
+/** Runs a script against the built package in a child process, so that tests can check how a process ends. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { SLOWNESS } from './sanitizer';
+import { HANG_MS } from './limits';
 
 export const ROOT = join(__dirname, '..', '..');
 export const MODEL = join(ROOT, 'models/tiny/checkpoint');
 export const SAMPLE = join(ROOT, 'assets/colin27_t1_2mm.nii.gz');
 
-/** JSON that a test takes apart or spoils: its shape is the test's business. */
+/** JSON that a test takes apart or spoils, so its shape is left to the test. */
 // biome-ignore lint/suspicious/noExplicitAny: a checked type would have to be cast at every use
 export type Loose = any;
-
-const LIMIT_MS = 60_000 * SLOWNESS;
 
 export interface Ending {
   code: number | null;
@@ -21,10 +19,10 @@ export interface Ending {
 }
 
 /**
- * Runs ESM source with `brain3d` importable and MODEL, SAMPLE in scope. Resolves however it ends; kills it, and rejects,
- * after `limitMs`.
+ * Runs ESM source with `brain3d` importable and MODEL, SAMPLE in scope. Resolves however it ends; kills it, and
+ * rejects, after `limitMs`.
  */
-export function runScript(source: string, nodeArgs: string[] = [], limitMs = LIMIT_MS): Promise<Ending> {
+export function runScript(source: string, nodeArgs: string[] = [], limitMs = HANG_MS): Promise<Ending> {
   const prelude = `
     import * as brain3d from 'brain3d';
     const { Brain3D, Volume, loadVolume, preprocess } = brain3d;
@@ -34,7 +32,7 @@ export function runScript(source: string, nodeArgs: string[] = [], limitMs = LIM
   return runNode([...nodeArgs, '--input-type=module', '--eval', prelude + source], limitMs);
 }
 
-export async function runNode(args: string[], limitMs = LIMIT_MS, input = ''): Promise<Ending> {
+export async function runNode(args: string[], limitMs = HANG_MS, input = ''): Promise<Ending> {
   const child = spawn(process.execPath, args, { cwd: ROOT });
   let isLate = false;
   const timer = setTimeout(() => {
@@ -47,7 +45,7 @@ export async function runNode(args: string[], limitMs = LIMIT_MS, input = ''): P
   return ending;
 }
 
-/** How a child ends, and all it says until then. */
+/** Returns how a child ends, with its output until then. */
 export function endingOf(child: ChildProcess): Promise<Ending> {
   const out = { stdout: '', stderr: '' };
   child.stdout?.on('data', (chunk) => {
@@ -62,7 +60,7 @@ export function endingOf(child: ChildProcess): Promise<Ending> {
   });
 }
 
-/** The last line on stdout, parsed as JSON, of a child that ended with status 0. */
+/** Returns the last line on stdout, parsed as JSON, of a child that ended with status 0. */
 export function parsed(ending: Ending): Loose {
   if (ending.code !== 0 || ending.signal !== null) throw new Error(`ended with ${JSON.stringify(ending)}`);
   return JSON.parse(ending.stdout.trim().split('\n').at(-1) ?? '');

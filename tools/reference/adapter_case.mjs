@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// A LoRA adapter that brain3d trains on a golden model, for adapter_check.py (after `npm run build`):
+// Trains a LoRA adapter with brain3d on a golden model, for adapter_check.py (after `npm run build`):
 //   node tools/reference/adapter_case.mjs OUT paper_text|paper_cond
 // OUT gets adapter/, brain3d.safetensors and case.json: pooled tokens, ids, and the loss of each sample at the end.
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -32,7 +32,9 @@ const samples = Array.from({ length: 6 }, (_, i) => ({
   ),
   labelsBegin: PROMPT,
 }));
-const options = {
+const objective = {
+  name: 'report',
+  samples,
   microBatches: [
     [0, 3, 5],
     [1, 2, 4],
@@ -73,15 +75,15 @@ const trainer = await call((token) =>
 );
 for (let seed = 0; seed < STEPS; seed++) {
   const update = { learningRates: { projector: 1e-3, lora: 1e-2 }, maxGradNorm: 1, seed };
-  await call((token) => trainer.reportStep(samples, options, update, token));
+  await call((token) => trainer.step(objective, update, token));
 }
 mkdirSync(join(out, 'adapter'), { recursive: true });
 await call((token) => trainer.writeWeights(join(out, 'brain3d.safetensors'), token));
 await call((token) => trainer.writeAdapter(join(out, 'adapter/adapter_model.safetensors'), token));
-const { sampleLosses } = await call((token) => trainer.reportLoss(samples, options, token));
+const { sampleLosses } = await call((token) => trainer.loss(objective, token));
 trainer.dispose();
 
-// As lib/training/adapter-config.ts, which the command uses, writes it; the other fields are PEFT's defaults.
+// These are the fields that lib/training/adapter-config.ts writes for the command; the others are PEFT's defaults.
 const config = {
   base_model_name_or_path: language,
   bias: 'none',

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Writes reports of a simulated cohort's findings, in many wordings, as JSON lines: {findings, report}.
 //   node tools/tiny/reports.mjs COHORT COUNT > reports.jsonl
-// COUNT wordings of every patient; the wording alone is drawn anew, the findings are those of the masks. Then, with findings
-// null, what dataset build says of healthy subjects.
+// Every patient gets COUNT wordings. Only the wording is drawn anew; the findings are those of the masks. The reports
+// of healthy subjects, as `dataset build` writes them, follow with findings null.
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 const require = createRequire(import.meta.url);
 const { HEALTHY_REPORTS } = require('../../dist/dataset/healthy-reports.js');
 const { Draws } = require('../../dist/simulate/draws.js');
-const { writeReport } = require('../../dist/simulate/report-text.js');
+const { writeReport } = require('../../dist/simulate/write-report.js');
 const { SplitMix64, fnv1a64 } = require('../../dist/base/rng.js');
 
 const [cohort, count] = process.argv.slice(2);

@@ -63,7 +63,7 @@ double largest_angle(const Affine& a, const Affine& b) {
   return degrees;
 }
 
-// Whether the voxel axis that runs left-right is so oblique that it could as well be another one.
+// True if the voxel axis that runs left-right is so oblique that it could as well be another one.
 bool is_uncertain(const AxisMap& map) {
   for (std::size_t axis = 0; axis < 3; ++axis)
     if (map.target[axis] == 0) return map.degrees[axis] > kUncertainDegrees;
@@ -87,7 +87,8 @@ std::optional<std::string> disagreement(const Affine& a, const Affine& b) {
   return std::nullopt;
 }
 
-// How two affines that agree about directions differ by more than a registration makes them, or nothing.
+// Describes how two affines that agree about directions differ by more than a registration makes them; empty if they do
+// not.
 std::optional<std::string> difference(const Affine& a, const Affine& b, const std::array<std::int64_t, 3>& shape) {
   const double degrees = largest_angle(a, b);
   if (degrees > kRegistrationDegrees) return concat("their axes differ by ", degrees, " degrees");

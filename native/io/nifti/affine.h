@@ -1,4 +1,4 @@
-// Which affine a NIfTI file means, and whether one is fit to say where left and right are.
+// Chooses the affine that a NIfTI file means, and judges whether it is fit to say where left and right are.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// Which patient axis each voxel axis is nearest to.
+// Tells for each voxel axis which patient axis it is nearest to.
 #pragma once
 
 #include <array>
@@ -6,7 +6,7 @@
 
 namespace brain3d::io {
 
-/// Where voxel axis a goes: to patient axis `target[a]` (0 = Right, 1 = Anterior, 2 = Superior), reversed if `flip[a]`.
+/// Voxel axis a goes to patient axis `target[a]` (0 = Right, 1 = Anterior, 2 = Superior), reversed if `flip[a]`.
 struct AxisMap {
   std::array<int, 3> target{};
   std::array<bool, 3> flip{};

@@ -23,7 +23,7 @@ struct NiftiImage {
   std::string affine_source;            // "sform", "qform" or "none"
   std::array<double, 3> spacing_mm{};   // pixdim[1..3]
   std::string datatype;                 // as stored: "uint8", "float32", ...
-  int version = 1;                      // of NIfTI: 1 or 2
+  int version = 1;                      // NIfTI-1 or NIfTI-2
   bool big_endian = false;
   bool compressed = false;
   std::int64_t num_volumes = 1;
@@ -47,7 +47,7 @@ NiftiImage read_nifti(const std::string& path, const NiftiOptions& options = {})
 /// unverified. Throws as read_nifti does.
 NiftiImage read_nifti_header(const std::string& path, const NiftiOptions& options = {});
 
-/// How voxels are stored. Integers are rounded to nearest and must fit.
+/// The way in which voxels are stored. Integers are rounded to nearest and must fit.
 enum class StoredAs { Float32, Int16, UInt8 };
 
 struct NiftiOutput {
@@ -55,7 +55,7 @@ struct NiftiOutput {
   const float* voxels = nullptr;        // I * J * K, i fastest
   std::array<double, 16> affine{};      // voxel to RAS mm, row-major
   StoredAs stored_as = StoredAs::Float32;
-  int compression_level = 6;           // of gzip, 1 to 9
+  int compression_level = 6;           // gzip's level, 1 to 9
   const CancelFlag* cancel = nullptr;  // looked at every 64 KiB of output
 };
 

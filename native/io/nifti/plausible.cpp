@@ -10,8 +10,8 @@
 namespace brain3d::io {
 namespace {
 
-constexpr double kStraight = 1e-4;  // of a voxel axis off its patient axis, relative
-// Of a field of view that holds a head and not much more than one; a brain is 110 mm and more along each axis.
+constexpr double kStraight = 1e-4;  // the deviation of a voxel axis from its patient axis, relative
+// The bounds of a field of view that holds a head and not much more; a brain is 110 mm and more along each axis.
 constexpr double kMinExtentMm = 90;
 constexpr double kMaxExtentMm = 400;
 // Between slices, beside the pixels' spacing.
@@ -88,7 +88,7 @@ bool has_centre_at_origin(const StraightVolume& volume) {
          });
 }
 
-// What does not look like the axes of a head, or nothing.
+// Describes why the axes do not look like those of a head; empty if they do.
 std::optional<std::string> odd_axes(const StraightVolume& volume) {
   constexpr std::array<const char*, 3> kNames{"left-right", "anterior-posterior", "superior-inferior"};
   for (std::size_t axis = 0; axis < 3; ++axis) {

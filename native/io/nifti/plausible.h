@@ -1,4 +1,4 @@
-// Whether a volume's place in the patient looks as if it had been lost: an array written with a default affine.
+// Judges whether a volume's place in the patient looks lost, as that of an array written with a default affine does.
 #pragma once
 
 #include <array>

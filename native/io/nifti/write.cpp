@@ -34,7 +34,8 @@ struct Quaternion {
   double w, x, y, z;
 };
 
-// Of a rotation matrix (row-major). Solves for the largest component first, so that no division is by a small number.
+// The quaternion of a rotation matrix (row-major). This solves for the largest component first, so that no division is
+// by a small number.
 Quaternion rotation_to_quaternion(const std::array<double, 9>& r) {
   const double trace = r[0] + r[4] + r[8];
   const std::array<double, 4> squares{1 + trace, 1 + 2 * r[0] - trace, 1 + 2 * r[4] - trace, 1 + 2 * r[8] - trace};

@@ -37,7 +37,7 @@ class SafetensorsFile {
   const std::map<std::string, TensorEntry>& tensors() const noexcept { return tensors_; }
   /// The header's "__metadata__".
   const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
-  /// What was accepted but is odd, a sentence each.
+  /// A sentence about each thing that is odd but was accepted.
   const std::vector<std::string>& warnings() const noexcept { return warnings_; }
 
   /// The tensor's bytes, valid as long as this object; at any alignment, so copy rather than cast.

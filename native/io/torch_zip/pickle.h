@@ -36,7 +36,7 @@ struct PickleStorageType {
 /// The persistent id ("storage", type, key, location, numel); the bytes are elsewhere. The location is dropped.
 struct PickleStorage {
   DType dtype = DType::F32;
-  std::string_view key;  // of a string of the document
+  std::string_view key;  // a string of the document
   std::uint64_t num_elements = 0;
 };
 

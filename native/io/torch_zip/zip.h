@@ -22,7 +22,7 @@ class ZipArchive {
  public:
   struct Entry {
     std::string name;          // relative, with '/', without ".." and control characters; never used as a path
-    std::uint64_t offset = 0;  // of the contents in the file
+    std::uint64_t offset = 0;  // the offset of the contents in the file
     std::uint64_t size = 0;
     std::uint32_t crc32 = 0;
   };

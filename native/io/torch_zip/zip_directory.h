@@ -9,7 +9,7 @@
 
 namespace brain3d::io {
 
-/// Where the central directory lies, by the end record and, where present, the zip64 end record.
+/// The place of the central directory, which the end record names, or the zip64 end record where there is one.
 struct ZipEnd {
   std::uint64_t entries = 0;
   std::uint64_t directory_offset = 0;
@@ -25,7 +25,7 @@ struct ZipRecord {
   std::uint64_t header_offset = 0;
 };
 
-/// Where an entry lies, by its local header.
+/// The place of an entry, which its local header tells.
 struct ZipExtent {
   std::uint64_t data_offset = 0;
   std::uint64_t end = 0;  // after the contents and their data descriptor

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
-#include "io/torch_zip/torch_checkpoint.h"
+#include "io/torch_zip/torch_file.h"
 #include "models/brain3d/inflate.h"
 #include "models/vision/siglip.h"
 #include "weights/weight_source.h"

@@ -1,4 +1,4 @@
-// Every rule of the shared specification generation.md with its worked numbers, and transformers' processors on random
+// Every rule of decoding with numbers worked out by hand, and transformers' processors on random
 // logits, ties and edges (fixtures of tools/reference/sampling.py; 1e-5 absolute, since a penalty and a temperature are
 // each one float32 rounding; bans must agree exactly).
 #include "generate/sampling.h"

@@ -1,4 +1,4 @@
-// What reading a hostile file may cost, and how it is measured.
+// Measures what reading a hostile file costs, and bounds it.
 #pragma once
 
 #include <ctime>

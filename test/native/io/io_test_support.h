@@ -1,4 +1,4 @@
-// What the io tests share: a temporary directory, files in it, and the form of a refusal.
+// Shared by the tests of io: a temporary directory, files in it, and the form of a refusal.
 #pragma once
 
 #include <doctest/doctest.h>

@@ -13,7 +13,7 @@
 #include "io/safetensors/safetensors.h"
 #include "io/text.h"
 #include "io/torch_zip/pickle.h"
-#include "io/torch_zip/torch_checkpoint.h"
+#include "io/torch_zip/torch_file.h"
 #include "io/torch_zip/torch_file_builder.h"
 #include "io/torch_zip/zip.h"
 

@@ -12,7 +12,8 @@
 
 namespace brain3d::test {
 
-/// What the numerical tests compute on: the environment's BRAIN3D_TEST_DEVICE ("cuda"), the CPU where it is unset.
+/// The device that numerical tests compute on: the environment's BRAIN3D_TEST_DEVICE ("cuda"), the CPU where it is
+/// unset.
 at::Device test_device();
 
 std::string golden_path(const std::string& relative);

@@ -19,7 +19,7 @@ TEST_CASE("masks are independent between samples, sites, positions and channels,
     const at::Tensor dropped = dropout.apply(ones, site).eq(0).to(at::kDouble);
     for (std::int64_t sample = 0; sample < samples; ++sample) masks.push_back(dropped[sample]);
   }
-  // Of 102,400 draws the share is 0.3 within five standard deviations; of a row or a column within six.
+  // The share of 102,400 draws is 0.3 within five standard deviations; that of a row or a column within six.
   const auto within = [](const at::Tensor& shares, double count, double deviations) {
     CHECK((shares - 0.3).abs().max().item<double>() < deviations * std::sqrt(0.21 / count));
   };

@@ -1,4 +1,4 @@
-// What a step promises besides its numbers.
+// Tests of what a step promises besides its numbers.
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -9,7 +9,9 @@
 
 using namespace brain3d;
 using namespace brain3d::test;
+using train::GroundingObjective;
 using train::ParameterGroup;
+using train::ReportObjective;
 
 namespace {
 
@@ -78,9 +80,9 @@ TEST_CASE("memory is flat over two thousand steps") {
     for (int step = 0; step < steps; ++step) {
       grounding.recompute = reports.recompute = step % 2 == 0;
       if (step % 40 == 0)
-        trainer.grounding_step(batch, grounding, update(kAll), kNeverCancelled);
+        trainer.step(GroundingObjective(batch, grounding), update(kAll), kNeverCancelled);
       else
-        trainer.report_step(samples, reports, update(kAll), kNeverCancelled);
+        trainer.step(ReportObjective(samples, reports), update(kAll), kNeverCancelled);
     }
   };
   run(200);
@@ -99,8 +101,9 @@ TEST_CASE("what trains changes, what is frozen does not in a single bit") {
     train::Trainer trainer(training_model(groups, true), {}, 0);
     const auto before = written(trainer, true);
     const bool contrastive = group == ParameterGroup::PatchEmbedding || group == ParameterGroup::DepthPositions;
-    const auto result = contrastive ? trainer.grounding_step(batch, {}, update(groups), kNeverCancelled)
-                                    : trainer.report_step(all_samples(), together(6), update(groups), kNeverCancelled);
+    const auto result =
+        contrastive ? trainer.step(GroundingObjective(batch, {}), update(groups), kNeverCancelled)
+                    : trainer.step(ReportObjective(all_samples(), together(6)), update(groups), kNeverCancelled);
     CHECK(result.grad_norm > 0);
     std::set<std::string> trained;
     for (const train::Parameter& parameter : trainer.model().parameters()) trained.insert(fixture_name(parameter.name));
@@ -122,8 +125,9 @@ TEST_CASE("a cancelled step updates nothing") {
   const auto before = written(trainer, true);
   CancelFlag cancelled;
   cancelled.cancel();
-  CHECK_THROWS_AS(trainer.report_step(all_samples(), together(6), update(kAll), cancelled), Error);
-  CHECK_THROWS_AS(trainer.grounding_step(grounding_batch("grounding", volumes), {}, update(kAll), cancelled), Error);
+  CHECK_THROWS_AS(trainer.step(ReportObjective(all_samples(), together(6)), update(kAll), cancelled), Error);
+  CHECK_THROWS_AS(trainer.step(GroundingObjective(grounding_batch("grounding", volumes), {}), update(kAll), cancelled),
+                  Error);
   for (const auto& [name, tensor] : written(trainer, true)) CHECK(at::equal(tensor, before.at(name)));
   CHECK(trainer.optimizer().num_steps() == 0);
 }
@@ -133,7 +137,7 @@ TEST_CASE("a loss that is not finite is reported with its sample, and nothing is
   const auto before = written(trainer, true);
   auto samples = all_samples();
   samples[2].pooled = samples[2].pooled.clone().fill_(std::numeric_limits<float>::quiet_NaN());
-  const auto result = trainer.report_step(samples, together(6), update(kAll), kNeverCancelled);
+  const auto result = trainer.step(ReportObjective(samples, together(6)), update(kAll), kNeverCancelled);
   REQUIRE(result.non_finite);
   CHECK(result.non_finite->tensor == "loss");
   CHECK(result.non_finite->samples == std::vector<std::size_t>{2});
@@ -148,13 +152,14 @@ TEST_CASE("a saved state goes on bit for bit, dropout included") {
   std::vector<double> losses;
   for (int step = 0; step < 4; ++step) {
     if (step == 2) whole.optimizer().save(state);
-    losses.push_back(whole.report_step(all_samples(), together(6), update(groups), kNeverCancelled).objective.loss);
+    losses.push_back(
+        whole.step(ReportObjective(all_samples(), together(6)), update(groups), kNeverCancelled).losses.loss);
   }
   train::Trainer resumed = make_trainer(groups, 0.2);
   resumed.optimizer().load(state);
   CHECK(resumed.optimizer().num_steps() == 2);
   for (int step = 2; step < 4; ++step)
-    CHECK(resumed.report_step(all_samples(), together(6), update(groups), kNeverCancelled).objective.loss ==
+    CHECK(resumed.step(ReportObjective(all_samples(), together(6)), update(groups), kNeverCancelled).losses.loss ==
           losses[static_cast<std::size_t>(step)]);
   whole.optimizer().save(directory.path() + "/a.safetensors");
   resumed.optimizer().save(directory.path() + "/b.safetensors");
@@ -181,15 +186,15 @@ TEST_CASE("dropout acts in training only, and a function of the step's seed alon
     with_seed.seed = seed;
     train::ReportOptions options = together(6);
     options.recompute = recompute;
-    const auto result = trainer.report_step(all_samples(), options, with_seed, kNeverCancelled);
-    return std::pair(result.objective.loss, result.grad_norm);
+    const auto result = trainer.step(ReportObjective(all_samples(), options), with_seed, kNeverCancelled);
+    return std::pair(result.losses.loss, result.grad_norm);
   };
   CHECK(loss(0.3, 1, false) == loss(0.3, 1, false));
   CHECK(loss(0.3, 1, false) == loss(0.3, 1, true));  // the same masks when a block is computed again
   CHECK(loss(0.3, 1, false) != loss(0.3, 2, false));
   CHECK(loss(0.3, 1, false) != loss(0.0, 1, false));
   const train::Trainer trainer(training_model(groups, true), {}, 0.3);
-  CHECK(trainer.report_loss(all_samples(), together(6), kNeverCancelled).loss ==
+  CHECK(trainer.loss(ReportObjective(all_samples(), together(6)), kNeverCancelled).loss ==
         doctest::Approx(loss(0.0, 1, false).first).epsilon(1e-6));
 }
 
@@ -216,8 +221,8 @@ TEST_CASE("with dropout, micro-batches change nothing but roundings") {
     for (std::uint64_t step = 0; step < 3; ++step) {
       train::Update with_seed = update(groups);
       with_seed.seed = 100 + step;
-      const auto result = trainer.report_step(all_samples(), options, with_seed, kNeverCancelled);
-      losses.insert(losses.end(), result.objective.sample_losses.begin(), result.objective.sample_losses.end());
+      const auto result = trainer.step(ReportObjective(all_samples(), options), with_seed, kNeverCancelled);
+      losses.insert(losses.end(), result.losses.sample_losses.begin(), result.losses.sample_losses.end());
     }
     return std::pair(at::tensor(losses), written(trainer, true));
   };
@@ -245,7 +250,7 @@ TEST_CASE("a step without a learning rate or a gradient changes nothing") {
   const TemporaryDirectory directory;
   const train::ParameterGroups groups = {ParameterGroup::Projector, ParameterGroup::VisScale, ParameterGroup::Lora};
   train::Trainer trainer = make_trainer(groups);
-  trainer.report_step(all_samples(), together(6), update(groups), kNeverCancelled);
+  trainer.step(ReportObjective(all_samples(), together(6)), update(groups), kNeverCancelled);
   const std::string before = directory.path() + "/before.safetensors", after = directory.path() + "/after.safetensors";
   trainer.optimizer().save(before);
   const auto unchanged = [&] {
@@ -256,12 +261,12 @@ TEST_CASE("a step without a learning rate or a gradient changes nothing") {
   for (const ParameterGroup group : groups) {
     train::Update without = update(groups);
     without.learning_rates.erase(group);
-    CHECK_THROWS_WITH_AS(trainer.report_step(all_samples(), together(6), without, kNeverCancelled),
+    CHECK_THROWS_WITH_AS(trainer.step(ReportObjective(all_samples(), together(6)), without, kNeverCancelled),
                          doctest::Contains(train::group_name(group)), Error);
     unchanged();
     for (const double rate : {std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
       without.learning_rates[group] = rate;
-      CHECK_THROWS_AS(trainer.report_step(all_samples(), together(6), without, kNeverCancelled), Error);
+      CHECK_THROWS_AS(trainer.step(ReportObjective(all_samples(), together(6)), without, kNeverCancelled), Error);
       unchanged();
     }
   }
@@ -277,7 +282,7 @@ TEST_CASE("a state of which one tensor cannot be read changes nothing") {
                     spoiled = directory.path() + "/spoiled.safetensors";
   const train::ParameterGroups groups = {ParameterGroup::Projector, ParameterGroup::VisScale};
   train::Trainer source = make_trainer(groups);
-  source.report_step(all_samples(), together(6), update(groups), kNeverCancelled);
+  source.step(ReportObjective(all_samples(), together(6)), update(groups), kNeverCancelled);
   source.optimizer().save(state);
   const io::SafetensorsFile file(state);
   std::string last;
@@ -311,8 +316,8 @@ TEST_CASE("a new adapter changes nothing until it is trained, and is drawn as PE
   train::Trainer adapted(train::TrainableModel::load(files, groups, &spec, test_device(), at::kFloat, nullptr, {}), {},
                          0);
   const train::Trainer base(training_model({ParameterGroup::Projector}, false), {}, 0);
-  CHECK(adapted.report_loss(all_samples(), together(6), kNeverCancelled).loss ==
-        doctest::Approx(base.report_loss(all_samples(), together(6), kNeverCancelled).loss).epsilon(1e-6));
+  CHECK(adapted.loss(ReportObjective(all_samples(), together(6)), kNeverCancelled).loss ==
+        doctest::Approx(base.loss(ReportObjective(all_samples(), together(6)), kNeverCancelled).loss).epsilon(1e-6));
   CHECK(adapted.model().parameters().size() == 7 * 2 * 2);
   for (const train::Parameter& parameter : adapted.model().parameters()) {
     if (parameter.name.find("lora_A") == std::string::npos) continue;
@@ -344,8 +349,8 @@ TEST_CASE("a volume that cannot be read is named by its place in the batch") {
   volumes.paths[3] = golden_path("training/samples.safetensors");
   train::Trainer trainer = make_trainer({ParameterGroup::Projector});
   try {
-    trainer.grounding_step(grounding_batch("grounding", volumes), {}, update({ParameterGroup::Projector}),
-                           kNeverCancelled);
+    trainer.step(GroundingObjective(grounding_batch("grounding", volumes), {}), update({ParameterGroup::Projector}),
+                 kNeverCancelled);
     FAIL("expected an error");
   } catch (const Error& error) {
     CHECK(error.code() == ErrorCode::Format);
@@ -356,10 +361,10 @@ TEST_CASE("a volume that cannot be read is named by its place in the batch") {
 TEST_CASE("bfloat16 trains float32 leaves") {
   const train::ParameterGroups groups = {ParameterGroup::Projector, ParameterGroup::VisScale, ParameterGroup::Lora};
   train::Trainer trainer(training_model(groups, true, at::kBFloat16), {}, 0);
-  const double first = trainer.report_loss(all_samples(), together(6), kNeverCancelled).loss;
+  const double first = trainer.loss(ReportObjective(all_samples(), together(6)), kNeverCancelled).loss;
   for (int step = 0; step < 10; ++step)
-    trainer.report_step(all_samples(), together(6), update(groups, 3e-3), kNeverCancelled);
-  CHECK(trainer.report_loss(all_samples(), together(6), kNeverCancelled).loss < first);
+    trainer.step(ReportObjective(all_samples(), together(6)), update(groups, 3e-3), kNeverCancelled);
+  CHECK(trainer.loss(ReportObjective(all_samples(), together(6)), kNeverCancelled).loss < first);
   for (const train::Parameter& parameter : trainer.model().parameters())
     CHECK((parameter.value.scalar_type() == at::kFloat));
 }

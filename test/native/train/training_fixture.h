@@ -1,17 +1,20 @@
-// What tools/reference/training.py trained: the golden backbones and checkpoint, six volumes of the specification's
-// generator in the form of the preprocessing cache, six reports.
+// The run that tools/reference/training.py trained: the golden backbones and checkpoint, six volumes of the
+// specification's generator in the form of the preprocessing cache, six reports.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "support/golden.h"
+#include "train/grounding.h"
+#include "train/report_objective.h"
 #include "train/trainer.h"
 #include "volume/cached_volume.h"
 
 namespace brain3d::test {
 
 inline constexpr std::int64_t kNumSamples = 6;
+inline const train::SingleProcess kAlone;
 
 inline models::Recipe training_recipe() {
   models::Recipe recipe;

@@ -5,7 +5,9 @@
 
 using namespace brain3d;
 using namespace brain3d::test;
+using train::GroundingObjective;
 using train::ParameterGroup;
+using train::ReportObjective;
 
 namespace {
 
@@ -50,7 +52,7 @@ template <typename Gradients, typename Step>
 void check_training(const std::string& file, const train::ParameterGroups& groups, bool with_adapter,
                     Gradients gradients, Step step) {
   const train::TrainableModel fresh = training_model(groups, with_adapter);
-  const train::Objective first = gradients(fresh);
+  const train::Losses first = gradients(fresh);
   for (std::size_t i = 0; i < first.sample_losses.size(); ++i)
     CHECK(first.sample_losses[i] ==
           doctest::Approx(training_tensor(file, "sample_losses")[static_cast<std::int64_t>(i)].item<double>())
@@ -62,8 +64,7 @@ void check_training(const std::string& file, const train::ParameterGroups& group
     CAPTURE(index);
     const train::StepResult result = step(trainer, index, update_of(file, groups, index));
     CHECK(!result.non_finite);
-    CHECK(result.objective.loss ==
-          doctest::Approx(training_tensor(file, "losses")[index].item<double>()).epsilon(kLoss));
+    CHECK(result.losses.loss == doctest::Approx(training_tensor(file, "losses")[index].item<double>()).epsilon(kLoss));
     CHECK(result.grad_norm ==
           doctest::Approx(training_tensor(file, "grad_norms")[index].item<double>()).epsilon(kNorm));
   }
@@ -83,10 +84,10 @@ void check_grounding(const std::string& file, train::VisualEmbedding embedding, 
   check_training(
       file, kGrounding, false,
       [&](const train::TrainableModel& model) {
-        return train::grounding_objective(model, batch, options, train::Pass::Gradients, kNeverCancelled);
+        return GroundingObjective(batch, options).compute(model, train::Pass::Gradients, {{}, kAlone, kNeverCancelled});
       },
       [&](train::Trainer& trainer, std::int64_t, const train::Update& update) {
-        return trainer.grounding_step(batch, options, update, kNeverCancelled);
+        return trainer.step(GroundingObjective(batch, options), update, kNeverCancelled);
       });
 }
 
@@ -102,11 +103,11 @@ void check_reports(const std::string& file, const train::ParameterGroups& groups
   check_training(
       file, groups, groups.count(ParameterGroup::Lora) != 0,
       [&](const train::TrainableModel& model) {
-        return train::report_objective(model, step_samples(file, 0), options, {}, train::Pass::Gradients,
-                                       kNeverCancelled);
+        return ReportObjective(step_samples(file, 0), options)
+            .compute(model, train::Pass::Gradients, {{}, kAlone, kNeverCancelled});
       },
       [&](train::Trainer& trainer, std::int64_t step, const train::Update& update) {
-        return trainer.report_step(step_samples(file, step), options, update, kNeverCancelled);
+        return trainer.step(ReportObjective(step_samples(file, step), options), update, kNeverCancelled);
       });
 }
 
@@ -135,7 +136,7 @@ TEST_CASE("phase 1's gradient in micro-batches equals the whole batch's to 1e-5"
   const auto gradients_of = [&](std::int64_t micro_batch, bool recompute) {
     const train::TrainableModel model = training_model(kGrounding, false);
     const train::GroundingOptions options{micro_batch, 0.07, train::VisualEmbedding::Inference, recompute};
-    train::grounding_objective(model, batch, options, train::Pass::Gradients, kNeverCancelled);
+    GroundingObjective(batch, options).compute(model, train::Pass::Gradients, {{}, kAlone, kNeverCancelled});
     std::vector<at::Tensor> gradients;
     for (const train::Parameter& parameter : model.parameters()) gradients.push_back(parameter.value.grad());
     return gradients;
@@ -165,8 +166,8 @@ TEST_CASE("phase 2A averages by samples as the reference") {
   const train::TrainableModel model = training_model(kWarmup, false);
   train::ReportOptions options = in_pairs(false);
   options.loss_mean = train::LossMean::Samples;
-  const train::Objective objective = train::report_objective(model, step_samples("projector_warmup", 0), options, {},
-                                                             train::Pass::Gradients, kNeverCancelled);
+  const train::Losses objective = ReportObjective(step_samples("projector_warmup", 0), options)
+                                      .compute(model, train::Pass::Gradients, {{}, kAlone, kNeverCancelled});
   CHECK(objective.loss ==
         doctest::Approx(training_tensor("projector_warmup", "samples_mean.loss").item<double>()).epsilon(kLoss));
   check_gradients(model, "projector_warmup", "samples_mean.grad.");

@@ -1,5 +1,5 @@
-// What a preprocessed volume must not depend on, over random heads: voxels outside of the brain, an affine scaling of
-// intensities, padding, the value of the background.
+// A preprocessed volume must not depend on these things, over random heads: voxels outside of the brain, an affine
+// scaling of intensities, padding, the value of the background.
 #include <array>
 #include <cmath>
 #include <limits>
@@ -33,7 +33,7 @@ Volume to_volume(const image::Image<T>& image) {
   return volume_from_array(voxels.data(), image.size, {s[2], 0, 0, -90, 0, s[1], 0, -99, 0, 0, s[0], -70, 0, 0, 0, 1});
 }
 
-/// Of another size each time, seldom square in plane.
+/// A head of another size each time, seldom square in plane.
 Head random_head(Uniform& uniform, std::uint64_t seed) {
   const auto side = [&] { return static_cast<std::int64_t>(38 + std::floor(14 * uniform())); };
   const image::Size size{side(), side(), side()};
@@ -54,7 +54,7 @@ at::Tensor preprocessed(const Volume& volume, std::shared_ptr<const Volume> mask
   return preprocess(volume, {kSize, 1, 99, std::move(mask)}, {}).voxels;
 }
 
-/// As a report does it: the brain is looked for, then kept alone.
+/// Preprocesses as a report does: the brain is looked for, then kept alone.
 at::Tensor found_and_preprocessed(const Volume& volume, StripMethod method = StripMethod::Auto) {
   const Volume mask = brain_mask(volume, method, {}).mask;
   return preprocessed(volume, mask.voxels.defined() ? std::make_shared<const Volume>(mask) : nullptr);

@@ -1,4 +1,4 @@
-/** Handles of every kind, and arguments that each function of the addon takes. */
+/** Makes handles of every kind, and arguments that each function of the addon takes. */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
@@ -28,7 +28,7 @@ const trainerSpec = (model) => ({
   optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 },
 });
 
-/** A volume, a model, a trainer; `cached` is a file of a preprocessing cache for the model. */
+/** Makes a volume, a model and a trainer; `cached` is a file of a preprocessing cache for the model. */
 export async function handlesOf(addon, { model, cached, sample }) {
   const token = () => addon.createCancelToken();
   return {
@@ -39,7 +39,10 @@ export async function handlesOf(addon, { model, cached, sample }) {
   };
 }
 
-/** `mayRun`: need not be cancelled to end soon, whatever is spoiled. `trailing` stands behind the token. */
+/**
+ * Lists the right arguments of each function. With `mayRun` a call ends soon without being cancelled, whatever is
+ * spoiled. `trailing` stands behind the token.
+ */
 export function rightArguments({ volume, input, trainer }, { model, cached, sample }) {
   const { visionWidth, languageWidth, numVisualTokens } = trainer.info();
   const decoding = {
@@ -51,9 +54,17 @@ export function rightArguments({ volume, input, trainer }, { model, cached, samp
     ids: Int32Array.of(2, 5, 6, 7, 1),
     labelsBegin: 2,
   }));
-  const reports = { microBatches: [[0], [1]], lossMean: 'tokens', logitRows: 8, recompute: false };
+  const report = {
+    name: 'report',
+    samples,
+    microBatches: [[0], [1]],
+    lossMean: 'tokens',
+    logitRows: 8,
+    recompute: false,
+  };
   const batch = { volumes: [cached, cached], texts: new Float32Array(2 * languageWidth).fill(0.2), textIds: [0, 1] };
-  const grounding = { microBatch: 1, temperature: 0.07, visualEmbedding: 'inference', recompute: true };
+  const options = { microBatch: 1, temperature: 0.07, visualEmbedding: 'inference', recompute: true };
+  const contrastive = { name: 'contrastive', ...batch, ...options };
   const update = { learningRates: { projector: 1e-4, vis_scale: 1e-4, lora: 1e-4 }, maxGradNorm: 1, seed: 3 };
   return {
     readVolume: { args: [sample, READ_OPTIONS] },
@@ -70,10 +81,8 @@ export function rightArguments({ volume, input, trainer }, { model, cached, samp
     'model.encode': { args: [input], mayRun: true },
     'trainer.encodePooled': { args: [cached], mayRun: true },
     'trainer.embedTexts': { args: [[[2, 5], [6]]], mayRun: true },
-    'trainer.groundingStep': { args: [batch, grounding, update], mayRun: true },
-    'trainer.groundingLoss': { args: [batch, grounding], mayRun: true },
-    'trainer.reportStep': { args: [samples, reports, update], mayRun: true },
-    'trainer.reportLoss': { args: [samples, reports], mayRun: true },
+    'trainer.step': { args: [contrastive, update], mayRun: true },
+    'trainer.loss': { args: [report], mayRun: true },
     writeTensors: { args: ['tensors', [{ name: 'a', shape: [2], data: new Float32Array(2) }], {}], mayRun: true },
     readTensors: { args: ['tensors'], mayRun: true },
     'trainer.saveState': { args: ['state'], mayRun: true },

@@ -1,4 +1,4 @@
-// Which affine a file means, and affines that look as if they had been lost.
+// Tests of which affine a file means, and of affines that look lost.
 #include <array>
 #include <cmath>
 #include <cstdint>

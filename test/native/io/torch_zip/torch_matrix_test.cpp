@@ -1,11 +1,11 @@
 // Hostile .pt files by number: P01 to P28 of docs/hostile-files.md, each refused within 200 ms of processor time and
 // the bounds of io/bounds.h, without a file made. What each part of the readers refuses besides: pickle_test.cpp,
-// zip_test.cpp, torch_checkpoint_test.cpp.
+// zip_test.cpp, torch_file_test.cpp.
 #include <ctime>
 #include <set>
 
 #include "io/bounds.h"
-#include "io/torch_zip/torch_checkpoint.h"
+#include "io/torch_zip/torch_file.h"
 #include "io/torch_zip/torch_file_builder.h"
 
 namespace brain3d::io {

@@ -1,5 +1,5 @@
-// The worked numbers of the shared specification (siglip.md section 7, gemma3.md section 8, brain3d.md section 16),
-// filled by its deterministic generator and read through the production loader. Tolerance 2e-5 as stated there.
+// SigLIP, Gemma 3 and the inflated encoder against numbers that were worked out apart from this code. Weights come from
+// a deterministic generator (support/golden.h: spec_u) through the production loader; the tolerance is 2e-5.
 #include "generate/decode_loop.h"
 #include "models/baselines/gemma3_multimodal.h"
 #include "models/brain3d/inflate.h"

@@ -1,4 +1,4 @@
-// RoBERTa and BERTScore: the worked numbers of the shared specification (metrics.md section 6), transformers' hidden
+// RoBERTa and BERTScore against numbers worked out by hand (deterministic weights), transformers' hidden
 // states of test/golden/models/roberta, and what strict loading refuses.
 #include "models/text/roberta.h"
 #include "models/text/bertscore.h"
@@ -11,8 +11,8 @@ namespace {
 
 using Shapes = std::vector<std::pair<std::string, std::vector<std::int64_t>>>;
 
-/// As stated for the specification's numbers. The golden states are of order 1 to 5 and off by up to 2e-6 against
-/// float64; another order of summation makes errors of that size, a tanh GELU some of 5e-4.
+/// The tolerance that is stated for the worked numbers. The golden states are of order 1 to 5 and off by up to 2e-6
+/// against float64; another order of summation makes errors of that size, a tanh GELU some of 5e-4.
 constexpr double kTolerance = 2e-5;
 
 const char* kSpecConfig = R"({"model_type": "roberta", "vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 2,
