@@ -180,6 +180,7 @@ int main(int argc, char** argv) {
   config("config.json, parsed", models + "gemma_text",
          [](const std::string& at) { return io::read_json(at + "/config.json"); });
   config("config.json of Gemma 3", models + "gemma_text", models::read_decoder_spec);
+  config("config.json of Qwen 2.5", models + "qwen_tied", models::read_decoder_spec);
   config("config.json of SigLIP", models + "vision", models::SiglipConfig::read);
   config("config.json of RoBERTa", models + "roberta", models::RobertaConfig::read);
 }

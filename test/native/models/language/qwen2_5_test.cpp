@@ -135,7 +135,8 @@ TEST_CASE("phase 2B over Qwen 2.5 trains as the reference: losses, gradients and
     train::ReportOptions options = together(4);
     options.recompute = recompute;
     const train::TrainableModel fresh = trainable();
-    const auto first = train::report_objective(fresh, samples(0), options, {}, train::Pass::Gradients, kNeverCancelled);
+    const auto first = train::ReportObjective(samples(0), options)
+                           .compute(fresh, train::Pass::Gradients, {{}, kAlone, kNeverCancelled});
     for (std::size_t i = 0; i < first.sample_losses.size(); ++i)
       CHECK(first.sample_losses[i] ==
             doctest::Approx(of_training("sample_losses")[static_cast<std::int64_t>(i)].item<double>()).epsilon(1e-5));
@@ -155,7 +156,7 @@ TEST_CASE("phase 2B over Qwen 2.5 trains as the reference: losses, gradients and
         update.learning_rates[group] =
             of_training(std::string("learning_rates.") + train::group_name(group))[step].item<double>();
       update.max_grad_norm = of_training("max_grad_norm").item<double>();
-      const auto result = trainer.report_step(samples(step), options, update, kNeverCancelled);
+      const auto result = trainer.step(train::ReportObjective(samples(step), options), update, kNeverCancelled);
       CHECK(result.objective.loss == doctest::Approx(of_training("losses")[step].item<double>()).epsilon(1e-5));
     }
     for (const train::Parameter& parameter : trainer.model().parameters()) {
