@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// How long `scoreTexts` takes for many pairs of reports (after `npm run build`): node bench/metrics.mjs [--pairs N] [--out FILE]
+// Measures how long `scoreTexts` takes for many pairs of reports (after `npm run build`):
+//   node bench/metrics.mjs [--pairs N] [--out FILE]
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -8,7 +9,7 @@ import { scoreTexts } from 'brain3d';
 const { values } = parseArgs({ options: { pairs: { type: 'string', default: '10000' }, out: { type: 'string' } } });
 const pairs = Number(values.pairs);
 
-/** Reports in the manner of TextBraTS: four sentences of about 70 words, a healthy one in four. */
+/** Makes a report in the manner of TextBraTS: four sentences of about 70 words; every fourth is a healthy one. */
 function report(i) {
   const pick = (list, step) => list[(i * step + (i >> 3)) % list.length];
   if (i % 4 === 0) return `No abnormal signal is identified in the brain on this FLAIR MRI number ${i}.`;

@@ -1,4 +1,4 @@
-// brain3d's side of the stage benchmark: one process, one JSON object on stdout.
+// Runs brain3d's side of the stage benchmark in one process and prints one JSON object on stdout.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Brain3D, loadVolume, preprocess } from 'brain3d';
@@ -8,7 +8,7 @@ const [checkpoint, volumePath, options] = [process.argv[2], process.argv[3], JSO
 const addon = createRequire(import.meta.url)('../dist/native/binding.js').loadAddon();
 const [gpu = null] = options.device.startsWith('cuda') ? addon.systemInfo().cudaDevices : [];
 
-/** Peak resident memory of this process in bytes; on CUDA what LibTorch took of the device. */
+/** Returns the peak resident memory of this process in bytes; on CUDA the memory that LibTorch took of the device. */
 function peakBytes() {
   if (gpu !== null) return gpu.totalBytes - addon.systemInfo().cudaDevices[0].freeBytes;
   return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024;
@@ -31,17 +31,17 @@ async function timed(repeat, work) {
   return summary(times);
 }
 
-// As the peer: nothing is stripped.
+// Nothing is stripped, as in the Python side.
 const readPreprocess = async () => preprocess(await loadVolume(volumePath), { skullStrip: 'none' });
 const volume = await readPreprocess();
-const baselineBytes = peakBytes(); // LibTorch opened, nothing of the model held
+const baselineBytes = peakBytes(); // LibTorch is open, and nothing of the model is held
 const loadStart = performance.now();
 const model = await Brain3D.load({ model: checkpoint, device: options.device, dtype: options.dtype });
 const loadMs = performance.now() - loadStart;
 
 const { cudaGraph } = options;
 
-/** Greedy decoding of exactly `tokens` tokens. */
+/** Runs greedy decoding of exactly `tokens` tokens. */
 const generate = (tokens) =>
   model.generate(volume, { greedy: true, minNewTokens: tokens, maxNewTokens: tokens, cudaGraph }).then((report) => ({
     ...report,
@@ -51,7 +51,7 @@ const generate = (tokens) =>
 const stages = { encode: [], prefill: [], decode: [] };
 let report;
 for (let i = 0; i <= options.repeat; i++) {
-  // One token is the prefill and one choice of a token; what the others add is their decoding. As in stages.py.
+  // One token needs the prefill and one choice of a token. The further tokens add their decoding, as in stages.py.
   const first = await generate(1);
   report = await generate(options.tokens);
   if (i === 0) continue;

@@ -1,7 +1,8 @@
-// brain3d's side of the training benchmark: one process, one JSON object on stdout.
-//   node bench/own-training.mjs DIR '{"prepare": true, ...}'  -> DIR/brain3d.safetensors, DIR/adapter: what both sides start from
-//   node bench/own-training.mjs DIR '{"phase": ..., "batch": ..., "steps": ..., "microBatch": ..., "recompute": ..., "device": ...,
-//     "dtype": ...}'
+// Runs brain3d's side of the training benchmark in one process and prints one JSON object on stdout. With `prepare` it
+// writes DIR/brain3d.safetensors and DIR/adapter, from which both sides start.
+//   node bench/own-training.mjs DIR '{"prepare": true, ...}'
+//   node bench/own-training.mjs DIR '{"phase": ..., "batch": ..., "steps": ..., "microBatch": ..., "recompute": ...,
+//     "device": ..., "dtype": ...}'
 import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -24,7 +25,7 @@ const addon = loadAddon();
 const call = (work) => callNative(addon, undefined, work);
 const read = (name) => JSON.parse(readFileSync(join(dir, name), 'utf8'));
 
-/** Resident memory of this process in bytes: `VmHWM` for its peak. */
+/** Returns the resident memory of this process in bytes; `VmHWM` is the field of its peak. */
 function residentBytes(field) {
   return Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024;
 }
@@ -77,7 +78,7 @@ async function prepare(job) {
   trainer.dispose();
 }
 
-/** One step of `phase`, and how long the first pass over the volumes took (0 in grounding). */
+/** Makes a function that does one step of `phase`, and measures the first pass over the volumes (0 in grounding). */
 async function makeStep(trainer, { phase, batch, microBatch, recompute }) {
   const { prompt, reports, micro_batches: microBatches } = read('data.json');
   const volumes = Array.from({ length: batch }, (_, i) => join(dir, `volumes/${i}.safetensors`));
@@ -111,7 +112,7 @@ async function makeStep(trainer, { phase, batch, microBatch, recompute }) {
 }
 
 async function run(job) {
-  const before = residentBytes('VmHWM'); // LibTorch opened, nothing of the model held
+  const before = residentBytes('VmHWM'); // LibTorch is open, and nothing of the model is held
   const adapterDir = job.phase === 'lora-sft' ? join(dir, 'adapter') : '';
   const trainer = await createTrainer(TRAINS[job.phase], job, { adapterDir });
   const { step, encodeSeconds } = await makeStep(trainer, job);
@@ -121,7 +122,7 @@ async function run(job) {
   for (let i = 0; i <= job.steps; i++) {
     const [start, cpuStart] = [performance.now(), process.cpuUsage()];
     const result = await step(i);
-    first ??= result; // warms up
+    first ??= result; // the first step warms up
     peakDeviceBytes = Math.max(peakDeviceBytes, result.peakDeviceBytes);
     if (i === 0) continue;
     seconds.push((performance.now() - start) / 1000);

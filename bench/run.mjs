@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// npm run bench -- [stages|train|metrics|strip] [OPTIONS]; stages where no name is given.
+// Runs a benchmark: npm run bench -- [stages|train|metrics|strip] [OPTIONS]. Without a name it runs `stages`.
 const NAMES = ['stages', 'train', 'metrics', 'strip'];
 const named = process.argv[2] !== undefined && !process.argv[2].startsWith('-');
 const [name] = named ? process.argv.splice(2, 1) : ['stages'];

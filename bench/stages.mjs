@@ -1,13 +1,15 @@
 #!/usr/bin/env node
-// Stages of a report against the same stages in transformers, in one run: preprocess, encode, prefill, decode.
+// Compares the stages of a report with the same stages in transformers, in one run: preprocess, encode, prefill,
+// decode.
 //
 //   npm run bench -- [--python PYTHON] [--size small|4b] [--tokens N] [--repeat R] [--rounds N] [--device cpu|cuda]
 //                    [--dtype float32|bfloat16] [--no-cuda-graph] [--model DIR] [--out FILE.json]
 //
 // PYTHON must import torch, transformers, nibabel and safetensors. Both sides run in fresh processes, one after the
-// other, `rounds` times in turns, so that a machine's drift meets both. Not timed: process start and model load (ours
-// is reported apart). In float32 the greedy tokens of both sides must be the same, or there is nothing to compare; in
-// bfloat16 rounding decides between the nearly equal logits of a random model, so there it is said, not asked for.
+// other, `rounds` times in turns, so that a machine's drift meets both. Process start and model load are not timed
+// (brain3d's load is reported apart). In float32 the greedy tokens of both sides must be the same, or there is nothing
+// to compare. In bfloat16 rounding decides between the nearly equal logits of a random model, so a difference is
+// reported and is no failure.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
@@ -30,7 +32,7 @@ const { values } = parseArgs({
     device: { type: 'string', default: 'cpu' },
     dtype: { type: 'string', default: 'float32' },
     'no-cuda-graph': { type: 'boolean', default: false },
-    model: { type: 'string' }, // made before and kept, where making 9 GB every time takes too long
+    model: { type: 'string' }, // a model made before, where making 9 GB every time takes too long
     volume: { type: 'string', default: join(ROOT, 'assets/colin27_t1_2mm.nii.gz') },
     out: { type: 'string' },
   },
@@ -49,12 +51,12 @@ async function promptIds(language) {
   return ids;
 }
 
-/** The best median of several rounds: noise only ever adds time. */
+/** Returns the best median of several rounds, since noise only ever adds time. */
 function best(rounds, stage) {
   return rounds.map((round) => round[stage]).reduce((a, b) => (a.median_ms <= b.median_ms ? a : b));
 }
 
-/** Bytes of the largest tensors alive at once in an encoder layer: x, its norm, fc1's output and the activation. */
+/** The bytes of the largest tensors alive at once in an encoder layer: x, its norm, fc1's output and the activation. */
 function activationBytes(dir, dtype) {
   const { hidden_size: width, intermediate_size: inner } = JSON.parse(
     readFileSync(join(dir, 'vision/config.json'), 'utf8'),
@@ -62,7 +64,7 @@ function activationBytes(dir, dtype) {
   return 65 * 9 * 9 * (2 * width + 2 * inner) * (dtype === 'bfloat16' ? 2 : 4);
 }
 
-/** DIR/vision, DIR/language and, over them, DIR/checkpoint. */
+/** Makes DIR/vision, DIR/language and, over them, DIR/checkpoint. */
 async function makeModel(dir) {
   const script = join(ROOT, 'bench/reference/make_model.py');
   execFileSync(values.python, [script, dir, '--size', values.size, '--device', values.device], {
@@ -86,7 +88,7 @@ async function main() {
     for (let round = 0; round < Number(values.rounds); round++) {
       const own = [join(ROOT, 'bench/own-stages.mjs'), checkpoint, volume, JSON.stringify(options)];
       ours.push(runJson(process.execPath, own));
-      // Said at once: the peer may take too long.
+      // This is printed at once, because the Python side may take too long.
       process.stderr.write(
         `brain3d: ${STAGES.map((stage) => `${stage} ${ours.at(-1)[stage].median_ms.toFixed(2)} ms`).join(', ')}\n`,
       );

@@ -1,12 +1,12 @@
 #!/usr/bin/env node
-// Brain extraction on heads whose brain is known: Dice and time.
+// Measures Dice and time of brain extraction on heads whose brain is known.
 //
 //   node bench/strip.mjs HEAD.nii.gz MASK.nii.gz [--repeat R] [--auto] [--out FILE.json]
 //   node bench/strip.mjs --simulated N [--grid native|small] [--auto] [--out FILE.json]
 //
 // MASK is any volume on HEAD's grid that is 0 outside of the brain. Simulated heads are those of `simulateSubject` with
-// their skulls, healthy and with lesions in turn, each with its own axis order, bias, noise and slice thickness. Timed
-// is `extractBrain` of a volume that is in memory; its method is `bet`, or `auto` with `--auto`.
+// their skulls, healthy and with lesions in turn, each with its own axis order, bias, noise and slice thickness. The
+// time is that of `extractBrain` of a volume in memory; its method is `bet`, or `auto` with `--auto`.
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { basename } from 'node:path';
@@ -25,7 +25,7 @@ const { values, positionals } = parseArgs({
 });
 const method = values.auto ? 'auto' : 'bet';
 
-/** The same array order for both, or there is nothing to compare. */
+/** Requires the same array order for both, without which there is nothing to compare. */
 function checkGrid(head, mask) {
   for (const key of ['shape', 'affine'])
     if (JSON.stringify(head.info[key]) !== JSON.stringify(mask.info[key]))
@@ -57,12 +57,12 @@ function spread(numbers) {
   return { median: sorted[Math.floor(sorted.length / 2)], min: sorted[0], max: sorted.at(-1) };
 }
 
-/** One head, again and again; the first time does not count. */
+/** Measures one head again and again; the first time does not count. */
 async function benchFile(headPath, maskPath) {
   const truth = await loadVolume(maskPath);
   const runs = [];
   for (let i = 0; i <= Number(values.repeat); i++) {
-    const head = await loadVolume(headPath); // a fresh one each time: what was found in a volume is remembered
+    const head = await loadVolume(headPath); // a fresh volume each time, since a volume remembers the brain found in it
     checkGrid(head, truth);
     runs.push(await extract(head));
   }

@@ -1,12 +1,13 @@
 #!/usr/bin/env node
-// Optimiser steps of the three phases against the same steps in PyTorch, transformers and PEFT, in one run.
+// Compares optimiser steps of the three phases with the same steps in PyTorch, transformers and PEFT, in one run.
 //
 //   npm run bench -- train [--python PYTHON] [--phases LIST] [--steps N] [--rounds N] [--threads N]
-//                          [--size train|4b] [--device cpu|cuda] [--dtype float32|bfloat16] [--variants LIST] [--out FILE.json]
+//                          [--size train|4b] [--device cpu|cuda] [--dtype float32|bfloat16] [--variants LIST]
+//                          [--out FILE.json]
 //
-// PYTHON must import torch, transformers, peft, safetensors and nibabel. Every measurement is a fresh process; both sides take
-// turns, `rounds` times. Both start from the same files and see the same batch, and the run fails unless their first
-// losses and gradient norms agree: otherwise there is nothing to compare.
+// PYTHON must import torch, transformers, peft, safetensors and nibabel. Every measurement is a fresh process; both
+// sides take turns, `rounds` times. Both start from the same files and see the same batch. The run fails unless their
+// first losses and gradient norms agree, since otherwise there is nothing to compare.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from 'node:os';
@@ -19,7 +20,7 @@ const BATCH = { grounding: 8, 'projector-warmup': 16, 'lora-sft': 16 };
 const MICRO_BATCH = 8;
 const whole = { microBatch: MICRO_BATCH, recompute: false };
 const OURS = {
-  // `parts` are the settings of configs/paper.json: less memory, more computing.
+  // `parts` are the settings of configs/paper.json, which take less memory and more computing.
   grounding: { whole, parts: { microBatch: 4, recompute: true } },
   'projector-warmup': { whole, recompute: { ...whole, recompute: true } },
   'lora-sft': { whole, recompute: { ...whole, recompute: true } },
@@ -29,7 +30,10 @@ const PEERS = {
   'projector-warmup': ['published', 'batched'],
   'lora-sft': ['files', 'published', 'batched'],
 };
-/** `paper`: 65 x 9 x 9 = 5,265 patch tokens, as the authors' code has; `coarse`: a patch spans 4 of 64 planes, 1,296. */
+/**
+ * The recipe `paper` has 65 x 9 x 9 = 5,265 patch tokens, as in the authors' code. In `coarse` a patch spans 4 of 64
+ * planes, which makes 1,296.
+ */
 const RECIPES = JSON.parse(readFileSync(join(ROOT, 'bench/recipes.json'), 'utf8'));
 /** Grounding goes backward through every patch token: with the paper's grid a step would take a minute on two cores. */
 const RECIPE_OF = { grounding: 'coarse', 'projector-warmup': 'paper', 'lora-sft': 'paper' };
@@ -46,7 +50,7 @@ const { values } = parseArgs({
     size: { type: 'string', default: 'train' },
     device: { type: 'string', default: 'cpu' },
     dtype: { type: 'string', default: 'float32' },
-    variants: { type: 'string' }, // of either side; all where it is not given
+    variants: { type: 'string' }, // of either side; all by default
     out: { type: 'string' },
   },
 });
@@ -80,7 +84,7 @@ function checkArguments() {
     );
 }
 
-/** Runs to the end; the last line of its output is JSON, unless `parse` is false. */
+/** Runs a program to its end and parses the last line of its output as JSON, unless `parse` is false. */
 function run(command, args, parse = true) {
   const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], cwd: ROOT, env };
   const output = execFileSync(command, args, options);
@@ -145,8 +149,10 @@ function median(numbers) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** The round with the best median: noise only ever adds time. Memory is the largest of any round. Time of the processor
- * says more than the clock where other work runs beside. */
+/**
+ * Summarises rounds by the one with the best median, since noise only ever adds time. Memory is the largest of any
+ * round. Processor time says more than the clock where other work runs beside.
+ */
 function summary(rounds) {
   const medians = rounds.map(({ seconds }) => median(seconds));
   const {
@@ -188,7 +194,7 @@ function report(measured) {
   const someone = Object.values(Object.values(measured)[0].peer)[0];
   const result = {
     date: new Date().toISOString().slice(0, 10),
-    // Where Python lies on a machine says nothing about the result.
+    // The place of Python on a machine says nothing about the result.
     command: `npm run bench -- train ${process.argv.slice(2).join(' ')}`.replace(values.python, 'PYTHON').trim(),
     machine: { cpu: cpus()[0].model, cores: cpus().length, memory_bytes: totalmem(), load: loadavg()[0] },
     node: process.version,

@@ -1,4 +1,4 @@
-/** brain3d: a brain MRI in, a report out. Research use only. */
+/** brain3d turns a brain MRI into a report. Research use only. */
 
 export { DISCLAIMER } from './base/disclaimer';
 export { Brain3DError, ERROR_CODES, type ErrorCode } from './base/errors';

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// `npm run coverage:parsers`: how much of the parsers (native/io and the readers of config.json) their tests, the committed
-// fuzzing corpus and the failed allocations reach, by gcov: lines, and branches but for those that only an exception takes.
-// Fails below the bars. `-- --uncovered` lists what is not reached. Needs GCC; builds in build/coverage.
+// `npm run coverage:parsers` measures by gcov how much of the parsers (native/io and the readers of config.json) their
+// tests, the committed fuzzing corpus and the failed allocations reach: lines, and branches except those that only an
+// exception takes. It fails below the bars. `-- --uncovered` lists what is not reached. It needs GCC and builds in
+// build/coverage.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -11,7 +12,7 @@ import { runExplained, StepError } from './steps/command.mjs';
 
 const BUILD = join(ROOT, 'build', 'coverage');
 const BARS = { lines: 95, branches: 90 };
-/** What is measured. The standard library's and the vendored headers are not. */
+/** The files that are measured. The headers of the standard library and the vendored ones are not. */
 const MEASURED = /^native\/(io\/\w+|models\/(json_fields|\w+_config))\.(cpp|h)$/;
 const RUNS = [
   ['parser_tests', []],
@@ -36,8 +37,8 @@ function run(program, args) {
 }
 
 /**
- * Runs of each line and branch: file -> line -> { count, branches }. A line that several object files or instances of a
- * template hold is one line, its branches one another's where there are as many.
+ * Gathers the runs of each line and branch: file -> line -> { count, branches }. A line that several object files or
+ * instances of a template have counts as one line, and its branches as the same if there are equally many.
  */
 function gather() {
   const files = new Map();
@@ -67,7 +68,7 @@ function add(files, { file, lines }) {
     const line = known.get(number) ?? { count: 0, branches: [] };
     known.set(number, line);
     line.count += count;
-    // Instances of a template may have other branches each; of two lists the longer one's are counted.
+    // Instances of a template may differ in branches; of two lists the longer one's are counted.
     const [longer, shorter] = taken.length > line.branches.length ? [taken, line.branches] : [line.branches, taken];
     line.branches = longer.map((runs, index) => runs + (shorter[index] ?? 0));
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// `npm run demo`: the main job, on a glioma simulated on real anatomy and on the committed real head. Reports on stdout;
-// results and montages in .demo/.
+// `npm run demo` writes reports for a glioma simulated on real anatomy and for the committed real head. Reports go to
+// stdout, results and montages to .demo/.
 import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ const TRUTH = `${COHORT}/reports/${SUBJECT}/${SUBJECT}_flair_text.txt`;
 
 await exitOnStepError(async () => {
   await setup({ quiet: true });
-  // What is listed at the end must be of this run.
+  // The files listed at the end must be of this run.
   rmSync(join(ROOT, OUT), { recursive: true, force: true });
   mkdirSync(join(ROOT, OUT));
   let status = await run(['dist/cli.js', 'simulate', '--out', COHORT, '--subjects', '1', '--seed', '2']);

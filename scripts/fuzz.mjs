@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// `npm run fuzz -- TARGET [--minutes N]`: libFuzzer on one of the parsers (test/fuzz), starting from the committed
-// corpus. Needs clang with libFuzzer. What it learns stays in build/fuzz/work/TARGET and is gone on with next time; an
-// input that crashes goes to build/fuzz/findings/.
-//   --merge   instead of fuzzing, adds to the committed corpus what reaches code that it does not reach yet
+// `npm run fuzz -- TARGET [--minutes N]` runs libFuzzer on one of the parsers (test/fuzz), starting from the committed
+// corpus. It needs clang with libFuzzer. New inputs stay in build/fuzz/work/TARGET for the next run; an input that
+// crashes goes to build/fuzz/findings/.
+//   --merge   instead of fuzzing, adds to the committed corpus the inputs that reach code it does not reach yet
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -14,12 +14,15 @@ import { runExplained, StepError, which } from './steps/command.mjs';
 const SOURCE = join(ROOT, 'test', 'fuzz');
 const BUILD = join(ROOT, 'build', 'fuzz');
 const CLANGS = ['clang', ...Array.from({ length: 15 }, (_, index) => `clang-${28 - index}`)];
-/** Bounds of one input: more memory or time is a finding. The time is by the clock, and the machine may be busy. */
+/** The limits of one input: more memory or time is a finding. The time is by the clock, and the machine may be busy. */
 const LIMITS = ['-max_len=65536', '-rss_limit_mb=512', '-timeout=60'];
-/** A committed corpus is read at every `npm test`: short inputs, one for a branch, not for how often it is taken. */
+/**
+ * The limits of the committed corpus, which is read at every `npm test`: short inputs, one for each branch and not for
+ * how often it is taken.
+ */
 const COMMITTED_LIMITS = ['-max_len=8192', '-use_counters=0'];
 
-/** Names of the targets: test/fuzz/<name>_target.cpp. */
+/** Returns the names of the targets: test/fuzz/<name>_target.cpp. */
 export function targets() {
   return readdirSync(SOURCE).flatMap((file) => /^(.+)_target\.cpp$/.exec(file)?.[1] ?? []);
 }

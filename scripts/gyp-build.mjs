@@ -29,7 +29,7 @@ await exitOnStepError(async () => {
   }
   progress.finish('done');
   placeAddon(buildDir, { addonDir: productDir, loaderDir: join(dirname(productDir), 'loader') });
-  // prebuildify takes only the addon along; the rest of what a prebuild needs is put there here.
+  // prebuildify takes only the addon; this adds the other files that a prebuild needs.
   if (process.env.PREBUILD_NODE_GYP) {
     const folder = prebuildDir(ROOT);
     placeAddon(buildDir, { addonDir: folder, loaderDir: join(folder, 'loader'), withAddon: false });

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Everything that is checked without running the product. `npm run lint`, and as part of `npm test`, where each check
-// counts as one test; `npm run format` (--fix) rewrites what a tool can correct by itself.
+// Runs every check that does not run the product: by `npm run lint`, and as part of `npm test`, where each check counts
+// as one test. `npm run format` (--fix) rewrites what a tool can correct by itself.
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exitOnStepError, ROOT, setup } from './setup.mjs';
@@ -9,7 +9,7 @@ import { filesUnder } from './steps/stamp.mjs';
 
 const NODE = process.execPath;
 
-/** name, program, arguments; `fix` replaces the arguments under --fix. */
+/** Each check has a name, a program and arguments; `fix` replaces the arguments under --fix. */
 function checks() {
   const sources = ['native', 'test/native']
     .flatMap((directory) => filesUnder(join(ROOT, directory)))
@@ -32,7 +32,7 @@ function checks() {
   ];
 }
 
-/** Runs every check, also after a failure; gives back how many passed and failed. */
+/** Runs every check, also after a failure, and returns how many passed and failed. */
 export async function lint({ fix = false } = {}) {
   const counts = { passed: 0, failed: 0 };
   for (const check of checks()) {
@@ -50,7 +50,7 @@ export async function lint({ fix = false } = {}) {
   return counts;
 }
 
-/** Null, or what to show of the failure. */
+/** Returns null, or the output of the failure. */
 async function run(check, fix) {
   try {
     await runCommand(NODE, fix && check.fix ? check.fix : check.args, { cwd: ROOT });

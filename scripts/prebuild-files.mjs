@@ -1,6 +1,6 @@
-// Which files make an installed addon, and where they lie: shared by binding.gyp's action, `npm run prebuilds` and
-// the packaging tests. The loader has a folder of its own, because node-gyp-build takes any .node file beside the
-// addon for the addon.
+// Lists the files of an installed addon and their places, for binding.gyp's action, `npm run prebuilds` and the
+// packaging tests. The loader has a folder of its own, because node-gyp-build takes any .node file beside the addon for
+// the addon.
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
@@ -10,21 +10,25 @@ const ADDON = 'brain3d.node';
 const BUILD_INFO = 'brain3d.build.json';
 const LOADER = 'brain3d_loader.node';
 
-/** Puts what CMake made in `buildDir` where `lib/native/binding.ts` looks: the addon and its description into `addonDir`
- * (or the description alone), the loader into `loaderDir`. */
+/**
+ * Puts CMake's output from `buildDir` where `lib/native/binding.ts` looks: the addon and its description into
+ * `addonDir` (or the description alone), the loader into `loaderDir`.
+ */
 export function placeAddon(buildDir, { addonDir, loaderDir, withAddon = true }) {
   copyInto(addonDir, join(buildDir, 'Release', BUILD_INFO));
   if (withAddon) copyInto(addonDir, join(buildDir, 'Release', ADDON));
   copyInto(loaderDir, join(buildDir, 'loader', LOADER));
 }
 
-/** `<out>/prebuilds/<platform>-<arch>` */
+/** The folder `<out>/prebuilds/<platform>-<arch>`. */
 export function prebuildDir(out) {
   return join(out, 'prebuilds', `${process.platform}-${process.arch}`);
 }
 
-/** Makes `<out>/prebuilds/<platform>-<arch>/` of what `npm run build` left in build/, through prebuildify: it strips
- * the addon and names it by what it needs (N-API, libc). Gives back the folder. */
+/**
+ * Makes `<out>/prebuilds/<platform>-<arch>/` from the output of `npm run build` in build/, with prebuildify, which
+ * strips the addon and names it by what it needs (N-API, libc). Returns the folder.
+ */
 export async function makePrebuild(out) {
   const buildDir = join(ROOT, 'build');
   // prebuildify moves the addon away, so it works on a copy.
@@ -39,7 +43,7 @@ export async function makePrebuild(out) {
     cwd: stage,
     out,
     targets: [`node@${process.versions.node}`],
-    // The build is CMake's and done: nothing is left to do for the program that prebuildify calls to build.
+    // CMake has built the addon, so the program that prebuildify calls to build does nothing.
     nodeGyp: 'true',
     quiet: true,
   };

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// `npm run prebuilds`: prebuilds/<platform>-<arch>/ from an up-to-date Release build. An installed package that holds
-// a fitting one compiles nothing.
+// `npm run prebuilds` makes prebuilds/<platform>-<arch>/ from an up-to-date Release build. An installed package that
+// holds a fitting one compiles nothing.
 import { rmSync } from 'node:fs';
 import { relative } from 'node:path';
 import { makePrebuild, prebuildDir } from './prebuild-files.mjs';

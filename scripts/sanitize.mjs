@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-// `npm run test:asan`, `npm run test:tsan`: the addon compiled with a sanitizer, and jest on it through the ordinary node,
-// with the sanitizer's runtime loaded first. Arguments go to jest; without any, the tests of the addon's seam run.
+// `npm run test:asan` and `npm run test:tsan` compile the addon with a sanitizer and run jest on it with the ordinary
+// node, with the sanitizer's runtime loaded first. Arguments go to jest; without any, the tests of the addon's
+// interface run.
 //   npm run test:asan -- test/lib/volume/volume.test.ts
-// A full build of its own in build-<sanitizer>/ (a quarter of an hour on two cores), so not part of `npm test`.
+// The full build in build-<sanitizer>/ takes a quarter of an hour on two cores, so it is not part of `npm test`.
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +15,7 @@ const SUITE = [
   'test/(lib|integration)/.*/?(volume|model|hostile-model|train|skull-strip|simulate|bertscore|tokenizer|worker-pool)\\.test',
   'test/lifecycle/(process|abort|random-end|fuzz-arguments)\\.test',
 ];
-/** What the tests read besides the code. */
+/** The files that the tests read besides the code. */
 const LINKED = [
   'node_modules',
   'assets',
@@ -28,10 +29,10 @@ const LINKED = [
 const COPIED = ['dist', 'lib', 'test', 'jest.config.js'];
 
 /**
- * Of the compiler · their runtime · settings. Leaks are looked for by the parsers' program: node itself leaves its heap
- * at exit. Node, V8 and LibTorch are not instrumented, so that they are left out of the race reports (tsan.supp), and locks
- * that they take and give back are half seen, so that no order of locks is looked for. Node handles SIGSEGV itself, for
- * WebAssembly, and ends without a word: handle_segv=2 keeps that from it.
+ * For each sanitizer: the compiler's option, the runtime and the settings. The parsers' program looks for leaks,
+ * because node itself leaves its heap at exit. Node, V8 and LibTorch are not instrumented. They are therefore left out
+ * of the race reports (tsan.supp), and the order of locks is not checked, because their locks are only half seen. Node
+ * handles SIGSEGV itself, for WebAssembly, and ends without a word: handle_segv=2 prevents that.
  */
 const SANITIZERS = {
   asan: {
@@ -54,10 +55,13 @@ const SANITIZERS = {
   },
 };
 
-/** Instrumented code is some ten times slower. */
+/** The time limit of a test in ms. Instrumented code is some ten times slower. */
 const TEST_LIMIT_MS = 900_000;
 
-/** A copy of the package whose build/ is the sanitized one: the package finds its addon beside its own code. */
+/**
+ * Makes a copy of the package whose build/ is the sanitized one, because the package finds its addon beside its own
+ * code.
+ */
 function makeTree(tree) {
   mkdirSync(tree, { recursive: true });
   for (const name of LINKED) {
@@ -104,7 +108,7 @@ async function main([name, ...args]) {
   makeTree(tree);
   await build(name, sanitizer, libtorch, tree);
   const library = execFileSync('g++', [`-print-file-name=${sanitizer.library}`], { encoding: 'utf8' }).trim();
-  // In one process: a report ends it, and jest would take a dead worker for a failed file and go on.
+  // The tests run in one process: a report ends it, and jest would take a dead worker for a failed file and go on.
   const jest = [
     'node_modules/jest/bin/jest.js',
     '--runInBand',

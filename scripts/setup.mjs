@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Brings a checkout to where it can run: npm packages, TypeScript, LibTorch, native addon. `npm run build`; the
-// demo, test and bench scripts call `setup` first. Works on a fresh clone: only Node builtins are imported here.
+// Makes a checkout ready to run: npm packages, TypeScript, LibTorch, native addon. `npm run build`, the demo, test and
+// bench scripts call `setup` first. It works on a fresh clone, since it imports only Node builtins.
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StepError } from './steps/command.mjs';
@@ -14,15 +14,18 @@ import { typescript } from './steps/typescript.mjs';
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const STEPS = [packages, typescript, libtorch, native];
-/** What only the tests need comes last. */
+/** The steps that only the tests need come last. */
 const TEST_STEPS = [parsers];
 const OLDEST_NODE = [20, 17];
 
 /**
- * Does what is not up to date and gives back what the steps found out (`libtorch`).
- * tests: the C++ tests too · debug: no optimisation, assertions on · verbose: show all output
- * quiet: say nothing of steps that are up to date · upTo: name of the last step wanted
- * Throws `StepError`, already reported; `exitOnStepError` ends the process for it.
+ * Runs the steps that are not up to date and returns what they found out (`libtorch`). The options are:
+ * - tests: also builds the C++ tests
+ * - debug: compiles without optimisation, with assertions
+ * - verbose: shows all output
+ * - quiet: is silent about steps that are up to date
+ * - upTo: the name of the last step wanted
+ * Throws a `StepError` that is already reported; `exitOnStepError` ends the process for it.
  */
 export async function setup({ tests = false, debug = false, verbose = false, quiet = false, upTo = null } = {}) {
   const steps = tests ? [...STEPS, ...TEST_STEPS] : STEPS;
@@ -46,7 +49,7 @@ export async function setup({ tests = false, debug = false, verbose = false, qui
   return { libtorch: context.libtorch };
 }
 
-/** Runs `main`; a step's failure has been reported and ends the process with status 1. */
+/** Runs `main`. If a step fails, the failure has been reported, and the process ends with status 1. */
 export async function exitOnStepError(main) {
   try {
     await main();

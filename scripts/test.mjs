@@ -1,7 +1,6 @@
 #!/usr/bin/env node
-// `npm test`: builds what is missing, then lint, the C++ tests, the parsers under sanitizers and the TypeScript tests. The
-// last line is the sum:
-// `N passed, N failed, N skipped`.
+// `npm test` builds what is missing, then runs lint, the C++ tests, the parsers under sanitizers and the TypeScript
+// tests. The last line is the sum: `N passed, N failed, N skipped`.
 //   npm test                                  everything
 //   npm test -- test/lib/volume/volume.test.ts [-t name] that file only: arguments go to jest
 //   npm test -- --native ['*pattern*']        the C++ tests only, also those of the parsers under sanitizers
@@ -29,7 +28,7 @@ async function main(args) {
   process.exitCode = report(results) ? 0 : 1;
 }
 
-/** A test that is skipped without saying why counts as failed. */
+/** A test that is skipped without a reason counts as failed. */
 function report(results) {
   for (const { skipped, unexplained } of results) {
     for (const title of skipped) console.log(`skipped: ${title}`);

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Enforces which folder of native/ and lib/ may use which (tools/layers.mjs), that docs/architecture.md draws the same,
-// that no modules of lib/ import each other in a circle, that only napi/ and loader/ know Node, that only what stands on
-// device/ knows torch, and that .cu files compile without ATen.
+// Checks which folder of native/ and lib/ may use which (tools/layers.mjs), that docs/architecture.md draws the same,
+// that no modules of lib/ import each other in a circle, that only napi/ and loader/ know Node, that only folders built
+// on device/ know torch, and that .cu files compile without ATen.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, extname, join, normalize, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ const TABLES = { native: NATIVE, lib: LIB };
 const TABLE_AT = 'tools/layers.mjs and docs/architecture.md';
 const SOURCES = { native: new Set(['.h', '.cpp', '.cu', '.cuh']), lib: new Set(['.ts', '.mts']) };
 
-/** The layer of a folder ("io/nifti" of native/), or null. */
+/** Returns the layer of a folder ("io/nifti" of native/), or null. */
 function layerOf(layers, folder) {
   const parts = folder.split('/');
   for (let count = parts.length; count > 0; count--) {
@@ -22,7 +22,7 @@ function layerOf(layers, folder) {
   return null;
 }
 
-/** Problems of one file of native/, given its text. */
+/** Returns the problems of one file of native/, given its text. */
 export function includeProblems(path, text) {
   const folder = relative('native', dirname(path));
   const layer = layerOf(NATIVE, folder);
@@ -53,7 +53,7 @@ function includeProblem(path, layer, isSystem, target) {
   return used === layer || NATIVE[layer].includes(used) ? null : `${layer} may not include ${used} ("${target}")`;
 }
 
-/** Modules that a file of lib/ imports, types included, as paths without an ending ("lib/base/errors"). */
+/** Returns the modules that a file of lib/ imports, types included, as paths without an ending ("lib/base/errors"). */
 function importsOf(path, text) {
   const specifiers = [...text.matchAll(/(?:\bfrom|\bimport\(|^import)\s*'(\.[^']+)'/gm)].map(
     ([, specifier]) => specifier,
@@ -61,7 +61,7 @@ function importsOf(path, text) {
   return specifiers.map((specifier) => normalize(join(dirname(path), specifier.replace(/\.m?js$/, ''))));
 }
 
-/** Problems of one file of lib/, given its text. */
+/** Returns the problems of one file of lib/, given its text. */
 export function importProblems(path, text) {
   const folder = relative('lib', dirname(path));
   if (folder === '') return /^(index|cli)$/.test(stem(path)) ? [] : [`${path}: only entries stand directly in lib/`];
@@ -78,7 +78,7 @@ function stem(path) {
   return path.replace(/^.*\//, '').replace(/\.m?ts$/, '');
 }
 
-/** Circles of imports among files of lib/, given as [path, text], each as one line. */
+/** Returns the circles of imports among files of lib/, given as [path, text], each as one line. */
 export function circleProblems(files) {
   const graph = new Map(files.map(([path, text]) => [path.replace(/\.m?ts$/, ''), importsOf(path, text)]));
   const problems = [];
@@ -94,7 +94,7 @@ export function circleProblems(files) {
   return problems;
 }
 
-/** Lines `nn -> base, ops` between the markers of docs/architecture.md, compared with the table of `name`. */
+/** Compares the lines `nn -> base, ops` between the markers of docs/architecture.md with the table of `name`. */
 export function tableProblems(name, markdown) {
   const block = new RegExp(`<!-- layers of ${name} -->([\\s\\S]*?)<!-- /layers -->`).exec(markdown)?.[1];
   if (block === undefined)
@@ -116,7 +116,7 @@ export function tableProblems(name, markdown) {
   return problems;
 }
 
-/** [path, text] of the sources below a folder of the project. */
+/** Returns [path, text] of the sources below a folder of the project. */
 function sourcesOf(name) {
   return readdirSync(join(ROOT, name), { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile() && SOURCES[name].has(extname(entry.name)))

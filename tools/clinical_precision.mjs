@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Prints precision and recall of the strict clinical reading on the sentences of test/fixtures/clinical, as the table of
-// docs/metrics.md has them. Usage: node tools/clinical_precision.mjs [NAME=DIST ...]; DIST is the compiled lib/ of any
+// Prints precision and recall of the strict clinical reading on the sentences of test/fixtures/clinical, as in the
+// table of docs/metrics.md. Usage: node tools/clinical_precision.mjs [NAME=DIST ...]. DIST is the compiled lib/ of any
 // commit, by default this tree's own.
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';

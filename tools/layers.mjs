@@ -1,8 +1,8 @@
-// Which folder may use which, besides itself. docs/architecture.md draws the same two tables; check_layers.mjs compares.
-// A file belongs to the deepest folder named here that holds it: `io` has all of `io/nifti`, while the folders of `models`
-// are layers of their own.
+// Lists which folder may use which, besides itself. docs/architecture.md draws the same two tables, and
+// check_layers.mjs compares them. A file belongs to the deepest folder named here that holds it: `io` has all of
+// `io/nifti`, while the folders of `models` are layers of their own.
 
-/** Folders of native/, by their `#include "..."`. */
+/** The folders of native/, by their `#include "..."`. */
 export const NATIVE = {
   base: [],
   device: ['base'],
@@ -49,10 +49,10 @@ export const NATIVE = {
   loader: [],
 };
 
-/** The only layers of native/ that include Node's headers. Torch's are for those that include `device`. */
+/** The only layers of native/ that include Node's headers. Layers that include `device` may include torch's. */
 export const KNOWS_NODE = ['napi', 'loader'];
 
-/** Folders of lib/, by their imports; the entries index.ts and cli.ts import from any of them. */
+/** The folders of lib/, by their imports; the entries index.ts and cli.ts import from any of them. */
 export const LIB = {
   base: [],
   files: ['base'],

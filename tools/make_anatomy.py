@@ -22,10 +22,10 @@ REGIONS = {
     "cerebellum": 8, "brainstem": 9, "corpus_callosum": 10, "lateral_ventricle": 11,
 }  # fmt: skip
 CSF, GREY, WHITE = 1, 2, 3
-# Valleys of Colin27's intensity histogram inside the brain mask (peaks near 32, 84 and 113).
+# The valleys of Colin27's intensity histogram inside the brain mask (peaks near 32, 84 and 113).
 CSF_BELOW, WHITE_FROM = 62, 99
 
-# Name prefixes of AAL, first match wins.
+# Name prefixes of AAL; the first match wins.
 AAL_REGIONS = (
     ("Precentral", "frontal"), ("Frontal", "frontal"), ("Rolandic", "frontal"), ("Supp_Motor", "frontal"),
     ("Olfactory", "frontal"), ("Rectus", "frontal"), ("Cingulum_Ant", "frontal"), ("Cingulum_Mid", "frontal"),
@@ -39,7 +39,7 @@ AAL_REGIONS = (
 
 
 def read_lobes(aal, names):
-    """AAL's numbers -> our region codes."""
+    """Returns our region codes by AAL's numbers."""
     table = np.zeros(256, np.uint8)
     for line in names.read_text().splitlines():
         if not line.strip():
@@ -50,13 +50,13 @@ def read_lobes(aal, names):
 
 
 def nearest_label(labels, inside):
-    """`labels` continued to all of `inside` from the nearest labelled voxel."""
+    """Continues `labels` to all of `inside` from the nearest labelled voxel."""
     index = ndimage.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
     return np.where(inside, labels[tuple(index)], 0)
 
 
 def coordinates(shape, affine):
-    """MNI mm along each axis, broadcastable."""
+    """Returns MNI mm along each axis, broadcastable."""
     return [
         (np.arange(shape[axis]) * affine[axis, axis] + affine[axis, 3]).reshape([-1 if a == axis else 1 for a in range(3)])
         for axis in range(3)
@@ -80,7 +80,7 @@ def lateral_ventricles(csf, x, y, z):
 
 
 def corpus_callosum(white, x, y, z):
-    """White matter that is continuous with the section through the midline, to 9 mm on either side."""
+    """Finds white matter that is continuous with the section through the midline, to 9 mm on either side."""
     box = (np.abs(x) <= 9) & (y >= -48) & (y <= 36) & (z >= -4) & (z <= 36)
     labels, _ = ndimage.label(white & box)
     middle = labels[labels.shape[0] // 2]

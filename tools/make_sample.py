@@ -20,7 +20,7 @@ DEFAULT_OUTPUT = REPOSITORY / "assets" / "colin27_t1_2mm.nii.gz"
 
 
 def block_average(volume):
-    """(W, H, D) -> (W // BLOCK, H // BLOCK, D // BLOCK) uint8, the mean of each block rounded to nearest.
+    """Averages (W, H, D) to (W // BLOCK, H // BLOCK, D // BLOCK) uint8, the mean of each block rounded to nearest.
 
     Voxels left over at the end of an axis are dropped: in ch2bet they are background.
     """
@@ -32,7 +32,7 @@ def block_average(volume):
 
 
 def block_affine(affine):
-    """Voxel-to-world affine (mm) of the block average.
+    """Returns the voxel-to-world affine (mm) of the block average.
 
     The centre of a block lies (BLOCK - 1) / 2 source voxels beyond the centre of its first voxel.
     """
@@ -42,7 +42,7 @@ def block_affine(affine):
 
 
 def in_lps_order(image):
-    """The same image with its axes stored towards left, posterior and superior."""
+    """Returns the same image with its axes stored towards left, posterior and superior."""
     current = nib.io_orientation(image.affine)
     wanted = nib.orientations.axcodes2ornt("LPS")
     return image.as_reoriented(nib.orientations.ornt_transform(current, wanted))
@@ -59,7 +59,7 @@ def with_fresh_header(image, description):
 
 
 def write_deterministic_gzip(content, path):
-    """A gzip stream without file name and time, so that equal content gives equal files."""
+    """Writes a gzip stream without file name and time, so that equal content gives equal files."""
     buffer = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=buffer, mtime=0) as stream:
         stream.write(content)

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Do the tests of the parsers notice when a check is missing? Takes one check at a time out of a copy of the parsers,
-// compiles it with the sanitizers (test/fuzz) and expects parser_tests to fail, within a limit of time. Some seconds of
-// compiling and testing each, so not part of `npm test`.
+// Shows whether the tests of the parsers notice a missing check. It takes one check at a time out of a copy of the
+// parsers, compiles it with the sanitizers (test/fuzz) and expects parser_tests to fail within a time limit. Each
+// mutant takes some seconds, so this is not part of `npm test`.
 //   node tools/parser_mutants.mjs [NUMBER...]    all mutants, or those of these numbers
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ const TREE = join(ROOT, 'build', 'mutants', 'tree');
 const BUILD = join(ROOT, 'build', 'mutants', 'build');
 const TEST_LIMIT_MS = 180_000;
 
-/** [file of native/, what stands there once, what stands there instead] */
+/** Each mutant is [file of native/, text that stands there once, its replacement]. */
 const MUTANTS = [
   ['io/nifti.cpp', 'if (!most || end <= *most) return;', 'return;'],
   ['io/nifti.cpp', 'if (voxels > options_.max_voxels)', 'if (false)'],
@@ -95,7 +95,7 @@ function compile() {
   return run('cmake', ['--build', BUILD, '--target', 'parser_tests', '-j', jobs]);
 }
 
-/** Why the tests failed, or null if they passed. */
+/** Returns why the tests failed, or null if they passed. */
 function failure() {
   const env = 'ASAN_OPTIONS=detect_leaks=1:quarantine_size_mb=16:allocator_may_return_null=0';
   const ended = run('env', [env, join(BUILD, 'parser_tests'), '--abort-after=1', '--no-colors=true'], TEST_LIMIT_MS);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Draws docs/images/simulated-cohort.png: twelve simulated patients beside the anatomy they come from.
 
-Of each: Colin27's T1 at the lesion's height, the simulated FLAIR, and the same with its labels. Axial, in radiological
+Each patient has three tiles: Colin27's T1 at the lesion's height, the simulated FLAIR, and the same with its labels. Axial, in radiological
 convention: the patient's right is on the image's left.
 """
 
@@ -14,14 +14,14 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-TILE = (150, 180)  # pixels, width and height, of a field of 160 x 192 mm
+TILE = (150, 180)  # width and height in pixels, of a field of 160 x 192 mm
 PER_ROW, SUBJECTS = 4, 12
 CAPTION = 26
 COLOURS = {1: (70, 110, 255), 2: (80, 220, 110), 4: (255, 80, 70)}  # necrosis, edema, enhancing
 
 
 def axial(image, z_mm, centre_mm, order):
-    """The slice at z, around `centre_mm`, as it is displayed: right on the left, anterior up; nearest voxels."""
+    """Returns the slice at z around `centre_mm` as it is displayed: right on the left, anterior up; nearest voxels."""
     inverse = np.linalg.inv(image.affine)
     x = centre_mm[0] + np.linspace(80, -80, TILE[0])  # from right to left
     y = centre_mm[1] + np.linspace(96, -96, TILE[1])
@@ -47,7 +47,7 @@ def tiles(truth_path, t1):
     middle = (np.c_[brain, np.ones(len(brain))] @ flair.affine.T)[:, :3].mean(0)
     z = lesion[:, 2].mean()
     shape = truth["spec"]["shape"]
-    # Rotation and warp left aside: the height in Colin27 is good to some millimetres.
+    # Rotation and warp are left aside: the height in Colin27 is good to some millimetres.
     z_anatomy = (z - shape["translationMm"][2]) / shape["scale"][2]
     values = np.asarray(flair.dataobj)
     seen = grey(axial(flair, z, middle, float), np.percentile(values[values > 0], 99.8))
@@ -66,7 +66,7 @@ def main():
     parser.add_argument("--output", type=Path, default=REPOSITORY / "docs" / "images" / "simulated-cohort.png")
     arguments = parser.parse_args()
     t1 = nib.load(REPOSITORY / "assets" / "anatomy" / "colin27_t1_1mm.nii.gz")
-    # Not chosen by looks: the first twelve.
+    # The subjects are the first twelve, not chosen by looks.
     paths = sorted(arguments.cohort.glob("brats/*/*_truth.json"))[:SUBJECTS]
     width, height = 3 * TILE[0] + 8, TILE[1] + CAPTION
     rows = -(-SUBJECTS // PER_ROW)

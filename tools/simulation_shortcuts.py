@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 MARGIN_MM = 6
-FLUID_BELOW = 0.6  # of the median of the brain
+FLUID_BELOW = 0.6  # as a share of the median of the brain
 PERCENTILES = (10, 25, 75, 90, 99)
 PERMUTATIONS = 200
 
@@ -41,7 +41,7 @@ def grey_summaries(values):
 
 
 def geometry(stored, brain):
-    """Of the file as it is stored, and of the brain's place in the canonical grid."""
+    """Summarises the file as it is stored, and the brain's place in the canonical grid."""
     places = np.argwhere(brain)
     codes = "".join(nib.aff2axcodes(stored.affine))
     axes = [codes.index(a) if a in codes else -1 - codes.index(b) for a, b in ("RL", "AP", "SI")]

@@ -14,15 +14,15 @@ import torch
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig, SiglipConfig, SiglipModel
 
 SIZES = {
-    # Large enough that arithmetic, not call overhead, decides; small enough for a laptop.
+    # Arithmetic, not call overhead, must decide, and the model must fit on a laptop.
     "small": {
         "vision": dict(hidden_size=384, intermediate_size=1536, num_hidden_layers=6, num_attention_heads=6),
         "language": dict(hidden_size=1024, intermediate_size=4096, num_hidden_layers=8, num_attention_heads=8,
                          num_key_value_heads=4, head_dim=128, query_pre_attn_scalar=128, sliding_window=1024),
         "dtype": torch.float32,
     },
-    # For steps of training: the head's share of the language model (a quarter) and vision's share of a step (a few times
-    # the language model's) are about those of MedGemma 4B with 5,265 patch tokens.
+    # This size is for steps of training: the head's share of the language model (a quarter) and vision's share of a
+    # step (a few times the language model's) are about those of MedGemma 4B with 5,265 patch tokens.
     "train": {
         "vision": dict(hidden_size=192, intermediate_size=768, num_hidden_layers=6, num_attention_heads=3),
         "language": dict(hidden_size=256, intermediate_size=1024, num_hidden_layers=6, num_attention_heads=4,

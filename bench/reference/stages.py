@@ -100,8 +100,8 @@ def main():
             volume, ms = timed(lambda: preprocess(args.volume), "cpu")
             stages["preprocess"].append(ms)
         volume = volume.to(args.device)
-        # As brain3d's side runs them: whole reports, of one token and of all. One token is the prefill and one choice of
-        # a token; what the others add is their decoding.
+        # Like brain3d's side, this generates whole reports, first of one token and then of all. One token needs the
+        # prefill and one choice of a token; the further tokens add their decoding.
         for _ in range(args.repeat + 1):
             visual, _ = timed(lambda: peer.encode(volume), args.device)
             _, first = timed(lambda: peer.generate(peer.inputs(visual, args.prompt_ids), 1), args.device)

@@ -47,7 +47,7 @@ class Peer:
         self.embed = self.language.get_input_embeddings()
 
     def tokens(self, volumes):
-        """(B, 1, D, H, W) -> (B, N, E)"""
+        """Encodes (B, 1, D, H, W) to (B, N, E)."""
         tower, w, recipe = getattr(self.vision, "vision_model", self.vision), self.weights, self.recipe
         x = F.conv3d(volumes.to(self.dtype), w["vision.patch_embedding_3d.weight"].to(self.dtype),
                      w["vision.patch_embedding_3d.bias"].to(self.dtype),
@@ -75,7 +75,7 @@ class Peer:
         return F.normalize(torch.cat(rows).float(), dim=-1)
 
     def report_inputs(self, visual, indices):
-        """Inputs, mask and labels of samples behind their visual tokens, padded to the longest."""
+        """Returns inputs, mask and labels of samples after their visual tokens, padded to the longest."""
         prompt, reports = self.data["prompt"], [self.data["reports"][i] for i in indices]
         longest = max(map(len, reports))
         skipped = [-100] * (visual.shape[1] + len(prompt))
@@ -106,7 +106,7 @@ def published(peer, volumes, read=lambda: None):
     def backward():
         total = 0.0
         for i, volume in enumerate(volumes):
-            read()  # what it gives is dropped: all variants see the same volumes
+            read()  # the volume is dropped: all variants see the same volumes
             with torch.no_grad():
                 pooled = peer.pool(peer.tokens(volume[None]))
             loss = peer.language(**peer.report_inputs(peer.project(pooled), [i])).loss / len(volumes)

@@ -1,4 +1,4 @@
-"""What both sides of the training benchmark read: made-up volumes in the preprocessing cache's format, and token ids.
+"""Writes the input of both sides of the training benchmark: made-up volumes in the preprocessing cache's format, and token ids.
 
     python bench/reference/training_data.py DIR --samples N --micro-batch M
 
@@ -28,7 +28,7 @@ def main():
     gen = torch.Generator().manual_seed(0)
     (args.out / "volumes").mkdir(parents=True)
     for i in range(args.samples):
-        # Blobs, other ones in each volume: noise alone would give nearly the same mean token everywhere.
+        # Each volume has blobs of its own: noise alone would give nearly the same mean token everywhere.
         coarse = torch.rand(1, 1, 4, 6, 6, generator=gen)
         volume = F.interpolate(coarse, (64, 128, 128), mode="trilinear", align_corners=False)[0, 0]
         save_file({"volume": volume.half().contiguous()}, args.out / "volumes" / f"{i}.safetensors",

@@ -1,4 +1,4 @@
-/** `brain3d dataset`: manifests of scans with their reports. */
+/** The command `brain3d dataset`, for manifests of scans with their reports. */
 import { type Command, Option } from 'commander';
 import { buildDataset, LATERALITY_RULES } from '../dataset/build';
 import { checkDataset, type Finding } from '../dataset/check';

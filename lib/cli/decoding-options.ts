@@ -1,4 +1,4 @@
-/** How tokens are chosen: flags of every command that generates, one for each decoding option. */
+/** The flags of decoding, one for each option, for every command that generates. */
 import { type Command, Option } from 'commander';
 import { DECODING_NAMES, DECODING_OPTIONS, type DecodingName } from '../model/decoding-options';
 import { decimal, integer } from './options';
@@ -11,7 +11,7 @@ export function addDecodingOptions(command: Command): Command {
   return command;
 }
 
-/** Null for an option that each command describes itself. */
+/** Returns the flag of an option; null for an option that each command describes itself. */
 function flagOf(name: DecodingName): Option | null {
   const { help, paper, fraction }: { help: string | null; paper: number | boolean; fraction?: string } =
     DECODING_OPTIONS[name];

@@ -1,4 +1,4 @@
-/** `brain3d doctor`: what this installation has and lacks. */
+/** The command `brain3d doctor`, which shows what this installation has and lacks. */
 import type { Command } from 'commander';
 import { type Diagnosis, diagnose } from '../inspect/doctor';
 import { describeCandidate } from '../native/libtorch';

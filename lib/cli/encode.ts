@@ -1,4 +1,4 @@
-/** `brain3d encode`: what the model makes of a volume, stage by stage. */
+/** The command `brain3d encode`, which shows a volume's way through the model, stage by stage. */
 import type { Command } from 'commander';
 import { writeTensors } from '../native/write-tensors';
 import type { LimitOptions } from '../volume/input-limits';

@@ -1,4 +1,4 @@
-/** `brain3d evaluate`: models on a split of a dataset. */
+/** The command `brain3d evaluate`, which evaluates models on a split of a dataset. */
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { SPLITS } from '../dataset/split';

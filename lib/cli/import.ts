@@ -1,4 +1,4 @@
-/** `brain3d import`: a checkpoint from the files of the paper's authors. */
+/** The command `brain3d import`, which makes a checkpoint from the files of the paper's authors. */
 import type { Command } from 'commander';
 import { importCheckpoint } from '../checkpoint/create';
 import { note } from './output';

@@ -1,4 +1,4 @@
-/** `brain3d init`: a new checkpoint over two backbones. */
+/** The command `brain3d init`, which makes a new checkpoint over two backbones. */
 import { type Command, Option } from 'commander';
 import { initCheckpoint } from '../checkpoint/create';
 import {

@@ -1,4 +1,4 @@
-/** `brain3d inspect`: what a path holds. */
+/** The command `brain3d inspect`, which tells what a path holds. */
 import type { Command } from 'commander';
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { type Inspection, inspect } from '../inspect/inspect';

@@ -1,4 +1,7 @@
-/** The command line: parses, runs one command, turns its outcome into an exit status. Loads no native code itself. */
+/**
+ * The command line: parses the arguments, runs one command and turns its outcome into an exit status. It loads no
+ * native code itself.
+ */
 import { Command, CommanderError } from 'commander';
 import { DISCLAIMER } from '../base/disclaimer';
 import { Brain3DError, fromSystem } from '../base/errors';
@@ -19,7 +22,7 @@ import { addSimulate } from './simulate';
 import { guardStreams, writeErr, writeOut } from './streams';
 import { addTrain } from './train';
 
-/** In the order in which help lists them. */
+/** The commands in the order in which help lists them. */
 const COMMANDS = [
   addReport,
   addEncode,
@@ -38,10 +41,10 @@ const COMMANDS = [
 
 const FAILURE = 1;
 const USAGE = 2;
-/** 128 + the signal's number, as shells have it. */
+/** The exit status is 128 plus the signal's number, as in shells. */
 const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** Sets `process.exitCode`; does not throw. */
+/** Runs the command line and sets `process.exitCode`; does not throw. */
 export async function main(argv: string[]): Promise<void> {
   const controller = new AbortController();
   stopOnSignals(controller);
@@ -49,10 +52,10 @@ export async function main(argv: string[]): Promise<void> {
   try {
     await createProgram(controller.signal).parseAsync(argv);
   } catch (error) {
-    // After a signal its status is already set, and what failed is only what was interrupted.
+    // After a signal its status is already set, and the error is only that of the interrupted work.
     if (controller.signal.aborted) return;
     const status = explain(error);
-    // Help that could not be written has set its status already.
+    // A failure to write the help has set its status already.
     if (status !== 0) process.exitCode = status;
   }
 }
@@ -62,7 +65,7 @@ function createProgram(signal: AbortSignal): Command {
     .description('3D brain MRI in, radiology report out.')
     .version(packageVersion())
     .addHelpText('after', `\nbrain3d COMMAND --help explains a command and shows examples.\n${DISCLAIMER}`)
-    // Inherited by the commands, which is why they are added afterwards.
+    // The commands inherit this, which is why they are added afterwards.
     .configureOutput({
       writeOut,
       writeErr,
@@ -73,9 +76,9 @@ function createProgram(signal: AbortSignal): Command {
   return program;
 }
 
-/** Says on stderr what went wrong; returns the exit status. */
+/** Prints on stderr what went wrong; returns the exit status. */
 function explain(failure: unknown): number {
-  // Commander has said it already; its help and version are no failures.
+  // Commander has printed it already; its help and version are no failures.
   if (failure instanceof CommanderError) return failure.exitCode === 0 ? 0 : USAGE;
   const error = fromSystem(failure);
   const isUsage = isUsageError(error);
@@ -86,7 +89,7 @@ function explain(failure: unknown): number {
   return isUsage ? USAGE : FAILURE;
 }
 
-/** Wrong options end as these, whether this layer or the API's validation finds them. */
+/** Whether the error is about wrong options, found by this layer or by the API's validation. */
 function isUsageError(error: unknown): boolean {
   if (Brain3DError.isInstance(error)) return error.code === 'BRAIN3D_USAGE';
   return error instanceof TypeError || error instanceof RangeError;

@@ -1,4 +1,4 @@
-/** `brain3d metrics`: any two files of texts against each other; needs no model. */
+/** The command `brain3d metrics`, which scores any two files of texts against each other; it needs no model. */
 import { type Command, Option } from 'commander';
 import type { Metric } from '../metrics/bootstrap';
 import type { MetricScores, TextScores } from '../metrics/evaluate-texts';
@@ -63,7 +63,7 @@ function printScores(scores: TextScores): void {
   const { pathological, healthy } = scores.subsets;
   print(`${scores.cases} cases, ${pathological.cases} pathological and ${healthy.cases} healthy (${scores.classes})\n`);
   const columns: (readonly [string, MetricScores])[] = [['all', scores]];
-  // Where one of them is everything, it says nothing new.
+  // If all cases are of one class, its column would say nothing new.
   if (pathological.cases > 0 && healthy.cases > 0) columns.push(['pathological', pathological], ['healthy', healthy]);
   printTable([
     [
@@ -143,7 +143,7 @@ function printTexts({ texts }: TextScores): void {
   );
 }
 
-/** Each reason once. */
+/** Returns each reason once. */
 function reasonsOf(scores: TextScores): Set<string> {
   return new Set(
     metricRows().flatMap(([label, pick]) => {

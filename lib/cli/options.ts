@@ -32,13 +32,13 @@ export function decimal(text: string): number {
   return Number(text);
 }
 
-/** (D, H, W), as `64,128,128`. */
+/** Parses (D, H, W), such as `64,128,128`. */
 export function triple(text: string): [number, number, number] {
   if (!/^\d+,\d+,\d+$/.test(text)) throw new InvalidArgumentError('Expected three integers such as 64,128,128.');
   return text.split(',').map(Number) as [number, number, number];
 }
 
-/** A path whose ending says which format is written. */
+/** Parses a path whose ending gives the format to write. */
 export function pathEndingIn(...endings: string[]): (text: string) => string {
   return (text) => {
     if (endings.some((ending) => text.endsWith(ending))) return text;

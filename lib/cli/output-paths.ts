@@ -1,4 +1,4 @@
-/** Where results go: never over the input, and over an earlier result only when asked. */
+/** Protects files from results: they never replace the input, and replace an earlier result only when asked. */
 import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -9,7 +9,7 @@ export function addForceOption(command: Command): Command {
   return command.option('--force', 'replace results that are there already');
 }
 
-/** No two of them may be one file, whatever links lead to it. The key of an input is `volume`. */
+/** Refuses two paths that are one file, whatever links lead to it. The key of an input is `volume`. */
 export function requireDistinct(command: string, paths: Record<string, string>): void {
   const seen = new Map<string, string>();
   for (const [what, path] of Object.entries(paths)) {
@@ -28,7 +28,7 @@ function described(what: string): string {
   return what === 'volume' ? 'the volume itself' : `that of ${what}`;
 }
 
-/** By name, by what links lead to, and by the file itself, which may have several names. */
+/** Identifies a file by its name, by the targets of links, and by the file itself, which may have several names. */
 function identitiesOf(path: string): string[] {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) return [resolve(path)];

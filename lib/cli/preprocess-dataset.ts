@@ -1,4 +1,4 @@
-/** `brain3d preprocess --manifest`: a whole dataset into a cache. */
+/** The command `brain3d preprocess --manifest`, which preprocesses a whole dataset into a cache. */
 import { preprocessDataset } from '../dataset/cache';
 import { checkStripOptions } from '../volume/skull-strip';
 import { type StripFlags, stripOptions } from './options';

@@ -1,4 +1,4 @@
-/** `brain3d preprocess`: volumes as the model sees them. */
+/** The command `brain3d preprocess`, which writes volumes as the model sees them. */
 import { type Command, Option } from 'commander';
 import { Brain3DError } from '../base/errors';
 import { checkStripOptions } from '../volume/skull-strip';

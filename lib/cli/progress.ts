@@ -1,4 +1,4 @@
-/** Progress on stderr: a bar on a terminal, one line a stage elsewhere. */
+/** Shows progress on stderr: a bar on a terminal, one line for each stage elsewhere. */
 import { Presets, SingleBar } from 'cli-progress';
 import { note } from './output';
 
@@ -30,7 +30,7 @@ export interface ProgressUpdate {
 export class Progress {
   readonly #bar: SingleBar | null;
   #stage = '';
-  /** Stages that have had their line. */
+  /** The stages that have had their line. */
   readonly #said = new Set<string>();
 
   constructor() {
@@ -48,13 +48,13 @@ export class Progress {
       : null;
   }
 
-  /** A stage begins or moves on; `detail` is what changes within it. */
+  /** Shows that a stage begins or moves on; `detail` is what changes within it. */
   readonly update = ({ stage, done, total, detail }: ProgressUpdate): void => {
     const label = `${LABELS[stage] ?? stage}${detail === undefined || this.#bar === null ? '' : `, ${detail}`}`;
     const isNew = stage !== this.#stage;
     this.#stage = stage;
     if (this.#bar === null) {
-      // Once: training comes to some of its stages in every epoch.
+      // The line is printed once, since training comes to some of its stages in every epoch.
       if (!this.#said.has(stage)) note(label);
       this.#said.add(stage);
       return;
@@ -67,14 +67,14 @@ export class Progress {
     }
   };
 
-  /** Before anything else is written to the terminal. */
+  /** Removes the bar; must be called before anything else is written to the terminal. */
   stop(): void {
     this.#bar?.stop();
     this.#stage = '';
   }
 }
 
-/** Runs `work` with a progress that is gone when it ends, however it ends. */
+/** Runs `work` with a progress bar that is removed when it ends, however it ends. */
 export async function withProgress<T>(work: (progress: Progress) => Promise<T>): Promise<T> {
   const progress = new Progress();
   try {

@@ -1,4 +1,4 @@
-/** A report as JSON, and the files that `--out` writes. */
+/** Writes reports as JSON, and the files of `--out`. */
 import { join } from 'node:path';
 import { snakeCase } from '../base/key-case';
 import { writeFileAtomic } from '../files/atomic-file';
@@ -13,7 +13,7 @@ import { type Finished, preprocessFor } from './report-runs';
 const MAX_NAME = 100;
 const ENDINGS = ['.report.txt', '.report.json', '.montage.png'];
 
-/** The JSON document of a report. */
+/** Returns the JSON document of a report. */
 export function reportDocument(report: Report): unknown {
   const { text, tokenIds, finishReason, flags, counts, timingsMs, device, dtype, settings, ...rest } = report;
   const { seed } = settings;
@@ -23,7 +23,7 @@ export function reportDocument(report: Report): unknown {
 
 /** A directory of results, for the user only. Names are unique within one run. */
 export class ReportFolder {
-  /** Paths without their endings, of the volumes that are still to come. */
+  /** The paths, without endings, of the volumes that are still to come. */
   readonly #stems: string[];
 
   private constructor(stems: string[]) {
@@ -45,7 +45,7 @@ export class ReportFolder {
     return new ReportFolder(stems);
   }
 
-  /** Writes text, JSON and montage of the next volume; returns their paths. */
+  /** Writes the text, the JSON and the montage of the next volume; returns their paths. */
   async write(model: Brain3D, { volume, report }: Finished, options: GenerateOptions): Promise<string[]> {
     const picture = await montage(await preprocessFor(model, volume, options));
     const stem = this.#stems.shift();
@@ -56,7 +56,7 @@ export class ReportFolder {
   }
 }
 
-/** Plain names, told apart without regard to case, because some file systems have none. */
+/** Returns plain names that differ by more than case, because some file systems ignore case. */
 function uniqueNames(names: readonly string[]): string[] {
   const taken = new Set<string>();
   return names.map((name) => {
@@ -68,7 +68,7 @@ function uniqueNames(names: readonly string[]): string[] {
   });
 }
 
-/** A volume's name without its format, and without anything that a file system or a shell could misread. */
+/** Returns a volume's name without its format, and without anything that a file system or a shell could misread. */
 export function plainName(name: string): string {
   const stem = name.replace(/\.nii(\.gz)?$/i, '').replace(/[^\w.-]/g, '_');
   return stem.replace(/^[.-]+/, '').slice(0, MAX_NAME) || 'volume';

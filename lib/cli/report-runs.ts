@@ -1,4 +1,4 @@
-/** The two ways to get reports for many volumes: decoded in batches, or one after the other as text that streams. */
+/** The two ways to get reports for many volumes: decoded in batches, or one after the other with streaming text. */
 
 import { DISCLAIMER } from '../base/disclaimer';
 import { DEFAULT_BATCH_SIZE, type GenerateOptions } from '../model/decoding';
@@ -13,7 +13,7 @@ import { writeOut } from './streams';
 
 export interface Finished {
   name: string;
-  /** As read. */
+  /** The volume as read. */
   volume: Volume;
   report: Report;
 }
@@ -32,7 +32,7 @@ interface Read {
   readMs: number;
 }
 
-/** Only one batch of volumes is in memory at a time. */
+/** Yields reports decoded in batches. Only one batch of volumes is in memory at a time. */
 export async function* batchReports(run: ReportRun): AsyncGenerator<Finished> {
   const { model, progress, paths, options } = run;
   const batchSize = options.batchSize ?? DEFAULT_BATCH_SIZE;
@@ -57,7 +57,7 @@ export async function* streamReports(run: ReportRun): AsyncGenerator<Finished> {
   }
 }
 
-/** What was printed of a text that did not come to its end must not be taken for a report. */
+/** Prints a stream. A text that was cut off is marked, so that nobody takes it for a report. */
 async function printStream(stream: ReportStream): Promise<Report> {
   let hasBegun = false;
   try {
@@ -76,7 +76,7 @@ async function printStream(stream: ReportStream): Promise<Report> {
   return stream.report;
 }
 
-/** A report's text, under the volume's name where there are several. */
+/** Prints a report's text, under the volume's name where there are several. */
 export function printText(text: string, heading: string | null): void {
   if (heading !== null) printHeading(heading);
   print(text);
@@ -92,7 +92,7 @@ async function read(path: string, options: LoadVolumeOptions): Promise<Read> {
   return { name: nameOf(path), volume, readMs: performance.now() - start };
 }
 
-/** The model was given a volume, so it knows nothing of the time that reading took. */
+/** Adds the time that reading took, which the model does not know, since it was given a volume. */
 function finish({ name, volume, readMs }: Read, report: Report): Finished {
   const { timingsMs } = report;
   return {
@@ -102,7 +102,7 @@ function finish({ name, volume, readMs }: Read, report: Report): Finished {
   };
 }
 
-/** Of a batch that failed, only preprocessing each volume by itself shows which one it was. */
+/** Finds the volume at fault when a batch has failed, by preprocessing each volume by itself. */
 async function blamed<T>(run: ReportRun, batch: Read[], work: () => Promise<T>): Promise<T> {
   const [only, ...others] = batch;
   if (only !== undefined && others.length === 0) return about(only.name, work);
@@ -115,7 +115,7 @@ async function blamed<T>(run: ReportRun, batch: Read[], work: () => Promise<T>):
   }
 }
 
-/** What the model sees of a volume. */
+/** Preprocesses a volume as the model does. */
 export function preprocessFor(model: Brain3D, volume: Volume, options: GenerateOptions): Promise<Volume> {
   const { volumeSize: size, lowerPercentile, upperPercentile } = model.checkpoint.recipe;
   const { skullStrip, skullStripCommand, signal } = options;

@@ -1,4 +1,4 @@
-/** `brain3d report`: the main job. */
+/** The command `brain3d report`, the main job: it writes reports for volumes. */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
@@ -35,7 +35,7 @@ Examples:
 Without --model the demo model is used: tiny, trained on simulated scans, of no use for real ones.
 ${DISCLAIMER}`;
 
-/** Tiny, and trained on simulated scans alone. */
+/** The demonstration model, which is tiny and trained on simulated scans alone. */
 const DEMO_MODEL = join(__dirname, '..', '..', 'models', 'tiny', 'checkpoint');
 
 interface ReportFlags extends Partial<ModelFlags>, VolumeFlags, Omit<GenerateOptions, 'prompt' | 'signal'> {
@@ -102,7 +102,10 @@ function demoModel(): string {
   return DEMO_MODEL;
 }
 
-/** A NIfTI file by its header; a folder of DICOM slices as a whole, because only that shows whether it is one volume. */
+/**
+ * Checks a NIfTI file by its header, and a folder of DICOM slices as a whole, because only that shows whether it is one
+ * volume.
+ */
 async function checkVolume(path: string, reading: LoadVolumeOptions, limits: LimitOptions): Promise<void> {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
     await readInput(path, reading, limits);

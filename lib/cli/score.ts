@@ -1,4 +1,4 @@
-/** `brain3d score`: how likely the model finds a given report. */
+/** The command `brain3d score`, which shows how likely the model finds a given report. */
 import { readFile } from 'node:fs/promises';
 import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';

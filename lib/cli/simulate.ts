@@ -1,4 +1,4 @@
-/** `brain3d simulate`: a cohort of known truth in the layouts of the real ones. */
+/** The command `brain3d simulate`, which draws a cohort of known truth in the layouts of the real datasets. */
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { simulateCohort } from '../simulate/cohort';

@@ -1,4 +1,4 @@
-/** What commands work on: volumes and a model, with errors that say which file they are about. */
+/** Reads the volumes and the model that commands work on, with errors that name the file. */
 import { basename, resolve } from 'node:path';
 import { Brain3DError } from '../base/errors';
 import { Brain3D } from '../model/model';
@@ -8,12 +8,12 @@ import type { ModelFlags } from './options';
 import { note } from './output';
 import { Progress } from './progress';
 
-/** Base name: a whole path may identify a patient, and often says more than anyone wants to read. */
+/** Returns the base name. A whole path may identify a patient, and is often longer than anyone wants to read. */
 export function nameOf(path: string): string {
   return basename(resolve(path));
 }
 
-/** Runs `work`; a failure says that it is about `name`. */
+/** Runs `work` and puts `name` into its error. */
 export async function about<T>(name: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -27,7 +27,7 @@ export function readVolume(path: string, options: LoadVolumeOptions): Promise<Vo
   return about(nameOf(path), () => loadVolume(path, options));
 }
 
-/** A volume to be reported on. */
+/** Reads a volume to be reported on. */
 export async function readInput(path: string, options: LoadVolumeOptions, limits: LimitOptions): Promise<Volume> {
   await requireModality(path, limits);
   const volume = await readVolume(path, options);
@@ -36,7 +36,7 @@ export async function readInput(path: string, options: LoadVolumeOptions, limits
   return volume;
 }
 
-/** Loads the model with progress on stderr, calls `use`, disposes of the model. */
+/** Loads the model with progress on stderr, calls `use`, and disposes of the model. */
 export async function withModel<T>(
   flags: ModelFlags,
   signal: AbortSignal,

@@ -1,6 +1,6 @@
 /**
- * Writing to stdout and stderr. Whatever happens to them, the work goes on and its outcome decides the exit status; only
- * a result that was lost for another reason than that its reader left is a failure.
+ * Writes to stdout and stderr. The work goes on whatever happens to them, and its outcome decides the exit status. A
+ * lost result is a failure, unless its reader has left.
  */
 import { fstatSync, writeSync } from 'node:fs';
 
@@ -11,13 +11,13 @@ const STDOUT = 1;
 /** Streams that take no more text. */
 const closed = new Set<Name>();
 
-/** To be called before anything is written: an error of a stream that nobody listens to would end the process. */
+/** Must be called before anything is written: an error of a stream without a listener would end the process. */
 export function guardStreams(): void {
   for (const name of ['stdout', 'stderr'] as const)
     process[name].on('error', (error: NodeJS.ErrnoException) => close(name, error));
 }
 
-/** A part of a result. */
+/** Writes a part of a result. */
 export function writeOut(text: string): void {
   if (closed.has('stdout')) return;
   try {
@@ -28,7 +28,7 @@ export function writeOut(text: string): void {
   }
 }
 
-/** Anything that is no result. */
+/** Writes anything that is no result. */
 export function writeErr(text: string): void {
   if (closed.has('stderr')) return;
   try {
@@ -40,13 +40,16 @@ export function writeErr(text: string): void {
 
 let isFileCached: boolean | undefined;
 
-/** Files and devices, but for terminals. */
+/** Whether stdout is a file or a device, but no terminal. */
 function isFile(): boolean {
   isFileCached ??= !process.stdout.isTTY && (fstatSync(STDOUT).isFile() || fstatSync(STDOUT).isCharacterDevice());
   return isFileCached;
 }
 
-/** A disk that fills up takes a part of a text without an error, which Node's own stream does not notice. */
+/**
+ * Writes all bytes. A disk that fills up takes a part of a text without an error, which Node's own stream does not
+ * notice.
+ */
 function writeWhole(bytes: Uint8Array): void {
   for (let begin = 0; begin < bytes.length; ) begin += writeSync(STDOUT, bytes, begin);
 }
@@ -54,7 +57,7 @@ function writeWhole(bytes: Uint8Array): void {
 function close(name: Name, { code, message }: NodeJS.ErrnoException): void {
   if (closed.has(name)) return;
   closed.add(name);
-  // Who has read enough, as `head` has, is no failure; and of stderr there is nobody to tell.
+  // A reader that has read enough, such as `head`, is no failure; and an error of stderr cannot be reported to anybody.
   if (name === 'stderr' || code === 'EPIPE') return;
   process.exitCode ||= FAILURE;
   writeErr(`brain3d: stdout cannot be written, so that its text is not complete: ${code ?? message} [BRAIN3D_IO]\n`);

@@ -1,4 +1,4 @@
-/** `brain3d train`: one phase of training, or all of them. */
+/** The command `brain3d train`, which runs one phase of training, or all of them. */
 import { type Command, Option } from 'commander';
 import { DISCLAIMER } from '../base/disclaimer';
 import type { LoadOptions } from '../model/model';
@@ -104,7 +104,7 @@ function summary(phases: TrainingResult['phases']): string {
   return lines.join('\n');
 }
 
-/** A bar that moves with each step, and a line for what stays. */
+/** Shows a bar that moves with each step, and prints a line for each lasting result. */
 function show(trainer: Trainer, progress: Progress): void {
   const say = (line: string): void => {
     progress.stop();

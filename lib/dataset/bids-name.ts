@@ -17,7 +17,7 @@ export type BidsName =
   | { kind: 'refused'; reason: string }
   | { kind: 'image'; subject: string; session: string | null /** such as `acq-3d_run-1`, or empty */; rest: string };
 
-/** The name without `.nii` or `.nii.gz`, in any case; null for other files. */
+/** Returns the name without `.nii` or `.nii.gz`, upper or lower case; null for other files. */
 export function niftiStem(name: string): string | null {
   return /^(.+?)\.nii(?:\.gz)?$/i.exec(name)?.[1] ?? null;
 }

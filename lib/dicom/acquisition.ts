@@ -1,14 +1,16 @@
 /** Reads from a DICOM header or a sidecar how an image was made, and decides whether a FLAIR image can be made so. */
 
-/** Codes and numbers only; descriptions and names of protocols are free text and are not believed. */
+/**
+ * Codes and numbers about how an image was made. Descriptions and names of protocols are free text and are not trusted.
+ */
 export interface Acquisition {
   /** ImageType (0008,0008). */
   imageType: readonly string[];
   /** ScanningSequence (0018,0020): SE, IR, GR, EP, RM. */
   scanningSequence: readonly string[];
-  /** SequenceName (0018,0024), of which only Siemens' prefixes are looked at. */
+  /** SequenceName (0018,0024), of which only Siemens' prefixes are used. */
   sequenceName: string | null;
-  /** In ms; null where it is not said. */
+  /** RepetitionTime in ms; null where it is not given. */
   repetitionTimeMs: number | null;
   echoTimeMs: number | null;
   inversionTimeMs: number | null;
@@ -24,7 +26,7 @@ export interface Acquisition {
   bValue: number | null;
 }
 
-/** Codes that are safe to show: any other text in their place may be about a patient. */
+/** Codes that are safe to show. Any other text in their place may be about a patient. */
 const MODALITIES = new Set(
   (
     'AR AU BI BMD CD CR CT DG DOC DX ECG EPS ES FID GM HC HD IO IOL IVOCT IVUS KER KO LEN LS MG MR NM OAM OCT OP OPM OPT ' +
@@ -33,7 +35,9 @@ const MODALITIES = new Set(
   ).split(' '),
 );
 
-/** ImageType's further values of an image that is a magnitude or a reformatted one: nothing was computed from intensities. */
+/**
+ * The further values of ImageType for a magnitude or reformatted image, where nothing was computed from intensities.
+ */
 const PLAIN_TYPES = new Set(
   (
     'M MAGNITUDE M_SE M_IR M_FFE FFE SE IR TSE FSE ND NORM DIS2D DIS3D FM FM3D_2 FIL OTHER NONE UNSPECIFIED MFSPLIT ' +
@@ -41,26 +45,28 @@ const PLAIN_TYPES = new Set(
     'REFORMATTED AVERAGE COMPOSED'
   ).split(' '),
 );
-/** An image of one of these types is something else than a weighted magnitude, whoever made it. */
+/** The values of ImageType for an image that is not a weighted magnitude, whoever made it. */
 const OTHER_TYPES =
   /^(?:[PRI]|[PRI]_.*|PHASE.*|REAL|IMAGINARY|LOCALIZER|SCOUT|E?ADC.*|DIFFUSION.*|DWI|TRACEW?.*|FA|TENSOR.*|PERFUSION.*|R?CB[FV].*|MTT|TTP|TMAX|.*MAP|FMRI|T_MAP|SUB.*|MIP|MN?IP.*|M(?:IN|AX)[ _]?IP.*|PROJECTION.*|FLOW.*|VELOCITY.*|WATER|FAT|(?:IN|OUT|OPP)_?PHASE.*|SWI|MOSAIC|SEGMENTATION.*)$/;
 const CONTRASTS = new Set(['FLUID_ATTENUATED', 'T2', 'UNKNOWN']);
-/** Siemens' names begin with an asterisk: echo planar, FLASH, FISP, turbo FLASH, susceptibility, perfusion, angiography. */
+/**
+ * Siemens' names begin with an asterisk: echo planar, FLASH, FISP, turbo FLASH, susceptibility, perfusion, angiography.
+ */
 const OTHER_SEQUENCES = /^\*(?:ep|fl\d|fi\d|tfl|tfi|swi|qfl|re_|fm|pcasl|pasl)/i;
 const INVERSION_SEQUENCES = /^\*?(?:tir|ir|spcir)/i;
 
-// A FLAIR image nulls fluid, whose T1 is 2.5 s at the least, and is T2-weighted: the inversion time follows from T1 and TR.
+// A FLAIR image is T2-weighted and nulls fluid, whose T1 is at least 2.5 s. The inversion time follows from T1 and TR.
 const MIN_TR_MS = 3000;
 const MIN_TE_MS = 40;
 const MIN_TI_MS = 1000;
 const MAX_TI_MS = 4000;
 
-/** A modality as it may be shown. */
+/** Returns a modality in a form that may be shown. */
 export function modalityName(code: string): string {
   return MODALITIES.has(code) ? code : 'another one';
 }
 
-/** Why an image that was made so is no FLAIR image, as what was got; null where nothing says so. */
+/** Returns why an image that was made so is no FLAIR image, worded as what was got; null where nothing says so. */
 export function notFlair(made: Acquisition): string | null {
   const sequences = new Set(made.scanningSequence);
   const [value1, , ...types] = made.imageType;
@@ -86,7 +92,9 @@ export function notFlair(made: Acquisition): string | null {
   return null;
 }
 
-/** Warnings for an image that is not refused: its header names the sequence but no inversion, or types that are not known. */
+/**
+ * Returns warnings for an image that is not refused: its header names the sequence but no inversion, or unknown types.
+ */
 export function acquisitionWarnings(made: Acquisition): string[] {
   const warnings: string[] = [];
   const isDescribed = made.scanningSequence.length > 0 || made.repetitionTimeMs !== null || made.echoTimeMs !== null;

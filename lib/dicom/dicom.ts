@@ -1,4 +1,7 @@
-/** A folder of DICOM slices as a NIfTI file, by dcm2niix. Its temporary file never outlives the call. */
+/**
+ * Converts a folder of DICOM slices to a NIfTI file with dcm2niix. Its temporary file is removed at the end of the
+ * call.
+ */
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -12,16 +15,16 @@ const MAX_TOTAL_BYTES = 512 * 2 ** 20;
 const TIMEOUT_MS = 5 * 60_000;
 
 export interface ConversionRequest {
-  /** Directory of the package @niivue/dcm2niix. */
+  /** The directory of the package @niivue/dcm2niix. */
   packageDir: string;
   files: string[];
-  /** Written only if there is exactly one image, and it is the one that the slices describe. */
+  /** The output file. It is written only if there is exactly one image, and it is the one that the slices describe. */
   output: string;
 }
 
-/** What came of a folder: a volume at `output`, or why there is none. */
+/** The result of a conversion: a volume at `output`, or the reason why there is none. */
 export interface Conversion {
-  /** Why no FLAIR image can be read from the slices, as what was got; null where nothing says so. */
+  /** The reason why no FLAIR image can be read from the slices, worded as what was got; null where nothing says so. */
   notFlair: string | null;
   warnings: string[];
 }
@@ -29,10 +32,10 @@ export interface Conversion {
 export type ConversionMessage = { fault: StackFault } | { conversion: Conversion };
 
 /**
- * Converts the slices in `folder` (not in folders below it), calls `use` with the NIfTI file and what is odd about the
+ * Converts the slices in `folder` (not in folders below it), calls `use` with the NIfTI file and the warnings about the
  * slices, and removes the file.
- * @throws {Brain3DError} BRAIN3D_FORMAT unless the slices are one volume by their own headers and dcm2niix makes that volume
- *   of them, BRAIN3D_UNSUPPORTED for several series and images that are no slices
+ * @throws {Brain3DError} BRAIN3D_FORMAT unless the slices are one volume by their own headers and dcm2niix makes that
+ *   volume of them, BRAIN3D_UNSUPPORTED for several series and images that are no slices
  */
 export async function convertDicomFolder<T>(
   folder: string,
@@ -50,21 +53,26 @@ export async function convertDicomFolder<T>(
     );
   }
   return withTemporaryFolder(async (directory) => {
-    // Errors of the reader name this file, so it is called after the folder.
+    // Errors of the reader name this file, so it has the folder's name.
     const output = join(directory, `${name.slice(0, 100)}.nii`);
     const conversion = await runWorker({ packageDir, files, output }, name, signal);
     return use(output, conversion);
   });
 }
 
-/** Directory of the package @niivue/dcm2niix; null if it is not installed. Its exports hide it from require.resolve. */
+/**
+ * Returns the directory of the package @niivue/dcm2niix; null if it is not installed. Its exports hide it from
+ * require.resolve.
+ */
 export function findDcm2niix(): string | null {
   const roots = require.resolve.paths('@niivue/dcm2niix') ?? [];
   const found = roots.map((root) => join(root, '@niivue', 'dcm2niix'));
   return found.find((directory) => existsSync(join(directory, 'package.json'))) ?? null;
 }
 
-/** Regular files only: no links, no pipes, nothing below. A link may be a slice, so a folder with one is refused. */
+/**
+ * Lists regular files only: no links, no pipes, nothing below. A link may be a slice, so a folder with one is refused.
+ */
 async function listFiles(folder: string, name: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
     throw new Brain3DError('BRAIN3D_IO', `the folder '${name}' cannot be read (${cause.code})`, { file: name, cause });
@@ -91,7 +99,7 @@ async function listFiles(folder: string, name: string): Promise<string[]> {
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
   if (bytes > MAX_TOTAL_BYTES)
     throw tooLarge(name, `${Math.ceil(bytes / 2 ** 20)} MiB`, `${MAX_TOTAL_BYTES / 2 ** 20} MiB`);
-  // Readdir's order is the disk's; the same folder must always give the same volume.
+  // The order of readdir is the disk's, but the same folder must always give the same volume.
   return files.sort();
 }
 
@@ -100,7 +108,7 @@ async function runWorker(
   name: string,
   signal: AbortSignal | undefined,
 ): Promise<Conversion> {
-  // An abort that came before is no event any more.
+  // An abort that came before this gives no event any more.
   signal?.throwIfAborted();
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   const stop = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);

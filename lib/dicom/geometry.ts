@@ -1,17 +1,19 @@
-/** Whether DICOM slices are one volume: one series, one orientation, positions that are distinct and evenly spaced. */
+/**
+ * Checks that DICOM slices are one volume: one series, one orientation, positions that are distinct and evenly spaced.
+ */
 import type { DicomSlice } from './slice';
 
-/** One volume, by the slices' own headers. */
+/** One volume by the slices' own headers. */
 export interface SliceStack {
-  /** From one end of the stack to the other. */
+  /** The slices from one end of the stack to the other. */
   slices: DicomSlice[];
-  /** Columns, rows, slices. */
+  /** The numbers of columns, rows and slices. */
   shape: [number, number, number];
-  /** Row-major 4 x 4 from (column, row, slice) to RAS mm, as a NIfTI affine. */
+  /** The row-major 4 x 4 matrix from (column, row, slice) to RAS mm, as a NIfTI affine. */
   affine: number[];
 }
 
-/** Of a stack that cannot be read as a volume: what it is, for a message that begins "it ...". */
+/** The fault of a stack that cannot be read as a volume, for a message that begins "it ...". */
 export interface StackFault {
   code: 'BRAIN3D_FORMAT' | 'BRAIN3D_UNSUPPORTED';
   field: string;
@@ -22,15 +24,16 @@ type Vector = readonly number[];
 
 // Headers are decimal texts of at most 16 characters, and scanners round positions to a tenth of a millimetre or less.
 const MAX_OFF_LINE_MM = 0.1;
-const MAX_OFF_LINE_SHARE = 0.05; // of the distance between slices
+const MAX_OFF_LINE_SHARE = 0.05; // a share of the distance between slices
 const MAX_TILT_DEGREES = 1;
-const MAX_DIRECTION_DIFFERENCE = 1e-3; // of a cosine
-const MAX_SPACING_DIFFERENCE = 1e-3; // relative
+const MAX_DIRECTION_DIFFERENCE = 1e-3; // the difference of a cosine
+const MAX_SPACING_DIFFERENCE = 1e-3; // the relative difference
 
 /**
- * @returns the volume, or the first fault: several series, sizes, directions or frames of reference; no positions; positions
- *   that repeat; missing, uneven or tilted slices. A slice lies at most 0.1 mm, or 5 % of the distance between slices where
- *   that is more, from where an even stack along the slices' normal has it, and the stack is tilted by at most 1 degree.
+ * @returns the volume, or the first fault: several series, sizes, directions or frames of reference; no positions;
+ *   positions that repeat; missing, uneven or tilted slices. A slice lies at most 0.1 mm, or 5 % of the distance
+ *   between slices where that is more, from where an even stack along the slices' normal has it, and the stack is
+ *   tilted by at most 1 degree.
  */
 export function stackSlices(slices: readonly DicomSlice[]): SliceStack | StackFault {
   const [first] = slices as [DicomSlice];
@@ -124,14 +127,14 @@ function evenStack(
     );
   const [mmPerRow, mmPerColumn] = lowest.pixelSpacing;
   const columnsOfMatrix = [scale(row, mmPerColumn), scale(column, mmPerRow), step, lowest.position];
-  // LPS to RAS: the first two coordinates change sign.
+  // From LPS to RAS the first two coordinates change sign.
   const affine = [-1, -1, 1].flatMap((sign, axis) =>
     columnsOfMatrix.map((vector) => sign * (vector[axis] as number) + 0),
   ); // no negative zeros
   return { slices: sorted, shape: [columns, rows, sorted.length], affine: [...affine, 0, 0, 0, 1] };
 }
 
-/** Slices that lie where others lie: distances that are nothing beside the others, or nothing at all. */
+/** Finds slices that repeat positions: their distance is zero, or negligible beside the others. */
 function repeats(sorted: Placed[], steps: number[]): StackFault | null {
   const largest = Math.max(...steps);
   const isRepeat = steps.map((step) => step <= Math.max(0.01, Math.min(MAX_OFF_LINE_MM, 0.1 * largest)));
@@ -156,7 +159,10 @@ function repeats(sorted: Placed[], steps: number[]): StackFault | null {
   );
 }
 
-/** What the numbers of the images say that positions do not: slices that are missing at an end, or are no whole series. */
+/**
+ * Returns warnings from the image numbers, which positions cannot give: slices are missing at an end, or are no whole
+ * series.
+ */
 export function numberWarnings({ slices }: SliceStack): string[] {
   if (slices.some(({ frame }) => frame > 0)) return []; // frames of one file have no numbers of their own
   const numbers = slices.flatMap(({ instanceNumber }) => instanceNumber ?? []);
@@ -202,7 +208,7 @@ function isSame(a: Vector, b: Vector, tolerance: number): boolean {
   return a.every((value, index) => Math.abs(value - (b[index] as number)) <= tolerance);
 }
 
-/** The lower one of two. */
+/** Returns the median; of two middle values the lower one. */
 function median(values: number[]): number {
   return values.toSorted((a, b) => a - b)[(values.length - 1) >> 1] as number;
 }

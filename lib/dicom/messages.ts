@@ -1,9 +1,10 @@
 /**
- * What dcm2niix prints, in our own words: its messages quote headers and names of files, so none is passed on. What it
- * says of things that are read here from the slices themselves, or that do not concern an image, is left out.
+ * Translates the output of dcm2niix into our own words. Its messages quote headers and file names, so none is passed
+ * on. Messages about things that are read here from the slices themselves, or that do not concern an image, are left
+ * out.
  */
 
-/** The volume cannot be trusted after one of these. */
+/** Messages after which the volume cannot be trusted. */
 const FAULTS: readonly [RegExp, string][] = [
   [
     /^Unable to determine (?:slice direction|spatial orientation)/,
@@ -59,9 +60,9 @@ const OF_NO_CONCERN = [
 ];
 
 export interface ConverterSays {
-  /** Why its volume is not to be used; null if nothing says so. */
+  /** The reason why its volume must not be used; null if nothing says so. */
   fault: string | null;
-  /** Each once. */
+  /** The warnings, each once. */
   warnings: string[];
 }
 

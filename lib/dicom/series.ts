@@ -1,18 +1,18 @@
-/** The files of a folder as one series of DICOM slices: one volume, made in one way. */
+/** Reads the files of a folder as one series of DICOM slices: one volume, made in one way. */
 import { acquisitionWarnings, modalityName, notFlair } from './acquisition';
 import { numberWarnings, type SliceStack, type StackFault, stackSlices } from './geometry';
 import { type DicomFile, type DicomSlice, readDicomFile } from './slice';
 
 export interface DicomSeries {
   stack: SliceStack;
-  /** Indices of the files that hold slices. */
+  /** The indices of the files that hold slices. */
   files: number[];
-  /** Why no FLAIR image can be read from it, as what was got; null where nothing says so. */
+  /** The reason why no FLAIR image can be read from it, worded as what was got; null where nothing says so. */
   notFlair: string | null;
   warnings: string[];
 }
 
-/** MR, enhanced MR, legacy converted enhanced MR. */
+/** The SOP classes MR, enhanced MR and legacy converted enhanced MR. */
 const MR_IMAGES = new Set(['1.2.840.10008.5.1.4.1.1.4', '1.2.840.10008.5.1.4.1.1.4.1', '1.2.840.10008.5.1.4.1.1.4.4']);
 
 /** @param files contents, in the folder's order */

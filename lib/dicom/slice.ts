@@ -1,12 +1,18 @@
-/** What one DICOM file says of its slices: geometry, identity and how they were made. Nothing else of a header is read. */
+/**
+ * Reads from a DICOM file the geometry and identity of its slices and how they were made. Nothing else of a header is
+ * read.
+ */
 import * as dicom from 'dicom-parser';
 import type { Acquisition } from './acquisition';
 
-/** One slice: a file's image, or a frame of an enhanced one. Positions in mm, in DICOM's axes (LPS). Null: not said. */
+/**
+ * One slice: a file's image, or a frame of an enhanced one. Positions are in mm, in DICOM's axes (LPS). Null means not
+ * given.
+ */
 export interface DicomSlice {
-  /** Index of the file in the folder's order. */
+  /** The index of the file in the folder's order. */
   file: number;
-  /** Among the file's frames, from 0. */
+  /** The index among the file's frames, from 0. */
   frame: number;
   /** Texts that are compared and never shown. */
   series: string;
@@ -16,29 +22,32 @@ export interface DicomSlice {
   sopClass: string | null;
   seriesNumber: number | null;
   instanceNumber: number | null;
-  /** Echo, acquisition, time point and others of which one series may hold several; told apart only. */
+  /** Echo, acquisition, time point and others of which one series may hold several. They are only compared. */
   echo: string;
   time: string;
   acquisitionNumber: string;
   rows: number;
   columns: number;
-  /** Of a row and of a column: mm between rows, mm between columns. */
+  /** The distance in mm between rows, then between columns. */
   pixelSpacing: [number, number] | null;
-  /** Direction of a row (along growing columns), then of a column. */
+  /** The direction of a row (along growing columns), then of a column. */
   orientation: number[] | null;
-  /** Of the first pixel's centre. */
+  /** The position of the first pixel's centre. */
   position: number[] | null;
   made: Acquisition;
   pixels: StoredPixels | null;
 }
 
-/** Where uncompressed 16-bit voxels lie in the file, row by row; null for other ones, which only the converter reads. */
+/**
+ * The place of uncompressed 16-bit voxels in the file, row by row; null for other voxels, which only the converter
+ * reads.
+ */
 export interface StoredPixels {
   offset: number;
   isSigned: boolean;
 }
 
-/** A file that holds no image; what is amiss with one that does. */
+/** The slices of a file, or the reason why it has no image or an unusable one. */
 export type DicomFile = DicomSlice[] | 'foreign' | 'not an image' | 'cut off' | 'colour' | 'frames without positions';
 
 const PIXELS = 'x7fe00010';
@@ -48,7 +57,7 @@ const PER_FRAME = 'x52009230';
 const SHARED = 'x52009229';
 const MAX_FRAMES = 4096;
 
-/** Slices of a file, which is in memory as a whole. */
+/** Reads the slices of a file, which is in memory as a whole. */
 export function readDicomFile(bytes: Uint8Array, file: number): DicomFile {
   const data = parse(bytes);
   if (data === null) return 'foreign';
@@ -82,11 +91,11 @@ function parse(bytes: Uint8Array): dicom.DataSet | null {
     },
   };
   try {
-    // Without a preamble, as archives of old scanners have it, a file begins with its first group.
+    // Archives of old scanners have files without a preamble, which begin with their first group.
     const isBare = bytes[0] === 8 && bytes[1] === 0;
     return dicom.parseDicom(bytes, isBare ? { ...options, TransferSyntaxUID: IMPLICIT } : options);
   } catch {
-    return null; // whatever it says quotes the file
+    return null; // the error's message quotes the file
   }
 }
 
@@ -105,7 +114,9 @@ function storedPixels(data: dicom.DataSet, pixels: dicom.Element, count: number)
   return { offset: pixels.dataOffset, isSigned: data.uint16('x00280103') === 1 };
 }
 
-/** The first of several data sets that has an element: a frame's own, the shared one, the file's. */
+/**
+ * Looks an element up in several data sets and takes the first that has it: a frame's own, the shared one, the file's.
+ */
 class Lookup {
   readonly #layers: dicom.DataSet[];
 
@@ -113,7 +124,10 @@ class Lookup {
     this.#layers = layers;
   }
 
-  /** Values of a text element; `sequences` are those of an enhanced image's functional groups where it may lie. */
+  /**
+   * Returns the values of a text element. `sequences` are the functional groups of an enhanced image in which it may
+   * lie.
+   */
   texts(tag: string, ...sequences: string[]): string[] {
     return (
       this.#find(tag, sequences)
@@ -127,13 +141,13 @@ class Lookup {
     return this.texts(tag, ...sequences)[0] || null;
   }
 
-  /** Exactly `count` finite decimals. */
+  /** Returns exactly `count` finite decimals, or null. */
   decimals(count: number, tag: string, ...sequences: string[]): number[] | null {
     const numbers = this.texts(tag, ...sequences).map(decimal);
     return numbers.length === count && numbers.every((value) => value !== null) ? numbers : null;
   }
 
-  /** A positive number, of VR DS or FD; 0 is how scanners say that there is none. */
+  /** Returns a positive number, of VR DS or FD. Scanners write 0 for no value. */
   positive(tag: string, vr: 'DS' | 'FD', ...sequences: string[]): number | null {
     const value = vr === 'DS' ? decimal(this.text(tag, ...sequences) ?? '') : this.#double(tag, sequences);
     return value !== null && value > 0 ? value : null;
@@ -188,7 +202,7 @@ function describe(header: Lookup, file: number, frame: number): Omit<DicomSlice,
   };
 }
 
-/** DS: a plain or exponential decimal; anything else says nothing. */
+/** Parses a DS, a plain or exponential decimal; anything else gives no value. */
 function decimal(text: string): number | null {
   return /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(text) ? Number(text) : null;
 }

@@ -1,10 +1,12 @@
-/** Whether a converter's volume is the one that the slices' headers and voxels describe. */
+/** Checks that a converter's volume is the one that the slices' headers and voxels describe. */
 import type { SliceStack } from './geometry';
 import type { DicomSlice } from './slice';
 
-// Of a position in the volume; a slice or a voxel more or less, or a flip, is at least 1.
+// The largest deviation of a position in the volume, in voxels. A slice or a voxel more or less, or a flip, gives at
+// least 1.
 const MAX_VOXELS_OFF = 0.5;
-// Scaling and rounding to float32 keep the correlation of a slice within 1e-6 of 1; another slice's is well below.
+// Scaling and rounding to float32 keep the correlation of a slice within 1e-6 of 1; that with another slice is well
+// below.
 const MIN_CORRELATION = 1 - 1e-4;
 const SAMPLES_PER_SIDE = 48;
 
@@ -32,7 +34,7 @@ class Converted {
     this.#datatype = view.getInt16(70, true);
   }
 
-  /** Stored value of voxel (i, j, k); null for a data type that DICOM slices of 16 bits do not become. */
+  /** Returns the stored value of voxel (i, j, k); null for a data type that DICOM slices of 16 bits do not become. */
   at(index: number): number | null {
     const view = this.#view;
     switch (this.#datatype) {
@@ -50,7 +52,7 @@ class Converted {
   }
 }
 
-/** Of each voxel axis of the volume: which axis of the stack it is, whether it runs backwards, and how long it is. */
+/** For a voxel axis of the volume: its axis of the stack, whether it runs backwards, and its length. */
 interface AxisOfStack {
   axis: number;
   sign: number;
@@ -58,7 +60,7 @@ interface AxisOfStack {
 }
 
 /**
- * Compares shape and affine, and of uncompressed 16-bit slices a grid of voxels each.
+ * Compares shape and affine and, for uncompressed 16-bit slices, a grid of voxels in each.
  * @param bytes of the file at an index
  * @returns what differs, or null
  */
@@ -78,11 +80,11 @@ export function conversionFault(
   return null;
 }
 
-/** Null unless the volume's voxel grid is the stack's but for flips and a permutation of axes. */
+/** Returns null unless the volume's voxel grid is the stack's except for flips and a permutation of axes. */
 function stackAxes({ shape, affine }: SliceStack, converted: Converted): AxisOfStack[] | null {
   const inverse = invert(converted.affine);
   if (inverse === null) return null;
-  // From an index of the stack to one of the volume.
+  // Converts an index of the stack to one of the volume.
   const toVolume = (index: number[]): number[] => {
     const mm = [0, 1, 2].map((row) =>
       [...index, 1].reduce((sum, value, at) => sum + value * (affine[4 * row + at] as number), 0),
@@ -148,7 +150,7 @@ function isSameSlice(
   return isLinear(pairs);
 }
 
-/** Whether the second values are the first ones but for a scale and a shift. */
+/** Whether the second values are the first ones except for a scale and a shift. */
 function isLinear(pairs: [number, number][]): boolean {
   const [meanA, meanB] = [0, 1].map(
     (side) => pairs.reduce((sum, pair) => sum + (pair[side] as number), 0) / pairs.length,
@@ -163,7 +165,7 @@ function isLinear(pairs: [number, number][]): boolean {
   return ab / Math.sqrt(aa * bb) >= MIN_CORRELATION;
 }
 
-/** Of a row-major 3 x 4 affine; null if it is singular. */
+/** Inverts a row-major 3 x 4 affine; null if it is singular. */
 function invert(a: number[]): number[] | null {
   const m = (row: number, column: number) => a[4 * row + column] as number;
   const cofactor = (row: number, column: number) => {

@@ -1,7 +1,7 @@
 /**
- * dcm2niix and what reads the slices' headers, in a thread of their own: they block, and hostile input can make them crash or
- * never end. dcm2niix is WebAssembly with a file system in memory, so it sees no other file and no network. The slices' own
- * headers say which volume it is; dcm2niix's is compared with that before anything is written.
+ * Runs dcm2niix and reads the slices' headers in a thread of their own: both block, and hostile input can make them
+ * crash or never end. dcm2niix is WebAssembly with a file system in memory, so it sees no other file and no network.
+ * The slices' own headers say which volume it is; dcm2niix's volume is compared with that before anything is written.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { translate } from './messages';
 import { type DicomSeries, readSeries } from './series';
 import { conversionFault } from './verify';
 
-/** What is used of an Emscripten module. */
+/** The parts of an Emscripten module that are used. */
 interface Dcm2niix {
   callMain(args: string[]): number;
   FS: {
@@ -36,10 +36,13 @@ type Factory = (options: {
   printErr: (line: string) => void;
 }) => Promise<Dcm2niix>;
 
-/** No sidecar, anonymised all the same; values as stored, not rescaled; named by series; folders are not searched. */
+/**
+ * The arguments of dcm2niix: no sidecar, but anonymised; values as stored, not rescaled; named by series; no search in
+ * folders.
+ */
 const ARGUMENTS = ['-b', 'n', '-ba', 'y', '-z', 'n', '-l', 'o', '-f', '%s', '-d', '0', '-o', '/output', '/input'];
 
-/** This build reads compressed slices too (JPEG 2000, JPEG-LS). */
+/** Opens the build that reads compressed slices too (JPEG 2000, JPEG-LS). */
 async function open(packageDir: string, print: (line: string) => void): Promise<Dcm2niix> {
   const source = readFileSync(join(packageDir, 'dist', 'dcm2niix.jpeg.js'));
   // The package does not say that its .js files are ES modules, and not every Node 20 guesses it; a data URL always is.
@@ -74,7 +77,7 @@ async function convert({ packageDir, files, output }: ConversionRequest): Promis
   return { conversion: { notFlair: series.notFlair, warnings: [...series.warnings, ...says.warnings] } };
 }
 
-/** Why what dcm2niix made is not the volume that the slices describe; null if it is. */
+/** Returns why the volume of dcm2niix is not the one that the slices describe; null if it is. */
 function resultFault(
   { stack }: DicomSeries,
   contents: Buffer[],
@@ -84,7 +87,7 @@ function resultFault(
   const [only, ...others] = images;
   if (only === undefined) return 'dcm2niix finds no image in it';
   if (others.length > 0) return `dcm2niix makes ${images.length} images of its slices, expected one`;
-  // It writes an image also where it finds that something is missing, and says so with its exit status.
+  // dcm2niix also writes an image where it finds that something is missing, and reports that with its exit status.
   if (exitCode !== 0) return `dcm2niix ended with status ${exitCode}`;
   const fault = conversionFault(stack, (file) => contents[file] as Buffer, only);
   return fault === null ? null : `dcm2niix makes another volume of its slices than they describe: ${fault}`;
@@ -94,7 +97,7 @@ function format(reason: string): StackFault {
   return { code: 'BRAIN3D_FORMAT', field: 'PixelData', reason };
 }
 
-/** Numbered in a failure, too. */
+/** Reads a file; an error gives its number too. */
 function read(file: string, index: number): Buffer {
   try {
     return readFileSync(file);
@@ -108,8 +111,8 @@ if (port === null) throw new Error('dicom-worker runs as a worker thread only');
 convert(workerData as ConversionRequest).then(
   (message) => port.postMessage(message),
   (error: Error) => {
-    // As an uncaught exception it ends this thread and reaches the other side; without its stack, in which every frame
-    // repeats the data URL.
+    // The uncaught exception ends this thread and reaches the other side. It has no stack, because every frame of that
+    // would repeat the data URL.
     throw new Error(error.message);
   },
 );

@@ -27,7 +27,7 @@ export async function readText(path: string, rules: TextRules): Promise<string> 
   let bytes: Uint8Array;
   try {
     const status = await stat(path);
-    // A pipe would be waited for without end.
+    // Reading a pipe could wait for ever.
     if (!status.isFile())
       throw fault(`expected a regular file, got ${status.isDirectory() ? 'a folder' : 'something else'}`);
     if (status.size > maxBytes) throw fault(`expected at most ${maxBytes} bytes, got ${status.size}`);

@@ -69,7 +69,7 @@ export async function readGenerationDefaults(languageDir: string): Promise<Gener
   });
 }
 
-/** Validated options of `model.generate` and `model.stream`. */
+/** Validates the options of `model.generate` and `model.stream`. */
 export function parseGenerateOptions(where: string, options: unknown): v.InferOutput<typeof GenerateSchema> {
   const parsed = parseOptions(where, GenerateSchema, options);
   checkStripOptions(where, parsed);

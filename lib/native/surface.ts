@@ -511,7 +511,7 @@ export interface NativeAddon {
   simulateSubject(anatomy: NativeAnatomy, spec: NativeSubjectSpec, token: NativeCancelToken): Promise<NativeSubject>;
   /** Writes one float16 tensor `volume` (D, H, W) of values from 0 to 1, as safetensors. */
   writeCachedVolume(volume: NativeVolume, path: string, token: NativeCancelToken): Promise<void>;
-  /** Maps what `writeCachedVolume` wrote. */
+  /** Maps a file that `writeCachedVolume` wrote. */
   openCachedVolume(path: string, geometry: NativeCachedGeometry, token: NativeCancelToken): Promise<NativeVolume>;
   brainMask(volume: NativeVolume, method: 'none' | 'auto' | 'bet', token: NativeCancelToken): Promise<NativeBrainMask>;
   /** Reads the mask from a tool's output for `volume`: its voxels that are not 0. */

@@ -1,4 +1,6 @@
-/** What each mention of a side is about: of the lesion, or of a ventricle, a shift, something normal or compared with. */
+/**
+ * Decides what each mention of a side is about: the lesion, a ventricle, a shift, or something normal or compared with.
+ */
 import { isCompared, isPlaceSaid, type ReadClause } from './context';
 import { type SideWords, sidesIn } from './sides';
 import {
@@ -19,9 +21,9 @@ import {
 import type { Word } from './words';
 
 /**
- * What a mention of a side is about. `lesion` and `edema` count; the rest is noted: a `ventricle`, whatever happens to
- * it, a shift of the `midline`, the side that something is compared with (`contralateral`), what is said not to be
- * there, to be normal or past, or only asked for (`negated`), and words that name no side of the brain (`other`).
+ * The subject of a mention of a side. `lesion` and `edema` count. The others are only noted: a `ventricle`, whatever
+ * happens to it; a shift of the `midline`; the side that something is compared with (`contralateral`); things said to
+ * be absent, normal or past, or only asked for (`negated`); and words that name no side of the brain (`other`).
  */
 export type About = 'lesion' | 'edema' | 'ventricle' | 'midline' | 'contralateral' | 'negated' | 'other';
 
@@ -29,7 +31,7 @@ export interface SideAbout extends SideWords {
   about: About;
 }
 
-/** Sides of one clause after another; a side without a noun is that of what the sentence spoke of last. */
+/** Returns the sides of all clauses in order. A side without a noun is that of the last thing named in the sentence. */
 export function aboutSides(clauses: readonly ReadClause[], report: string): { clause: ReadClause; side: SideAbout }[] {
   let topic: Topic = { sentence: -1, isVentricle: false };
   return clauses.flatMap((clause) => {
@@ -48,7 +50,7 @@ interface Topic {
   isVentricle: boolean;
 }
 
-/** What a clause speaks of, and before each word which was the last place of some kinds of words; -1 for none. */
+/** The kinds of things a clause names and, before each word, the last index of a word of some kinds; -1 for none. */
 interface Facts {
   clause: ReadClause;
   words: readonly Word[];
@@ -130,14 +132,14 @@ function aboutSide(facts: Facts, side: SideWords, topic: Topic): About {
   return tissue(facts, from, noun);
 }
 
-/** "Both ventricles are compressed by the lesion, the left one more": the ventricle was named last. */
+/** Whether the ventricle was named last: "Both ventricles are compressed by the lesion, the left one more". */
 function isNearest({ lastVentricle, lastLesion, lastEdema }: Facts, from: number): boolean {
   return (lastVentricle[from] as number) > Math.max(lastLesion[from] as number, lastEdema[from] as number);
 }
 
 const isTissue = (text: string): boolean => isLesion(text, undefined) || isEdema(text);
 
-/** Whose side it is: that of the noun behind it, else of the nearest noun before it, else of the lesion. */
+/** Decides whose side it is: that of the noun behind it, else of the nearest noun before it, else of the lesion. */
 function tissue({ lastEdema, lastLesion }: Facts, from: number, noun: readonly string[]): About {
   if (noun.some((text) => isLesion(text, undefined))) return 'lesion';
   if (noun.some(isEdema)) return 'edema';
@@ -147,10 +149,10 @@ function tissue({ lastEdema, lastLesion }: Facts, from: number, noun: readonly s
 const HALVES = /^(?:side|half|part|aspect|portion)$/;
 const LONGEST_NOUN = 8;
 
-/** The words that belong to a side: "lateral ventricle" of "right lateral ventricle is compressed". */
+/** Returns the words that belong to a side: "lateral ventricle" of "right lateral ventricle is compressed". */
 function nounOf(words: readonly Word[], to: number): string[] {
   let i = to;
-  // "The right side of the ventricle".
+  // An example is "The right side of the ventricle".
   if (HALVES.test(words[i]?.text ?? '') && words[i + 1]?.text === 'of')
     i += DETERMINERS.has(words[i + 2]?.text ?? '') ? 3 : 2;
   const noun: string[] = [];
@@ -170,7 +172,10 @@ function nounOf(words: readonly Word[], to: number): string[] {
   return noun;
 }
 
-/** "More on the left than on the right": of an edema or a lesion that both sides have. */
+/**
+ * Whether the side compares extents: "More on the left than on the right". Then both sides have the edema or the
+ * lesion.
+ */
 function isExtent({ words, lastThing, lastEdema }: Facts, from: number): boolean {
   if (lastThing[from] === -1 && lastEdema[from] === -1) return false;
   for (let i = from - 1, steps = 0; i > 1 && steps < LONGEST_EXTENT; i--, steps++) {
@@ -192,7 +197,10 @@ const BESIDE = new Set(
 const VENTRICLE_PARTS =
   /^(?:the|a|of|both|left|right|lateral|anterior|posterior|inferior|superior|frontal|occipital|temporal|third|fourth|horns?|body|bodies|atrium|atria|trigone|wall|margin|angle|roof|floor|edge|region|ependyma|level|side|part|to|from|and|,)$/;
 
-/** Whether a lesion lies in or beside the ventricle whose side it is. What happens to a ventricle says no lesion's side. */
+/**
+ * Whether a lesion lies in or beside the ventricle whose side it is. An effect on a ventricle says nothing about the
+ * lesion's side.
+ */
 function isBesideVentricle(
   { words, lastThing, lastLesion, lastEdema, hasMidline, hasShift }: Facts,
   { from }: SideWords,
@@ -217,7 +225,10 @@ function isBeside({ words }: Pick<Facts, 'words'>, at: number): boolean {
 
 const LONGEST_CHAIN = 12;
 
-/** "Changes in the left ventricle", "compression seen in the left ventricle": no lesion that lies there. */
+/**
+ * Whether the words name an effect on the ventricle: "Changes in the left ventricle", "compression seen in the left
+ * ventricle". Then no lesion lies there.
+ */
 function isEffect(words: readonly Word[], at: number): boolean {
   for (let i = at - 1, steps = 0; i >= 0 && steps < LONGEST_CHAIN; i--, steps++) {
     const { text } = words[i] as Word;
@@ -238,13 +249,16 @@ const INTO = new Set(
   ),
 );
 
-/** "Extends into the contralateral hemisphere": something is there. */
+/** Whether something reaches the other side: "Extends into the contralateral hemisphere". */
 function isReached({ words, hasThing }: Facts, from: number): boolean {
   const before = words[from - 1]?.text === 'the' ? words[from - 2] : words[from - 1];
   return hasThing && INTO.has(before?.text ?? '') ? true : isSpread(before?.text ?? '');
 }
 
-/** "To the left", "leftward", of a shift; not "to the left lobe", and not where a lesion spreads. */
+/**
+ * Whether the side is the direction of a shift: "To the left", "leftward". It is none in "to the left lobe", or where a
+ * lesion spreads.
+ */
 function isDirection(facts: Facts, { from, to }: SideWords, noun: readonly string[]): boolean {
   const { words, lastVerb } = facts;
   const text = (words[from] as Word).text;
@@ -263,7 +277,7 @@ function isDirection(facts: Facts, { from, to }: SideWords, noun: readonly strin
   return isShifted(facts, from) || (lastVerb[from] === -1 && facts.hasShift && facts.lastSpread[from] === -1);
 }
 
-/** A shift was named later than a spread. */
+/** Whether a shift was named later than a spread. */
 function isShifted({ lastShift, lastSpread }: Facts, from: number): boolean {
   return (lastShift[from] as number) > (lastSpread[from] as number);
 }

@@ -1,17 +1,17 @@
-/** What the scopes of a clause ask for again and again, counted once, so that reading stays linear. */
+/** Computes once the facts of a clause that its scopes ask for repeatedly, so that reading stays linear. */
 import { BREAKS, isCompression, isEdema, isFiniteVerb, isSideOrPlace, isThing, LISTS } from './vocabulary';
 import type { Word } from './words';
 
-/** Words of a clause, from `from` up to `to`. */
+/** The words of a clause from `from` up to `to`. */
 export interface Range {
   from: number;
   to: number;
 }
 
-/** For each place of a clause, what stands before and behind it. */
+/** Facts about the words before and behind each position of a clause. */
 export interface ClauseFacts {
   words: readonly Word[];
-  /** How many finite verbs stand before each word. */
+  /** The number of finite verbs before each word. */
   verbs: Int32Array;
   things: Int32Array;
   /** The next comma or bracket, the next finite verb, the next "or" and the next list word, from each word on. */
@@ -39,7 +39,7 @@ export function factsOf(words: readonly Word[]): ClauseFacts {
   const previousBreak = new Int32Array(words.length + 1).fill(-1);
   const previousWith = new Int32Array(words.length + 1).fill(-1);
   for (let i = 0; i < words.length; i++) previousWith[i + 1] = textAt(i) === 'with' ? i : (previousWith[i] as number);
-  // A colon divides a title from what is said of it, which is one part.
+  // A colon divides a title from its statement; the two are one part.
   for (let i = 0; i < words.length; i++)
     previousBreak[i + 1] = BREAKS.has(textAt(i)) && textAt(i) !== ':' ? i : (previousBreak[i] as number);
   return {

@@ -1,20 +1,23 @@
-/** A sentence in clauses: what a word is about is seldom said beyond them. */
+/** Divides a sentence into clauses, since a statement about a word is seldom outside the word's clause. */
 import { BREAKS, DETERMINERS, FRONTED, isEdema, isFiniteVerb, isLesion, isSideOrPlace, LISTS } from './vocabulary';
 import type { Word } from './words';
 
 export interface Clause {
   words: Word[];
-  /** "Apart from", "except": what it names is there, whatever the clause before denies. */
+  /**
+   * Whether the clause begins with words such as "Apart from" or "except". The things that it names are present,
+   * whatever the clause before denies.
+   */
   isException: boolean;
 }
 
-/** They begin a clause wherever they stand. */
+/** Words that begin a clause wherever they stand. */
 const BEGINNERS = new Set(
   'but however whereas while although though nevertheless nonetheless because despite until except excepting besides where when once hence thus therefore notwithstanding'.split(
     ' ',
   ),
 );
-/** The word before and after which these begin a clause. */
+/** Words that may begin an exception. */
 const EXCEPTIONS = new Set(['except', 'excepting', 'besides', 'apart', 'aside', 'other', 'save', 'exception']);
 const RELATIVES = new Set(['which', 'who', 'whose', 'whom', 'where', 'whereby']);
 const SUBJECTS = new Set('there it they no neither none'.split(' '));
@@ -53,7 +56,7 @@ function newState(start: number, isException: boolean): State {
   return { start, isException, isFronted: false, hasVerb: false, hasThing: false, hasPlace: false };
 }
 
-/** What the clause has so far. */
+/** Adds a word to the facts about the clause so far. */
 function note(state: State, words: readonly Word[], i: number): void {
   const { text } = words[i] as Word;
   if (i === state.start) state.isFronted = FRONTED.has(text);
@@ -84,7 +87,7 @@ function isBreak(word: Word | undefined): boolean {
   return word !== undefined && BREAKS.has(word.text);
 }
 
-/** For each place the next finite verb, list word and break; of the part that begins there. */
+/** The next finite verb, list word and break from each position on, within the part that begins there. */
 interface Ahead {
   verb: Int32Array;
   list: Int32Array;
@@ -116,12 +119,13 @@ function beginsClause(words: readonly Word[], i: number, ahead: Ahead, state: St
   if (verb >= end || verb === begin) return false;
   if (state.hasVerb) return true;
   if (state.isFronted) return false;
-  // "Edema, necrosis and enhancement are"; a part that says where something is makes a statement without a verb.
+  // In "Edema, necrosis and enhancement are" the list goes on to the verb. A part that names a place makes a statement
+  // without a verb.
   const isListEnd = (ahead.list[i + 1] as number) < verb;
   return !isListEnd || (state.hasThing && state.hasPlace);
 }
 
-/** Whether "and" joins a clause: a subject and a verb behind it, after a clause that has its own. */
+/** Whether "and" joins a clause: a subject and a verb follow it, and the clause before has its own. */
 function joinsClause(words: readonly Word[], i: number, ahead: Ahead, state: State): boolean {
   const [verb, end] = [ahead.verb[i + 1] as number, Math.min(ahead.end[i + 1] as number, ahead.list[i + 1] as number)];
   const first = words[i + 1]?.text ?? '';

@@ -1,6 +1,7 @@
 /**
- * What a report says of each of its words: the scopes of its triggers, after NegEx and ConText. A trigger marks words
- * before or behind it up to the end of its clause, or nearer, where a terminator stands. The rules: docs/metrics.md.
+ * Determines what a report says of each of its words, by the scopes of its triggers, after NegEx and ConText. A trigger
+ * marks the words before or behind it up to the end of its clause, or up to a terminator that is nearer. The rules are
+ * in docs/metrics.md.
  */
 import { type ClauseFacts, factsOf, type Range } from './clause-facts';
 import { clausesOf } from './clauses';
@@ -23,22 +24,24 @@ import { sentencesOf, type Word } from './words';
 /** A clause of a report with the marks of its words. */
 export interface ReadClause {
   words: readonly Word[];
-  /** Of the sentence it stands in, from 0. */
+  /** The index of its sentence, from 0. */
   sentence: number;
-  /** For each word the bits of its marks. */
+  /** For each word, the bits of its marks. */
   marks: Uint8Array;
 }
 
 const BITS: Record<Mark, number> = { absent: 1, normal: 2, compared: 4, past: 8, asked: 16 };
-/** What has one of these is not asserted, be it a finding or a place. */
+/** A word with one of these marks is not asserted, whether it is a finding or a place. */
 const NOT_SAID = BITS.absent | BITS.past | BITS.asked;
 
 export const isSaid = ({ marks }: ReadClause, i: number): boolean => ((marks[i] as number) & NOT_SAID) === 0;
-/** Of a place or a side: it is neither of something absent nor normal nor only compared with. */
+/**
+ * Whether a place or a side is asserted: it belongs to nothing absent, and is neither normal nor only compared with.
+ */
 export const isPlaceSaid = ({ marks }: ReadClause, i: number): boolean => marks[i] === 0;
 export const isCompared = ({ marks }: ReadClause, i: number): boolean => ((marks[i] as number) & BITS.compared) !== 0;
 
-/** All clauses, in order; in time proportional to the report's length. */
+/** Reads all clauses in order, in time proportional to the report's length. */
 export function readContext(report: string): ReadClause[] {
   return sentencesOf(report).flatMap((words, sentence) => {
     let carried = isQuestion(words) ? BITS.asked : 0;
@@ -50,7 +53,7 @@ export function readContext(report: string): ReadClause[] {
   });
 }
 
-/** "Clinical question: ...", "Should a lesion appear, ...". */
+/** Whether the sentence is a question: "Clinical question: ...", "Should a lesion appear, ...". */
 function isQuestion(words: readonly Word[]): boolean {
   if ((words[0] as Word).text === 'should') return true;
   const colon = words.slice(0, 7).findIndex(({ text }) => text === ':');
@@ -61,7 +64,7 @@ interface Found {
   start: number;
   end: number;
   trigger: Trigger;
-  /** Of what stands behind, where it is not the trigger's own. */
+  /** The reach of the words behind, if it is not the trigger's own. */
   reach?: Reach;
 }
 
@@ -83,7 +86,7 @@ function markClause(clause: ReadClause): number {
     const to = forwardEnd(facts, item, { mark, reach, limit });
     if (reach === 'sentence') sentenceEnd = item.start;
     last[mark] = item.start;
-    // "Compared with the left lesion", "symmetric lesions": things are there.
+    // In "Compared with the left lesion" and "symmetric lesions" the things are present.
     if ((mark === 'compared' || mark === 'normal') && namesThing(facts, { from: item.end, to })) continue;
     setMarks(clause, mark, { from: item.end, to });
     if (reach === 'sentence') carried |= BITS[mark];
@@ -96,7 +99,8 @@ function markClause(clause: ReadClause): number {
     const [mark, reach] = item.trigger.before;
     const range = { from: backwardStart(facts, item, reach, done[mark] ?? 0), to: item.start };
     done[mark] = item.end;
-    // "The lesion in the left lobe is unchanged": a lesion's place is not a normal one; but "with the right lobe normal".
+    // In "The lesion in the left lobe is unchanged" the place of a lesion is not normal; in "with the right lobe normal"
+    // it is.
     if (mark === 'normal' && hasSaidThing(clause, facts, range)) {
       range.from = Math.max(range.from, (facts.previousWith[item.start] as number) + 1);
       if (hasSaidThing(clause, facts, range)) continue;
@@ -119,7 +123,9 @@ function triggersOf(words: readonly Word[]): Found[] {
   return found;
 }
 
-/** "With neither edema nor necrosis", "without edema and no necrosis": the second goes no farther than the first. */
+/**
+ * Gives the second denial the reach of the first: "With neither edema nor necrosis", "without edema and no necrosis".
+ */
 function continueReaches(found: readonly Found[], words: readonly Word[]): void {
   let reach: Reach | undefined;
   for (const item of found) {
@@ -130,7 +136,7 @@ function continueReaches(found: readonly Found[], words: readonly Word[]): void 
   }
 }
 
-/** "The absence of edema cannot be confirmed": a denied denial, and both are void. */
+/** Finds denied denials, such as "The absence of edema cannot be confirmed". Both are void. */
 function doubleNegations(found: readonly Found[]): Set<Found> {
   const cancelled = new Set<Found>();
   let noun: Found | null = null;
@@ -174,16 +180,18 @@ function forwardEnd(
       return i;
     if (isTerminator(words, i, mark)) return i;
     if (reach === 'phrase' && i > end && PARTICIPLES.has(text)) return i;
-    // "A mass without edema in the left lobe": the place is the mass's.
+    // In "A mass without edema in the left lobe" the place is the mass's.
     if (isHung && (i > end || mark === 'past') && STATIC.has(text) && text !== 'of') return i;
   }
   return Math.max(limit, end);
 }
 
-/** Their own verb stands behind them. */
+/** Negations whose own verb follows them. */
 const VERBAL = new Set(['not', 'never', 'nor', 'neither']);
 
-/** "Edema not crossing the midline is seen", "a mass not associated with edema". */
+/**
+ * Whether "not" belongs to a participle: "Edema not crossing the midline is seen", "a mass not associated with edema".
+ */
 function isParticipleAt(words: readonly Word[], start: number, end: number): boolean {
   if ((words[start] as Word).text !== 'not') return false;
   const before = words[start - 1]?.text ?? '';
@@ -192,7 +200,7 @@ function isParticipleAt(words: readonly Word[], start: number, end: number): boo
   return !BE.has(before) && !isFiniteVerb(before);
 }
 
-/** How many finite verbs belong to what is denied: its own, if it stands behind. */
+/** The number of finite verbs that belong to what is denied: its own verb, if that follows. */
 function verbsWithin({ words, verbs }: ClauseFacts, start: number, end: number): number {
   if (AUXILIARIES.has(words[start - 1]?.text ?? '')) return 1;
   return (verbs[end] as number) > 0 ? 0 : 1;
@@ -208,7 +216,10 @@ function isTerminator(words: readonly Word[], i: number, mark: Mark): boolean {
   return TERMINATORS.has(text);
 }
 
-/** "no edema, a small lesion": what follows the comma is said, unless a list goes on. */
+/**
+ * Whether the scope ends at the mark: in "no edema, a small lesion" the words behind the comma are asserted, unless a
+ * list goes on.
+ */
 function endsAtBreak(about: ClauseFacts, i: number, reach: Reach): boolean {
   const { words, nextVerb, nextBreak, nextList } = about;
   const next = words[i + 1]?.text ?? '';
@@ -226,7 +237,7 @@ function isDegreeAhead({ words, nextOr }: ClauseFacts, i: number): boolean {
 
 const HEADS = /^(?:lobes?|hemispheres?|tissues?|brain|matter|parenchyma|sides?|structures?)$/;
 
-/** A noun phrase: to its end, over "and" where a modifier is shared. */
+/** Finds the end of a noun phrase, which goes on behind "and" where a modifier is shared. */
 function nounEnd({ words }: ClauseFacts, begin: number, limit: number): number {
   let hasHead = false;
   for (let i = begin; i < limit; i++) {
@@ -251,10 +262,10 @@ function hasSaidThing(clause: ReadClause, about: ClauseFacts, range: Range): boo
   return false;
 }
 
-/** Before the setting of a clause. */
+/** Words that may stand before the place that opens a clause. */
 const OPENERS = new Set('and but while whereas although though however so'.split(' '));
 
-/** "In the left lobe there is no mass": the place stands before, and nothing is there. */
+/** Whether a place before the denial belongs to it: in "In the left lobe there is no mass" nothing is there. */
 function isOnFronted({ words, things }: ClauseFacts, { start, end, trigger }: Found): boolean {
   if (trigger.after?.[0] !== 'absent' || trigger.after[1] !== 'clause' || start === 0) return false;
   const first = words.find(({ text, isMark }) => !isMark && !OPENERS.has(text))?.text ?? '';
@@ -267,7 +278,7 @@ function isOnFronted({ words, things }: ClauseFacts, { start, end, trigger }: Fo
 function backwardStart(about: ClauseFacts, { start }: Found, reach: Reach, limit: number): number {
   const { words, things, places, verbs } = about;
   const part = Math.max(limit, (about.previousBreak[start] as number) + 1);
-  // "Left parietal lesion, edema not present": without a verb, what came before made a statement of its own.
+  // In "Left parietal lesion, edema not present" the first part makes a statement of its own without a verb.
   const isApart =
     verbs[start] === 0 && !BE.has((words[start] as Word).text) && things[part] !== 0 && places[part] !== 0;
   if (reach === 'part' || isApart) return part;

@@ -1,4 +1,4 @@
-/** Words that name a place or a finding. */
+/** Finds words that name a place or a finding. */
 import type { CATEGORIES } from './findings';
 import type { Word } from './words';
 
@@ -13,15 +13,15 @@ const PLACES: Record<Exclude<Place, 'periventricular'>, RegExp> = {
   cerebellum: /cerebell(?:um|a|ar|i)$/,
   ventricle: /^(?:intra|bi|supra)?ventric(?:les?|ular)$|^horns?$/,
 };
-/** A lobe's name in these is none. */
+/** Words after which a lobe's name is not a lobe. */
 const PART_OF_OTHERS =
   /^(?:horns?|bones?|sinus(?:es)?|scalp|craniotomy|craniectomy|burr|skull|calvari\w*|arter(?:y|ies))$/;
-/** "Frontal and occipital horns": between a lobe's name and what it is a part of. */
+/** Words that may stand between a lobe's name and such a word: "Frontal and occipital horns". */
 const BETWEEN = /^(?:frontal|temporal|occipital|parietal|posterior|anterior|inferior|superior|and|or|,)$/;
-/** "Temporal evolution" is no lobe. */
+/** Words after which "temporal" means time: "Temporal evolution". */
 const TIME = /^(?:evolution|course|change|changes|relation\w*|comparison|stability|development)$/;
 
-/** The places that each word names; most name none. */
+/** Returns the places that each word names; most words name none. */
 export function placesIn(words: readonly Word[]): Place[][] {
   const isNoLobe = new Uint8Array(words.length + 1);
   for (let i = words.length - 1; i > 0; i--) {
@@ -54,10 +54,10 @@ const FINDINGS: Record<Finding, RegExp> = {
   mass: /^mass(?:es)?$/,
   lesion: /^lesions?$/,
 };
-/** "Contrast-enhanced images": how the image was taken. */
+/** Words for images and studies. In "Contrast-enhanced images" they make "enhanced" a technique. */
 const TECHNIQUE = /^(?:scans?|images?|imaging|mri?|sequences?|t1|series|study|studies|examination|ct)$/;
 
-/** The finding that a word names, with the words of its name; null if it names none. */
+/** Returns the finding that a word names, with the end of its name; null if it names none. */
 export function findingAt(words: readonly Word[], i: number): { finding: Finding; end: number } | null {
   const { text } = words[i] as Word;
   const next = words[i + 1]?.text ?? '';
@@ -73,12 +73,12 @@ export function findingAt(words: readonly Word[], i: number): { finding: Finding
 
 const NEAR = 6;
 
-/** "Effacement of the ventricle" is its compression; that of sulci is not. */
+/** Whether a ventricle is near. "Effacement of the ventricle" is its compression; that of sulci is not. */
 function isNearVentricle(words: readonly Word[], i: number): boolean {
   return words.slice(Math.max(0, i - NEAR), i + NEAR).some(({ text }) => PLACES.ventricle.test(text));
 }
 
-/** "Non-enhancing", and what is said of images. */
+/** Whether "enhancing" is denied by "non", or is said of an image. */
 function isNoEnhancement(words: readonly Word[], i: number): boolean {
   const { text } = words[i] as Word;
   const before = words[i - 1]?.text ?? '';
@@ -86,6 +86,6 @@ function isNoEnhancement(words: readonly Word[], i: number): boolean {
   return text === 'enhanced' && (/^(?:contrast|gadolinium)$/.test(before) || TECHNIQUE.test(words[i + 1]?.text ?? ''));
 }
 
-/** "Edema-free": what a hyphen joins to "free" is not there. */
+/** Whether a hyphen joins the word to "free", as in "Edema-free". Then it is not there. */
 export const isFreed = (words: readonly Word[], i: number): boolean =>
   words[i + 1]?.text === 'free' && words[i + 1]?.isJoined === true;

@@ -1,6 +1,6 @@
 /**
- * The side of a report's lesion. The rule, with its reasons: docs/datasets.md. In short: every mention of a side is
- * found and told apart by what it is about; only those about the lesion (edema and necrosis included) count.
+ * Finds the side of a report's lesion. Every mention of a side is found and classified by what it is about. Only those
+ * about the lesion (edema and necrosis included) count. docs/datasets.md has the rule with its reasons.
  */
 import { type About, aboutSides } from './about-side';
 import { readContext } from './context';
@@ -8,13 +8,13 @@ import { readContext } from './context';
 export type { About } from './about-side';
 export type Side = 'left' | 'right' | 'bilateral';
 export const SIDES = ['left', 'right', 'bilateral', 'unknown', 'none'] as const;
-/** `unknown`: no side is named. `none`: nothing to have a side, as in healthy subjects. */
+/** `unknown` means that no side is named; `none`, that there is nothing to have a side, as in healthy subjects. */
 export type Laterality = (typeof SIDES)[number];
 
 export interface SideMention {
   /** The words that name the side, as written. */
   text: string;
-  /** Where they begin in the report. */
+  /** The index in the report where they begin. */
   start: number;
   side: Side;
   about: About;
@@ -23,11 +23,11 @@ export interface SideMention {
 export interface LateralityReading {
   side: Exclude<Laterality, 'none'>;
   evidence: SideMention[];
-  /** What a reader should know: sides that did not count, or that only the edema has. */
+  /** Notes for a reader: sides that did not count, or that only the edema has. */
   notes: string[];
 }
 
-/** The side of the lesion that a report describes. */
+/** Returns the side of the lesion that a report describes. */
 export function extractLaterality(report: string): LateralityReading {
   const evidence = aboutSides(readContext(report), report).map(({ clause, side: { kind, from, to, about } }) => {
     const [start, end] = [clause.words[from]?.start ?? 0, clause.words[to - 1]?.end ?? 0];
@@ -77,8 +77,8 @@ const DESCRIPTIONS: Record<About, string> = {
 };
 
 /**
- * The rule of the paper's authors: substrings of the lower-cased text. It takes "left ventricle compressed" in a
- * right-sided report for bilateral; it is here to compare with their split.
+ * The rule of the paper's authors, which searches the lower-cased text for substrings. It takes "left ventricle
+ * compressed" in a right-sided report for bilateral. It serves to compare with their split.
  */
 export function peerLaterality(report: string): LateralityReading['side'] {
   const text = report.toLowerCase();

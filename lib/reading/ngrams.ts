@@ -1,6 +1,6 @@
-/** Sequences of words, counted. */
+/** Counts sequences of words. */
 
-/** n-grams of `words` with their counts; words are joined by a character that no word contains. */
+/** Counts the n-grams of `words`. The words are joined by a character that no word contains. */
 export function countNgrams(words: readonly string[], n: number): Map<string, number> {
   const counts = new Map<string, number>();
   for (let i = 0; i + n <= words.length; i++) {
@@ -10,7 +10,7 @@ export function countNgrams(words: readonly string[], n: number): Map<string, nu
   return counts;
 }
 
-/** How many n-grams two texts share, each as often as both have it. */
+/** Returns how many n-grams two texts share, each as often as both have it. */
 export function sharedCount(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): number {
   let shared = 0;
   for (const [ngram, count] of a) shared += Math.min(count, b.get(ngram) ?? 0);

@@ -1,4 +1,4 @@
-/** Phrases as data: a small notation for sequences of words, and their longest match at a place. */
+/** A small notation for sequences of words, and a search for the longest match at a position. */
 import type { Word } from './words';
 
 interface Part {
@@ -6,11 +6,11 @@ interface Part {
   /** Beginnings of words. */
   stems: readonly string[];
   isOptional: boolean;
-  /** It may come up to `MOST` times. */
+  /** The part may come up to `MOST` times. */
   isRepeated: boolean;
-  /** It is the end of the words, or a punctuation mark, and takes nothing. */
+  /** The part is the end of the words, or a punctuation mark, and takes no word. */
   isEnd: boolean;
-  /** It must follow, and is no part of the match. */
+  /** The part must follow, and does not belong to the match. */
   isAhead: boolean;
 }
 
@@ -23,8 +23,9 @@ const MOST = 4;
 
 /**
  * @param notation parts divided by spaces: alternatives `a|b`, `stem~` for all words that begin so, `$NAME` for the
- *   words of a set; `?` behind a part that may be missing, `*` behind one that may come up to four times or not at all; `%` at the end for
- *   the end of the clause or a punctuation mark, `=a|b` at the end for words that must follow and are no part of it
+ *   words of a set; `?` behind a part that may be missing, `*` behind one that may come up to four times or not at all;
+ *   `%` at the end for the end of the clause or a punctuation mark, `=a|b` at the end for words that must follow and
+ *   are no part of it
  */
 export function phrase<T>(notation: string, value: T, sets: Record<string, string>): Phrase<T> {
   const parts = notation.split(' ').map((part): Part => {
@@ -49,7 +50,7 @@ export function phrase<T>(notation: string, value: T, sets: Record<string, strin
   return { parts, value };
 }
 
-/** Finds phrases in time proportional to the words: each place looks at a bounded number of them. */
+/** Finds phrases in time proportional to the words. Each position looks at a bounded number of them. */
 export class Phrasebook<T> {
   readonly #byWord = new Map<string, Phrase<T>[]>();
   readonly #byStem: Phrase<T>[] = [];
@@ -63,7 +64,7 @@ export class Phrasebook<T> {
     }
   }
 
-  /** The longest phrase that begins at `at`; null if there is none. */
+  /** Returns the longest phrase that begins at `at`; null if there is none. */
   matchAt(words: readonly Word[], at: number): { end: number; value: T } | null {
     let longest: { end: number; value: T } | null = null;
     const named = this.#byWord.get((words[at] as Word).text) ?? [];

@@ -1,4 +1,4 @@
-/** Words that name a side, and both sides. */
+/** Finds words that name one side or both sides. */
 import { isBrain } from './vocabulary';
 import type { Word } from './words';
 
@@ -18,7 +18,7 @@ const PAIRED =
 const CROSSING = /^(?:cross\w*|beyond|across|through|travers\w*|span\w*|bridg\w*)$/;
 const MORE = new Set(['>', '<', '=', 'greater', 'more', 'less', 'larger', 'worse']);
 
-/** All of them in a clause, in order; none overlap. */
+/** Returns all sides named in a clause, in order; none overlap. */
 export function sidesIn(words: readonly Word[], report: string): SideWords[] {
   const sides: SideWords[] = [];
   for (let i = 0; i < words.length; ) {
@@ -41,7 +41,7 @@ function sideAt(words: readonly Word[], i: number, report: string): SideWords | 
   return isOtherHalf ? { kind: 'other-half', from: i, to: i + 1 } : null;
 }
 
-/** "Contralateral" and a part of the brain. */
+/** Whether "contralateral" and a part of the brain stand here. */
 function isOtherHalfAt(words: readonly Word[], i: number): boolean {
   const next = words[i]?.text ?? '';
   return isBrain(next) || next === 'side';
@@ -57,14 +57,14 @@ function halfOf(words: readonly Word[], i: number, report: string): 'left' | 'ri
   return null;
 }
 
-/** "What is left of it", "left untreated". */
+/** Whether "left" is a verb: "What is left of it", "left untreated". */
 function isVerb(words: readonly Word[], i: number): boolean {
   const next = words[i + 1]?.text ?? '';
   if (/^(?:over|behind|untreated|alone|unchanged|untouched)$/.test(next)) return true;
   return words[i - 1]?.text === 'is' && words[i - 2]?.text === 'what';
 }
 
-/** "Right at", "right now": no side, unless it is "on the right". */
+/** Whether "right" is an adverb: "Right at", "right now", unless it is "on the right". */
 function isAdverb(words: readonly Word[], i: number): boolean {
   const next = words[i + 1]?.text ?? '';
   if (/^(?:away|now|after|before)$/.test(next)) return true;
@@ -73,14 +73,14 @@ function isAdverb(words: readonly Word[], i: number): boolean {
   );
 }
 
-/** Before a side that stands as a noun, or ends a predicate of place. */
+/** Whether a word can stand before a side that is a noun or ends a predicate of place. */
 function isNominal(before: string | undefined): boolean {
   return /^(?:the|on|to|and|or|of|from|than|bilateral|is|lies|located|situated|seen|left|not|far|both|more|side)$/.test(
     before ?? '',
   );
 }
 
-/** "R frontal", "(L)", "R > L": a capital that stands for a side. */
+/** Whether a capital stands for a side: "R frontal", "(L)", "R > L". */
 function isInitial(words: readonly Word[], i: number, report: string): boolean {
   const { start } = words[i] as Word;
   if (!/^[LR]$/.test(report.charAt(start))) return false;
@@ -97,7 +97,7 @@ function isPlaceWord(word: Word | undefined): boolean {
   return /^(?:on|in|to)$/.test(word?.text ?? '');
 }
 
-/** "Bilateral", "both frontal lobes", "either side". */
+/** Finds the end of a mention of both sides: "Bilateral", "both frontal lobes", "either side". */
 function bothEnd(words: readonly Word[], i: number, report: string): number | null {
   const { text } = words[i] as Word;
   const at = (k: number) => words[k]?.text ?? '';
@@ -120,12 +120,15 @@ function bothEnd(words: readonly Word[], i: number, report: string): number | nu
   return null;
 }
 
-/** "Both temporal poles" go on; "both frontal" alone are two of one kind only if no other lobe follows. */
+/**
+ * Whether "both" takes a plural here: "both temporal poles" goes on, and "both frontal" alone means two lobes of one
+ * kind only if no other lobe follows.
+ */
 function isPlural(words: readonly Word[], k: number): boolean {
   return !/^(?:temporal|frontal|parietal|occipital)$/.test((words[k] as Word).text) || k === words.length - 1;
 }
 
-/** "Left and right", "right > left", "the right as well as the left": the end of the second. */
+/** Finds the end of the second side of a pair: "Left and right", "right > left", "the right as well as the left". */
 function pairEnd(words: readonly Word[], i: number, report: string): number | null {
   const first = halfOf(words, i, report);
   if (first === null) return null;

@@ -1,4 +1,4 @@
-/** Things that a denial names as known: they are there, whatever is denied of them. */
+/** Finds things that a denial names as known. They are present, whatever is denied of them. */
 import type { Range } from './clause-facts';
 import { AUXILIARIES, BE, DEFINITE, isEdema, isFiniteVerb, isThing, PREPOSITIONS, STATIC } from './vocabulary';
 import type { Word } from './words';
@@ -9,14 +9,14 @@ const AT_THINGS = new Set(
 const PROCESS = /^(?:exten|spread|inva|infiltrat|involve|cross|progress|growth)/;
 const MOST_MODIFIERS = 6;
 
-/** "No necrosis in the left lesion": what is named as a known thing is there, and so is its place. */
+/** Finds the known things and their places, as in "No necrosis in the left lesion", where the lesion is present. */
 export function thingsNamed(words: readonly Word[], { from, to }: Range): Range[] {
   const named: Range[] = [];
   let isProcess = false;
   for (let i = from; i < to; i++) {
     const { text } = words[i] as Word;
     isProcess ||= PROCESS.test(text);
-    // "None of the lesions": the trigger ends before the preposition, or with it.
+    // In "None of the lesions" the trigger ends before the preposition, or with it.
     const begin = AT_THINGS.has(text) || (isFiniteVerb(text) && !BE.has(text) && !AUXILIARIES.has(text)) ? i + 1 : -1;
     if (begin === -1 || !DEFINITE.has(words[begin]?.text ?? '')) continue;
     const thing = headOf(words, begin + 1, to);
@@ -37,7 +37,7 @@ function headOf(words: readonly Word[], begin: number, to: number): number {
   return -1;
 }
 
-/** The end of "in the left frontal lobe" behind a thing. */
+/** Finds the end of a place behind a thing, such as "in the left frontal lobe". */
 function placeEnd(words: readonly Word[], begin: number, to: number): number {
   let i = begin;
   while (i < to && STATIC.has((words[i] as Word).text)) {

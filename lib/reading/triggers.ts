@@ -1,30 +1,30 @@
 /**
- * The phrases that change what is said of the words near them, after NegEx and ConText
- * [NEGEX].
- * docs/metrics.md has the rules.
+ * The phrases that change what is said of the words near them, after NegEx and ConText [NEGEX]. docs/metrics.md has the
+ * rules.
  */
 import { Phrasebook, phrase } from './phrases';
 
 /**
- * `absent`: said not to be there. `normal`: a place with nothing wrong. `compared`: a place that something is measured
- * against. `past`: there once. `asked`: asked for, feared or planned.
+ * The meanings of marks. `absent`: said not to be there. `normal`: a place with nothing wrong. `compared`: a place that
+ * something is measured against. `past`: there once. `asked`: asked for, feared or planned.
  */
 export type Mark = 'absent' | 'normal' | 'compared' | 'past' | 'asked';
 
 /**
- * How far a mark goes. `clause`: to the clause's end or a terminator. `phrase`: within a noun phrase and what hangs on
- * it, so no farther than the verb. `noun`: the noun phrase itself. `part`: to the next comma. `sentence`.
+ * How far a mark goes. `clause`: to the clause's end or a terminator. `phrase`: within a noun phrase and its
+ * attributes, so no farther than the verb. `noun`: the noun phrase itself. `part`: to the next comma. `sentence`: to
+ * the end of the sentence.
  */
 export type Reach = 'clause' | 'phrase' | 'noun' | 'part' | 'sentence';
 
 export interface Trigger {
   before?: [mark: Mark, reach: Reach];
   after?: [mark: Mark, reach: Reach];
-  /** It denies nothing but a noun that denies. */
+  /** The trigger denies only a noun that is itself a denial. */
   isDoubt?: true;
-  /** It reaches as far as the denial before it does. */
+  /** The trigger reaches as far as the denial before it. */
   isContinued?: true;
-  /** A noun: what is denied of it ("the absence of edema is not certain") is denied twice. */
+  /** The trigger is a noun. Denying it ("the absence of edema is not certain") makes a double denial. */
   isNoun?: true;
 }
 
@@ -49,7 +49,7 @@ const SETS = {
 };
 
 const ABSENT_PHRASE: Trigger = { after: ['absent', 'phrase'] };
-/** "Edema is not seen in the left lobe": nothing is there, either. */
+/** In "Edema is not seen in the left lobe" nothing is in the lobe, either. */
 const WAS_ABSENT: Trigger = { before: ['absent', 'clause'], after: ['absent', 'noun'] };
 const NONE: Trigger = {};
 const NORMAL_NOUN: Trigger = { after: ['normal', 'noun'] };
@@ -60,7 +60,7 @@ const ASKED: Trigger = { after: ['asked', 'clause'] };
 const ALL_ASKED: Trigger = { after: ['asked', 'sentence'] };
 
 const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
-  // What looks like a negation and is none.
+  // Phrases that look like a negation and are none.
   [
     NONE,
     [
@@ -245,7 +245,7 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
       'prior to',
     ],
   ],
-  // What was there once.
+  // Things that were there once.
   [
     PAST,
     [
@@ -279,7 +279,7 @@ const NOTATIONS: [trigger: Trigger, notations: string[]][] = [
       '$OPERATION cavity|margin|margins|site|bed|defect',
     ],
   ],
-  // What is asked for, or may come.
+  // Things that are asked for, or may come.
   [
     ASKED,
     [
@@ -320,7 +320,7 @@ export const TRIGGERS = new Phrasebook<Trigger>(
   NOTATIONS.flatMap(([trigger, notations]) => notations.map((notation) => phrase(notation, trigger, SETS))),
 );
 
-/** A sentence that begins so gives no findings: "Indication: rule out tumour". */
+/** Titles of sentences that give no findings: "Indication: rule out tumour". */
 const TITLES =
   /^(?:(?:clinical|relevant|past|medical|present|patient) )*(?:indications?|history|question|questions|request|information|details|background|anamnesis|technique|reason(?: for (?:exam|examination|study))?|protocol)$/;
 

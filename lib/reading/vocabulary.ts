@@ -1,11 +1,11 @@
-/** Classes of words that reading stands on. Each is tested on one word, so that a report is read in linear time. */
+/** The classes of words that reading uses. Each is tested on one word, so that a report is read in linear time. */
 
 const setOf = (words: string): ReadonlySet<string> => new Set(words.split(' '));
 
-/** Present tense of the verbs of reports; participles are not among them, because they end no noun phrase. */
+/** The present tense of the verbs of reports. Participles are left out, because they end no noun phrase. */
 const LEXICAL_VERBS =
   'show demonstrate reveal exhibit display present contain involve occupy extend lie appear remain seem enhance compress displace reach affect spare suggest indicate represent harbour harbor arise persist resolve maintain retain surround accompany fail deviate differ favour favor traverse infiltrate invade exert develop grow include produce originate abut encase correspond respect lack keep consist continue protrude exceed mimic resemble terminate become depict distort deform narrow efface cross push bulge lead cause give stand bow shift span measure fill touch cover spread encompass exist occur sit project border contact destroy replace underlie carry look point explain account form comprise constitute predominate coexist overlie obliterate erode encroach impinge straddle obscure merge expand thicken undergo need require stay reside vary hold house replace follow regress decrease increase improve worsen progress recur';
-/** Their plural forms are nouns as well. */
+/** Verbs whose plural forms are nouns as well. */
 const NOUNS_TOO = setOf(
   'cause measure shift spread bulge bow span cover fill touch look point present border contact project narrow lack increase decrease progress cross lead compress',
 );
@@ -29,11 +29,11 @@ export const AUXILIARIES = setOf('do does did can could may might will would sho
 export const PREPOSITIONS = setOf(
   'in on at of within inside around about near beside between by from to toward towards into onto through throughout along across over under above below behind beneath beyond against after before during with without for upon adjacent via despite',
 );
-/** They begin a sentence's setting: "In the left lobe, ...". */
+/** Words that begin the setting of a sentence: "In the left lobe, ...". */
 export const FRONTED = setOf(
   'in on at within inside around near beside along throughout after following during with without from behind above below under over compared unlike relative lacking not at adjacent between to by for',
 );
-/** Where something lies, not whither it goes. */
+/** Prepositions of place, as opposed to direction. */
 export const STATIC = setOf('in within of at on inside');
 export const DEFINITE = setOf('the this these that those its their');
 /** Marks that divide a sentence. */
@@ -47,12 +47,12 @@ export const DEGREES = setOf(
   'mild slight moderate marked severe extensive significant small large minor subtle massive pronounced prominent new several multiple',
 );
 
-/** What a lesion's side may be said of. */
+/** Words for a lesion, whose side counts. */
 const LESION =
   /^(?:lesion|tumou?r|necro|neoplas|infiltrat|signal|enhanc|abnormal|cyst|focus$|foci$|hyperintens|hypointens|infarct|plaque|nodul|metasta|h(?:a|e)?emorrh|stroke|isch(?:a|e)?em|demyelin|gliosis|gbm|lgg|hgg|malignan|restrict)|(?:gli|astrocyt|blast|mening|ependym|lymph|schwann|carcin|hemat|haemat)oma(?:s|ta|tous)?$/;
 export const isLesion = (word: string, next: string | undefined): boolean =>
   LESION.test(word) || (/^mass(?:es)?$/.test(word) && !/^effects?$/.test(next ?? ''));
-/** A thing that is there or not, as opposed to a signal, which everything has. */
+/** A thing that is present or absent, as opposed to a signal, which everything has. */
 export const isThing = (word: string, next: string | undefined): boolean =>
   isLesion(word, next) && !/^(?:signal|abnormal|enhanc|restrict)/.test(word);
 export const isEdema = (word: string): boolean => /^o?edema|^swell|^swollen/.test(word);
@@ -71,12 +71,12 @@ export const isShift = (word: string): boolean =>
   /^(?:shift|displac|deviat|herniat|push|mov(?:e|es|ed|ing)$|bulg|bow(?:s|ed|ing)?$|tilt|deflect)/.test(word);
 export const isSpread = (word: string): boolean =>
   /^(?:cross|exten|spread|infiltrat|involv|invad|invasion|reach|grow|continu)/.test(word);
-/** What is not the brain, or has a side for another reason. */
+/** Words outside the brain, or that have a side for another reason. */
 export const isElsewhere = (word: string): boolean =>
   /^(?:handed\w*|hemipar\w*|hemipleg\w*|hemianop\w*|hemisens\w*|hemisynd\w*|weakness|pals\w+|paresis|seizures?|numbness|arms?|legs?|hands?|f(?:oo|ee)t|limbs?|fac(?:e|ial)|eyes?|ears?|orbit\w*|visual|optic|sinus(?:es)?|maxillary|ethmoid\w*|sphenoid\w*|mastoid\w*|parotid\w*|scalp|skull|calvari\w*|bones?|craniotomy|craniectomy|burr|arter(?:y|ies)|carotid|catheter|shunt|drain|electrode\w*|neck|shoulder|tympanic)$/.test(
     word,
   );
-/** Some word of where something is: enough to make a noun phrase with a lesion a statement. */
+/** A word of place. With a lesion it makes a noun phrase a statement. */
 export const isSideOrPlace = (word: string): boolean =>
   /^(?:left|right|bilateral|bilat|both|l|r|lt|rt)$|lob|hemispher|front|pariet|tempor|occip|cerebell|thalam|insul|gangli/.test(
     word,

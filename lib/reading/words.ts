@@ -1,12 +1,15 @@
-/** A report in words: lower-cased, with their places, hyphens undone and contractions apart; and its sentences. */
+/**
+ * Divides a report into words and sentences. Words are lower-cased, with their positions; hyphens are removed and
+ * contractions divided.
+ */
 
 export interface Word {
-  /** Lower-cased: letters and digits, or one punctuation mark. */
+  /** The lower-cased letters and digits, or one punctuation mark. */
   text: string;
-  /** In the report, from `start` up to `end`. */
+  /** The index of the first character in the report. `end` is one past the last. */
   start: number;
   end: number;
-  /** A hyphen joins it to the word before. */
+  /** Whether a hyphen joins it to the word before. */
   isJoined: boolean;
   isMark: boolean;
 }
@@ -48,7 +51,7 @@ function wordsOf(report: string): Word[] {
     const negated = NOT.exec(raw);
     if (negated === null) words.push({ text: raw.toLowerCase().replace('’', "'"), start, end, ...common });
     else {
-      // "Isn't" and "cannot" are two words to whoever looks for "not".
+      // "Isn't" and "cannot" are divided into two words, so that "not" is found.
       const verb = (negated[1] as string).toLowerCase();
       const middle = start + verb.length;
       words.push({ text: verb === 'ca' ? 'can' : verb, start, end: middle, ...common });
@@ -79,7 +82,10 @@ function endsSentence(report: string, sentence: readonly Word[]): boolean {
 
 const ENDING = new Set('cm mm ca no max min st inf sup ant'.split(' '));
 
-/** A line that begins with a capital, a digit or a bullet, or follows an empty one, begins a sentence; others are wrapped. */
+/**
+ * Whether a line begins a sentence: it begins with a capital, a digit or a bullet, or follows an empty line. Other
+ * lines are wrapped.
+ */
 function startsLine(report: string, before: Word | undefined, word: Word): boolean {
   if (before === undefined) return false;
   const between = report.slice(before.end, Math.min(word.start, before.end + LONGEST_BREAK));

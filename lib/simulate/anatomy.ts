@@ -1,9 +1,9 @@
-/** The committed head that subjects are drawn from. */
+/** Loads the committed head from which subjects are drawn. */
 import { join } from 'node:path';
 import { callNative } from '../native/call';
 import type { NativeAddon, NativeAnatomy } from '../native/surface';
 
-/** Beside `dist/`, in a checkout as in the package. */
+/** The folder lies beside `dist/`, in a checkout as in the package. */
 const ASSETS = join(__dirname, '..', '..', 'assets', 'anatomy');
 
 export function loadAnatomy(addon: NativeAddon, signal?: AbortSignal): Promise<NativeAnatomy> {

@@ -1,4 +1,4 @@
-/** A whole simulated cohort on disk, drawn in parallel; interrupted, it goes on where it stopped. */
+/** Writes a whole simulated cohort to disk, drawn in parallel. An interrupted call is continued by the next one. */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -19,19 +19,19 @@ import { type DrawSettings, planCohort, type SubjectPlan } from './plan';
 import { type CohortStatistics, type MeasuredSubject, statisticsOf } from './statistics';
 
 const CohortSchema = v.object({
-  /** Directory; new, empty, or begun with the same options. */
+  /** The directory: new, empty, or begun with the same options. */
   out: is.text(),
   /** @default 468 */
   subjects: v.optional(is.integer(1, 100_000)),
-  /** 0 .. 2^53 - 1 @default 0 */
+  /** The seed of the cohort, 0 .. 2^53 - 1. @default 0 */
   seed: v.optional(is.integer(0, Number.MAX_SAFE_INTEGER)),
-  /** `native`: 240 x 240 x 155 at 1 mm; `small`: half of it. @default 'native' */
+  /** The voxel grid. `native`: 240 x 240 x 155 at 1 mm; `small`: half of it. @default 'native' */
   grid: v.optional(is.oneOf(['native', 'small'])),
-  /** Leaves the skull on, and writes the true brain masks beside. @default false */
+  /** Leaves the skull on, and writes the true brain masks too. @default false */
   keepSkull: v.optional(is.flag()),
-  /** Lesions displace tissue and compress ventricles. @default true */
+  /** Lets lesions displace tissue and compress ventricles. @default true */
   massEffect: v.optional(is.flag()),
-  /** Threads. @default one for each core */
+  /** The number of threads. @default one for each core */
   workers: v.optional(is.integer(1, 1024)),
   ...progressEntry,
   signal: v.optional(is.signal()),
@@ -47,8 +47,8 @@ export interface CohortResult extends MeasuredSubject {
 }
 
 /**
- * Writes patients as BraTS 2020 has them (`brats/`), their reports as TextBraTS (`reports/`), controls as BIDS
- * (`healthy/`), and beside each subject the truth about it. The same options give the same bytes.
+ * Writes patients in the layout of BraTS 2020 (`brats/`), their reports in that of TextBraTS (`reports/`), controls in
+ * BIDS (`healthy/`), and the truth about each subject beside it. The same options give the same bytes.
  * @throws {Brain3DError} BRAIN3D_USAGE if `out` holds something else or another process writes there, BRAIN3D_IO
  */
 export async function simulateCohort(options: SimulateCohortOptions): Promise<CohortStatistics> {
@@ -115,7 +115,7 @@ const BIDS_DESCRIPTION = `${JSON.stringify(
   2,
 )}\n`;
 
-/** What an earlier run finished; null if it did not. */
+/** Reads the result of a subject that an earlier run finished; null if it did not. */
 async function finishedResult(out: string, plan: SubjectPlan): Promise<CohortResult | null> {
   const { truth } = subjectFiles(out, plan);
   if (!existsSync(truth)) return null;

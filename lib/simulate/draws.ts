@@ -1,4 +1,4 @@
-/** Draws from the distributions that the cohort's plan is made of. */
+/** Draws numbers from the distributions of the cohort's plan. */
 import type { SplitMix64 } from '../base/rng';
 
 /** Draws from one generator, in order. */
@@ -13,14 +13,17 @@ export class Draws {
     return low + (high - low) * this.#random.uniform();
   }
 
-  /** Irwin and Hall's sum of twelve: mean 0, deviation 1, within +-6; no logarithm, so the same everywhere. */
+  /**
+   * Returns Irwin and Hall's sum of twelve: mean 0, deviation 1, within +-6. It needs no logarithm and is therefore the
+   * same everywhere.
+   */
   normal(): number {
     let sum = -6;
     for (let i = 0; i < 12; i++) sum += this.#random.uniform();
     return sum;
   }
 
-  /** exp(N(log median, sigma)), cut to [low, high]. */
+  /** Returns exp(N(log median, sigma)), cut to [low, high]. */
   logNormal(median: number, sigma: number, low: number, high: number): number {
     return Math.min(high, Math.max(low, median * Math.exp(sigma * this.normal())));
   }
@@ -33,7 +36,7 @@ export class Draws {
     return items[Math.floor(this.uniform(0, items.length))] as T;
   }
 
-  /** One of the names, in proportion to its weight. */
+  /** Returns one of the names, in proportion to its weight. */
   weighted<T extends string>(weights: Readonly<Record<T, number>>): T {
     const entries = Object.entries(weights) as [T, number][];
     let rest = this.uniform(
@@ -47,7 +50,7 @@ export class Draws {
     return (entries.at(-1) as [T, number])[0];
   }
 
-  /** For the native core's generators. */
+  /** Returns a seed for the native core's generators. */
   seed(): number {
     return Number(this.#random.next() >> 11n);
   }

@@ -1,4 +1,7 @@
-/** What a radiologist would note of the masks. Everything here is measured; nothing comes from what was asked for. */
+/**
+ * The findings that a radiologist would note of the masks. Everything here is measured from the masks, and nothing
+ * comes from the plan.
+ */
 
 import type { NativeTruth } from '../native/surface';
 import type { Laterality } from '../reading/laterality';
@@ -21,35 +24,38 @@ type Half = 'left' | 'right';
 
 export interface Findings {
   laterality: Laterality;
-  /** Regions that hold much of the lesion, largest share first; by half of the brain for a bilateral one. */
+  /**
+   * Regions that hold much of the lesion, largest share first. `lobesBySide` has them by half of the brain for a
+   * bilateral lesion.
+   */
   lobes: Lobe[];
   lobesBySide: Record<Half, Lobe[]>;
   /** Further regions that only the edema reaches. */
   edemaLobes: Lobe[];
   edema: Degree;
-  /** Null: none to be seen. */
+  /** Null if there is none to be seen. */
   necrosis: Degree | null;
   multifocal: boolean;
   crossesCallosum: boolean;
-  /** Of the lateral ventricles; null: not compressed. */
+  /** The compression of the lateral ventricles; null if not compressed. */
   compression: Record<Half, Degree | null>;
-  /** Towards which side, if it can be seen. */
+  /** The side towards which the midline shifts; null if no shift can be seen. */
   midlineShift: Half | null;
   volumesMm3: { necrosis: number; edema: number; enhancing: number; left: number; right: number };
 }
 
-/** Below this share of the lesion, the other half of the brain is not worth a word. */
+/** The share of the lesion below which the other half of the brain is not mentioned. */
 const BILATERAL_SHARE = 0.12;
-/** A lesion about the midline that reaches no farther to either side has no side. */
+/** The reach of a lesion about the midline. A lesion that reaches no farther to either side has no side. */
 const MIDLINE_REACH_MM = 24;
 const LOBE_SHARE = 0.15;
 const EDEMA_LOBE_SHARE = 0.12;
 const EDEMA_ML = { moderate: 25, marked: 60 };
 const NECROSIS_SHARE = { mild: 0.03, moderate: 0.15, marked: 0.35 };
-/** Relative loss of a ventricle's volume. */
+/** The least relative loss of a ventricle's volume for each degree. */
 const COMPRESSION = { mild: 0.1, moderate: 0.22, marked: 0.38 };
 const SHIFT_MM = 2;
-/** A smaller core of its own is no second lesion. */
+/** The least volume of a separate core that counts as a second lesion. */
 const FOCUS_MM3 = 500;
 
 /** Null for a healthy subject. */
@@ -94,7 +100,7 @@ function lateralityOf(truth: NativeTruth, { left, right }: { left: number; right
   return Math.max(...truth.reachMm) <= MIDLINE_REACH_MM ? 'unknown' : 'bilateral';
 }
 
-/** Solid tumour in the corpus callosum on both sides of the midline. */
+/** Whether the corpus callosum holds solid tumour on both sides of the midline. */
 function lobesAcross(truth: NativeTruth): boolean {
   const core = (side: Half) =>
     truth.volumes

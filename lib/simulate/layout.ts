@@ -1,4 +1,4 @@
-/** Where a cohort's files lie: as BraTS 2020, TextBraTS and a BIDS dataset have them. */
+/** The paths of a cohort's files, in the layouts of BraTS 2020, TextBraTS and BIDS. */
 import { join } from 'node:path';
 import type { SubjectPlan } from './plan';
 
@@ -8,7 +8,7 @@ export interface SubjectFiles {
   folders: string[];
   flair: string;
   segmentation: string | null;
-  /** The true brain mask, written with heads that keep their skull. */
+  /** The true brain mask, written for heads that keep their skull. */
   brain: string;
   report: string | null;
   truth: string;

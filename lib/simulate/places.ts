@@ -1,4 +1,4 @@
-/** Names of places in the brain, as reports have them. */
+/** Names places in the brain in the words of reports. */
 import type { Findings, Lobe } from './findings';
 
 type Half = 'left' | 'right';
@@ -13,20 +13,20 @@ const STRUCTURES: Partial<Record<Lobe, string>> = {
   corpus_callosum: 'corpus callosum',
 };
 
-/** "a", "a and b", "a, b and c" */
+/** Joins items to "a", "a and b" or "a, b and c". */
 export function listOf(items: readonly string[]): string {
   if (items.length < 2) return items[0] ?? '';
   return `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
 }
 
-/** "frontal and temporal lobes", "parietal lobe and insula" */
+/** Names regions: "frontal and temporal lobes", "parietal lobe and insula". */
 export function regionsOf(lobes: readonly Lobe[]): string {
   const cerebral = lobes.filter((lobe) => CEREBRAL_LOBES.includes(lobe));
   const parts = cerebral.length === 0 ? [] : [`${listOf(cerebral)} ${cerebral.length > 1 ? 'lobes' : 'lobe'}`];
   return listOf([...parts, ...lobes.flatMap((lobe) => STRUCTURES[lobe] ?? [])]);
 }
 
-/** Every way to say where a lesion is; each names its side, if it has one. */
+/** Returns every way to say where a lesion is. Each names its side, if it has one. */
 export function placesOf(findings: Findings): string[] {
   const { laterality, lobes } = findings;
   const lateral = lobes.filter((lobe) => lobe !== 'brainstem' && lobe !== 'corpus_callosum');
@@ -34,7 +34,7 @@ export function placesOf(findings: Findings): string[] {
   if (laterality === 'unknown')
     return [`the ${regionsOf(lobes)} at the midline`, `the midline of the ${regionsOf(lobes)}`];
   const side = laterality as Half;
-  // The brainstem has a left half, but no left brainstem.
+  // The brainstem has a left half, but there is no left brainstem.
   if (lateral.length === 0) return [`the ${side} side of the ${regionsOf(lobes)}`];
   const isCerebral = lateral.every((lobe) => lobe !== 'cerebellum');
   const places = [`the ${side} ${regionsOf(lateral)}`];

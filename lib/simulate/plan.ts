@@ -1,7 +1,7 @@
 /**
- * What is asked for: the cohort's composition, and for each subject all numbers of its anatomy, lesion and
- * acquisition. Anatomy and acquisition are drawn before, and without, the class: nothing but the lesion can tell a
- * patient from a control. Volumes follow what is published of the BraTS patients (median lesion near 80 ml).
+ * Plans a cohort: its composition, and for each subject all numbers of its anatomy, lesion and acquisition. Anatomy and
+ * acquisition are drawn before the class and independently of it, so that nothing but the lesion can tell a patient
+ * from a control. Volumes follow what is published of the BraTS patients (median lesion near 80 ml).
  */
 
 import { fnv1a64, SplitMix64, shuffled } from '../base/rng';
@@ -9,30 +9,33 @@ import type { NativeSubjectSpec, NativeTriple } from '../native/surface';
 import { Draws } from './draws';
 
 export const SIDES = ['left', 'right', 'bilateral', 'midline'] as const;
-/** Where a lesion is to lie. `midline` lesions have no side: the paper's "undefined". */
+/** The side on which a lesion is to lie. `midline` lesions have no side: the paper's "undefined". */
 export type LesionSide = (typeof SIDES)[number];
 
 export interface SubjectPlan {
   id: string;
-  /** Place in the cohort, from 0. */
+  /** The index in the cohort, from 0. */
   index: number;
   /** Null for a healthy control. */
   side: LesionSide | null;
 }
 
 export const GRIDS = {
-  /** BraTS's: 240 x 240 x 155 at 1 mm. */
+  /** The grid of BraTS: 240 x 240 x 155 at 1 mm. */
   native: { size: [155, 240, 240], spacingMm: 1 },
   /** The same field of view at half the resolution. */
   small: { size: [78, 120, 120], spacingMm: 2 },
 } as const satisfies Record<string, { size: NativeTriple; spacingMm: number }>;
 export type GridName = keyof typeof GRIDS;
 
-/** The paper's: 369 patients of 468; of them 42.5 % left, 40.7 % right, 14.6 % bilateral, 2.2 % undefined. */
+/**
+ * The proportions of the paper: 369 patients of 468; of them 42.5 % left, 40.7 % right, 14.6 % bilateral, 2.2 %
+ * undefined.
+ */
 const PATIENTS = 369 / 468;
 const SIDE_COUNTS: Record<LesionSide, number> = { left: 157, right: 150, bilateral: 54, midline: 8 };
 
-/** Classes and sides in the paper's proportions (largest remainders), in an order that says nothing. */
+/** Plans classes and sides in the paper's proportions (largest remainders), in an order that says nothing. */
 export function planCohort(subjects: number, seed: number): SubjectPlan[] {
   const patients = Math.round(subjects * PATIENTS);
   const sides: (LesionSide | null)[] = [
@@ -61,7 +64,7 @@ function apportion(total: number, counts: Record<LesionSide, number>): LesionSid
   return whole.flatMap(({ side, count }) => Array<LesionSide>(count).fill(side));
 }
 
-/** What all subjects of a cohort share. */
+/** The settings that all subjects of a cohort share. */
 export interface DrawSettings {
   seed: number;
   grid: GridName;
@@ -92,12 +95,12 @@ export function planSubject(plan: SubjectPlan, settings: DrawSettings, attempt: 
   return spec;
 }
 
-/** A generator for one purpose: the same whatever else is drawn. */
+/** Returns a generator for one purpose. Its numbers do not depend on what else is drawn. */
 export function streamOf(seed: number, purpose: string): SplitMix64 {
   return new SplitMix64(Number(fnv1a64(`${seed} ${purpose}`) >> 11n));
 }
 
-/** Any of the 48 ways to store a volume. */
+/** Returns any of the 48 ways to store a volume. */
 function drawOrientation(draws: Draws): string {
   const axes = shuffledPairs(draws);
   return axes.map((pair) => draws.pick([...pair])).join('');
@@ -182,7 +185,7 @@ function drawFoci(draws: Draws, side: LesionSide, coreMl: number): Focus[] {
   });
   if (side === 'midline') return [focus(draws.weighted({ cerebellum: 4, brainstem: 4 }), 'middle')];
   if (side === 'bilateral') {
-    // A butterfly across the corpus callosum, or a focus on each side.
+    // The lesion is a butterfly across the corpus callosum, or a focus on each side.
     if (draws.chance(0.6)) return [focus('corpus_callosum', 'middle')];
     const share = draws.uniform(0.4, 0.6);
     return [focus(draws.weighted(CORTICAL), 'left', share), focus(draws.weighted(CORTICAL), 'right', 1 - share)];

@@ -38,7 +38,7 @@ serveJobs<CohortJob, CohortResult, DrawSettings & { out: string }>(async ({ plan
     volumes,
     spec,
   };
-  // Last: a subject with its truth is complete.
+  // The truth is written last: a subject that has it is complete.
   await writeStored(files.truth, truth);
   return { id: plan.id, findings, brainMl: native.truth.brainMm3 / 1000 };
 });

@@ -1,8 +1,8 @@
-/** What a cohort holds, by measurement. */
+/** Describes a cohort by measurements. */
 import type { Laterality } from '../reading/laterality';
 import { type Findings, LOBES, type Lobe } from './findings';
 
-/** A subject as far as it is counted. */
+/** The measurements of a subject that are counted. */
 export interface MeasuredSubject {
   /** Null for a healthy subject. */
   findings: Findings | null;
@@ -20,12 +20,12 @@ export interface CohortStatistics {
   patients: number;
   controls: number;
   laterality: Record<Exclude<Laterality, 'none'>, number>;
-  /** Patients with much of the lesion in a region; one may count for several. */
+  /** The number of patients with much of the lesion in each region; a patient may count for several. */
   lobes: Record<Lobe, number>;
-  /** Patients with necrosis, several lesions, a compressed ventricle, a midline shift. */
+  /** The numbers of patients with necrosis, several lesions, a compressed ventricle and a midline shift. */
   findings: { necrosis: number; multifocal: number; compression: number; midlineShift: number };
   edema: Record<Findings['edema'], number>;
-  /** ml */
+  /** The volumes of lesions in ml. */
   lesionMl: Spread;
   edemaMl: Spread;
   coreMl: Spread;
@@ -59,7 +59,7 @@ export function statisticsOf(results: readonly MeasuredSubject[]): CohortStatist
   };
 }
 
-/** Rounded to a tenth; zeros where there is nothing. */
+/** Rounds to a tenth; returns zeros for no values. */
 function spread(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share: number) => Math.round(10 * (sorted[Math.floor(share * (sorted.length - 1))] ?? 0)) / 10;

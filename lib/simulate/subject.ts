@@ -1,4 +1,4 @@
-/** One simulated subject: drawn, rendered, measured, and described from what was measured. */
+/** Makes one simulated subject: it is drawn, rendered and measured, and its report is written from the measurements. */
 import * as v from 'valibot';
 import { Brain3DError, withCallerStack } from '../base/errors';
 import { is, parseOptions } from '../base/validate';
@@ -13,7 +13,7 @@ import { type DrawSettings, type LesionSide, planSubject, SIDES, type SubjectPla
 import { writeReport } from './write-report';
 
 export interface SimulatedSubject {
-  /** FLAIR, skull-stripped unless the skull is kept; stored in a random axis order. */
+  /** The FLAIR volume, skull-stripped unless the skull is kept; stored in a random axis order. */
   flair: Volume;
   /** BraTS labels: 1 necrotic core, 2 edema, 4 enhancing tumour; all 0 for a healthy subject. */
   segmentation: Volume;
@@ -26,22 +26,22 @@ export interface SimulatedSubject {
 }
 
 const SubjectSchema = v.object({
-  /** Where the lesion is; `midline` has no side, null is a healthy subject. */
+  /** The side of the lesion; `midline` has no side, null is a healthy subject. */
   side: v.nullable(is.oneOf(SIDES)),
-  /** 0 .. 2^53 - 1 @default 0 */
+  /** The seed, 0 .. 2^53 - 1. @default 0 */
   seed: v.optional(is.integer(0, Number.MAX_SAFE_INTEGER)),
-  /** `native`: 240 x 240 x 155 at 1 mm; `small`: half of it. @default 'native' */
+  /** The voxel grid. `native`: 240 x 240 x 155 at 1 mm; `small`: half of it. @default 'native' */
   grid: v.optional(is.oneOf(['native', 'small'])),
   /** Leaves the skull on. @default false */
   keepSkull: v.optional(is.flag()),
-  /** The lesion displaces tissue and compresses ventricles. @default true */
+  /** Lets the lesion displace tissue and compress ventricles. @default true */
   massEffect: v.optional(is.flag()),
   signal: v.optional(is.signal()),
 });
 export type SimulateSubjectOptions = v.InferInput<typeof SubjectSchema>;
 
 /**
- * A head with a glioma, or a healthy one, on Colin27's anatomy. The same options give the same voxels.
+ * Makes a head with a glioma, or a healthy one, on Colin27's anatomy. The same options give the same voxels.
  * @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_CANCELLED
  */
 export async function simulateSubject(options: SimulateSubjectOptions): Promise<SimulatedSubject> {
@@ -83,7 +83,10 @@ export interface DrawnSubject {
   report: string | null;
 }
 
-/** A lesion that turned out to lie elsewhere than asked for is drawn again, so that the composition is kept. */
+/**
+ * The largest number of attempts. A lesion that turned out to lie elsewhere than asked for is drawn again, so that the
+ * composition is kept.
+ */
 const ATTEMPTS = 25;
 
 /** @internal */

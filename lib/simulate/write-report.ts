@@ -1,7 +1,7 @@
 /**
- * A report of findings in the manner of TextBraTS: lesion, edema, necrosis, ventricular compression, a sentence each.
- * The wording is this project's own. No three words follow each other twice in a report where that can be avoided,
- * because decoding forbids repeated trigrams.
+ * Writes a report of findings in the manner of TextBraTS: lesion, edema, necrosis, ventricular compression, with a
+ * sentence each. The wording is this project's own. A report repeats no sequence of three words where that can be
+ * avoided, because decoding forbids repeated trigrams.
  */
 import type { Draws } from './draws';
 import type { Degree, Findings } from './findings';
@@ -19,7 +19,7 @@ export function writeReport(findings: Findings, draws: Draws): string {
   return best.text;
 }
 
-/** How many sequences of three words (or marks) occur again. */
+/** Returns how many sequences of three words (or marks) occur again. */
 export function repeatedTrigrams(text: string): number {
   const words = text.toLowerCase().match(/[\w-]+|[^\w\s]/g) ?? [];
   const trigrams = words.slice(2).map((word, i) => `${words[i]} ${words[i + 1]} ${word}`);

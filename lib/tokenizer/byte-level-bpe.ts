@@ -4,7 +4,7 @@
 const SPECIAL_TOKENS = ['<s>', '<pad>', '</s>', '<unk>', '<mask>'];
 
 /**
- * The tokenizer.json of a vocab.json (token to id) and a merges.txt (`left right` a line, best first).
+ * Builds the tokenizer.json of a vocab.json (token to id) and a merges.txt (`left right` a line, best first).
  * @throws {Error} for texts that are none
  */
 export function byteLevelBpe(vocabText: string, mergesText: string): object {

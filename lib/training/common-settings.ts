@@ -29,7 +29,7 @@ export interface CommonSettings {
   warmupSteps: number | null;
   /** The number of epochs without a better validation loss before training stops; 0 turns early stopping off. */
   patience: number;
-  /** The least decrease of the loss that counts as better. */
+  /** A loss counts as better if it is lower by more than this. */
   minDelta: number;
   /** The number of steps between checkpoints within an epoch; 0 makes one only at its end. */
   checkpointSteps: number;

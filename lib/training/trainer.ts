@@ -36,7 +36,7 @@ const TrainerSchema = v.object({
   /** The folder of the preprocessed volumes and the features. @default `cache` in `out` */
   cache: v.optional(is.text()),
   /**
-   * What happens if a checkpoint, a best model or the log cannot be written. `stop` ends the run. `continue` reports it
+   * The reaction if a checkpoint, a best model or the log cannot be written. `stop` ends the run. `continue` reports it
    * (`saveError`), keeps the old checkpoint and tries again at the next one. A failure to write at the end is always an
    * error. @default 'stop'
    */

@@ -1,9 +1,9 @@
-// Runs the programs that the set-up needs. Node builtins only: this runs before any package is installed.
+// Runs the programs that the set-up needs. It uses Node builtins only, since it runs before any package is installed.
 import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** A step that failed: which command, why, and what to do about it. `setup` adds which step it was. */
+/** The failure of a step: the command, the reason and the remedy. `setup` adds the name of the step. */
 export class StepError extends Error {
   constructor(why, { command = null, remedies = [], output = '' } = {}) {
     super(why);
@@ -13,7 +13,7 @@ export class StepError extends Error {
   }
 }
 
-/** A command's failure with all it printed; the step turns it into a `StepError`. */
+/** The failure of a command with all its output; the step turns it into a `StepError`. */
 export class CommandError extends Error {
   constructor(command, ending, output) {
     super(`${command} ${ending}`);
@@ -23,7 +23,7 @@ export class CommandError extends Error {
   }
 }
 
-/** Path of a program on PATH, or null. */
+/** Returns the path of a program on PATH, or null. */
 export function which(program) {
   for (const directory of (process.env.PATH ?? '').split(delimiter)) {
     const path = join(directory, program);
@@ -43,8 +43,8 @@ function isExecutable(path) {
 }
 
 /**
- * Runs a program to its end and gives back what it printed. With `verbose` the output also goes to stderr as it
- * comes; else nothing shows, and `onLine` may make progress of it.
+ * Runs a program to its end and returns its output. With `verbose` the output also goes to stderr as it comes.
+ * Otherwise nothing is shown, and `onLine` may turn lines into progress.
  */
 export function runCommand(program, args, { cwd, env = process.env, verbose = false, onLine = null }) {
   const command = [program === process.execPath ? 'node' : program, ...args].join(' ');
@@ -70,7 +70,7 @@ export function runCommand(program, args, { cwd, env = process.env, verbose = fa
 const NETWORK = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|NewConnectionError|name resolution/i;
 const DISK = /ENOSPC|No space left on device/i;
 
-/** `runCommand` whose failure is explained: `symptoms` are [pattern of the output, why, what to do]. */
+/** Runs a command and explains its failure; `symptoms` are [pattern of the output, why, what to do]. */
 export async function runExplained(program, args, { symptoms = [], verbose = false, ...options }) {
   try {
     return await runCommand(program, args, { verbose, ...options });

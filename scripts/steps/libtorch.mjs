@@ -1,19 +1,21 @@
-// Step: LibTorch, found by the same code that finds it at run time, or installed into .libtorch/.
+// The step that finds LibTorch with the code that finds it at run time, or installs it into .libtorch/.
 import { existsSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { runExplained, StepError, which } from './command.mjs';
 import { readStamp, writeStamp } from './stamp.mjs';
 
-/** The version that is installed if none is found; the newest that the tests ran with. */
+/** The version that is installed if none is found: the newest that the tests ran with. */
 const TORCH = 'torch==2.13.0';
 
 export const libtorch = {
   name: 'LibTorch',
   doing: 'looking for it',
 
-  /** Asks no python: the same settings, with the library found last time unchanged, give the same answer. Sets
-   * `context.libtorch`. */
+  /**
+   * Starts no python: with the same settings and an unchanged library, the answer is that of the last time. Sets
+   * `context.libtorch`.
+   */
   isUpToDate(context) {
     const stamp = readStamp(context.root, 'libtorch');
     if (stamp === null || stamp.settings !== settings() || stamp.file !== fileState(stamp.root)) return false;
@@ -47,7 +49,7 @@ export const libtorch = {
   },
 };
 
-/** Into a folder of another name first, so that an interrupted installation is never taken for a whole one. */
+/** Installs into a folder of another name first, so that an interrupted installation is never taken for a whole one. */
 async function install({ root, verbose }) {
   if (which('python3') === null) {
     throw new StepError('LibTorch was not found, and there is no python3 to install it with', {
@@ -60,7 +62,8 @@ async function install({ root, verbose }) {
   const partial = join(root, 'build', 'libtorch.partial');
   const target = join(root, '.libtorch');
   rmSync(partial, { recursive: true, force: true });
-  // Few retries: with a private index and no route to the public one, each package would wait through all of them.
+  // The retries are few: with a private index and no route to the public one, each package would wait through all of
+  // them.
   const args = ['-m', 'pip', 'install', '--no-input', '--no-compile', '--retries', '2', '--target', partial, TORCH];
   await runExplained('python3', args, {
     cwd: root,
@@ -83,7 +86,7 @@ function unusable(finder, resolution, why) {
   return new StepError(`${why}\n${finder.libtorchError(resolution.tried, needed).message}`);
 }
 
-/** What decides which LibTorch is found, as far as it can be told without starting python. */
+/** The settings that decide which LibTorch is found, as far as they are known without starting python. */
 function settings() {
   const python = which('python3');
   const { LIBTORCH, VIRTUAL_ENV, PYTHONPATH } = process.env;

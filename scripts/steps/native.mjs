@@ -1,4 +1,4 @@
-// Step: the addon and its loader (and the C++ tests, if asked for), by CMakeLists.txt through cmake-js.
+// The step that builds the addon and its loader (and the C++ tests, if asked for), by CMakeLists.txt through cmake-js.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { isAbsolute, join } from 'node:path';
@@ -46,7 +46,7 @@ export async function buildTree(context) {
     verbose,
     symptoms: SYMPTOMS,
     onLine: (line) => {
-      // Ninja's [12/87] and make's [ 14%].
+      // This matches Ninja's [12/87] and make's [ 14%].
       const step = /^\[(\d+\/\d+| *\d+%)\]/.exec(line);
       if (step) progress.update(step[1].trim());
     },
@@ -60,8 +60,11 @@ export async function buildTree(context) {
   }
 }
 
-/** CMake keeps what it found and refuses another source directory or generator: a cache that no longer fits is
- * removed, one that fits is gone on with by its own generator (null: cmake-js prefers Ninja). */
+/**
+ * Prepares CMake's cache and returns the generator. CMake refuses another source directory or generator than the
+ * cache's, so a cache that no longer fits is removed, and one that fits is used with its own generator (null: cmake-js
+ * prefers Ninja).
+ */
 function prepareCache({ root, buildDir, libtorch }) {
   const file = join(buildDir, 'CMakeCache.txt');
   if (!existsSync(file)) return null;

@@ -1,4 +1,4 @@
-// Step: the npm packages of package-lock.json.
+// The step that installs the npm packages of package-lock.json.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runExplained, StepError, which } from './command.mjs';
@@ -9,8 +9,10 @@ export const packages = {
   name: 'npm packages',
   doing: 'installing with npm ci',
 
-  /** Compares the lock file with the one npm keeps of what it installed, so no stamp is needed. Packages for other
-   * platforms are optional and absent. */
+  /**
+   * Compares the lock file with the one npm keeps of the installed packages, so no stamp is needed. Packages for other
+   * platforms are optional and absent.
+   */
   isUpToDate({ root }) {
     const installedFile = join(root, 'node_modules', '.package-lock.json');
     if (!existsSync(installedFile)) return false;
@@ -23,7 +25,7 @@ export const packages = {
   },
 
   async run({ root, verbose }) {
-    // Inside `npm run` the very npm that was started is known; it need not be the one on PATH.
+    // Inside `npm run` this is the npm that was started, which need not be the one on PATH.
     const npmScript = process.env.npm_execpath;
     const inNpm = npmScript?.endsWith('.js') && existsSync(npmScript);
     if (!inNpm && which('npm') === null) {

@@ -1,4 +1,5 @@
-// Step: the parsers under sanitizers (test/fuzz/CMakeLists.txt), for `npm test` only. Needs neither torch nor Node.
+// The step that builds the parsers under sanitizers (test/fuzz/CMakeLists.txt), for `npm test` only. It needs neither
+// torch nor Node.
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// One line per step on stderr (stdout is for results): `[2/4] TypeScript: done in 1.2 s`.
+// Prints one line per step on stderr (stdout is for results): `[2/4] TypeScript: done in 1.2 s`.
 import { StepError } from './command.mjs';
 
 export class Progress {
@@ -13,20 +13,20 @@ export class Progress {
     this.#verbose = verbose;
   }
 
-  /** The step begins; its line stays open until `finish` or `fail`. */
+  /** Begins the step. Its line stays open until `finish` or `fail`. */
   start(doing) {
     process.stderr.write(`${this.#label}: ${doing} ... `);
     this.#open = true;
     if (this.#verbose) this.#endLine();
   }
 
-  /** Something a person should know while waiting, on a line of its own. */
+  /** Prints something a person should know while waiting, on a line of its own. */
   note(text) {
     process.stderr.write(text);
     this.#endLine();
   }
 
-  /** How far it is (`12/87`), on a terminal only: a log wants one line. */
+  /** Shows the progress (`12/87`) on a terminal only, since a log needs one line. */
   update(text) {
     if (this.#rewrites && !this.#verbose) process.stderr.write(`\r\x1b[K${this.#label}: ${text} `);
   }
@@ -38,7 +38,7 @@ export class Progress {
     process.stderr.write(`${clear}${label}${state}${time}${detail ? ` (${detail})` : ''}\n`);
   }
 
-  /** The whole output, then which step, which command, why, and what to do. */
+  /** Prints the whole output, then the step, the command, the reason and the remedy. */
   fail(error) {
     process.stderr.write(`failed after ${this.#seconds()} s\n`);
     if (!(error instanceof StepError)) return;

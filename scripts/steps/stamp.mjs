@@ -1,9 +1,12 @@
-// Stamps say what a step was last done with; a step whose key is unchanged is skipped.
+// Stamps record the inputs with which a step last ran. A step whose key is unchanged is skipped.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
-/** Files under `path` (itself, if it is one), sorted, as absolute paths; none if it does not exist. */
+/**
+ * Lists the files under `path` (or `path` itself, if it is a file), sorted, as absolute paths; none if it does not
+ * exist.
+ */
 export function filesUnder(path) {
   if (!existsSync(path)) return [];
   if (!statSync(path).isDirectory()) return [path];
@@ -13,8 +16,7 @@ export function filesUnder(path) {
     .sort();
 }
 
-/** Hash of paths, sizes and modification times (not contents: that would take longer than the check may) and of
- * `facts`, any JSON value. */
+/** Hashes paths, sizes and modification times (not contents, which would take too long) and `facts`, any JSON value. */
 export function fingerprint(root, paths, facts) {
   const hash = createHash('sha256').update(JSON.stringify(facts));
   for (const file of paths.flatMap((path) => filesUnder(join(root, path)))) {
@@ -28,7 +30,10 @@ function stampFile(root, name) {
   return join(root, 'build', `.stamp-${name}`);
 }
 
-/** What `writeStamp` kept under `name`, or null. An unreadable stamp counts as none: the step runs again. */
+/**
+ * Returns the stamp that `writeStamp` kept under `name`, or null. An unreadable stamp counts as none, so the step runs
+ * again.
+ */
 export function readStamp(root, name) {
   const file = stampFile(root, name);
   if (!existsSync(file)) return null;

@@ -1,4 +1,4 @@
-// Step: lib/ (TypeScript) to dist/ (JavaScript and typings).
+// The step that compiles lib/ (TypeScript) to dist/ (JavaScript and typings).
 import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { runExplained } from './command.mjs';
@@ -27,7 +27,7 @@ export const typescript = {
     removeOrphans(root);
     const cli = join(root, 'dist', 'cli.js');
     if (existsSync(cli)) chmodSync(cli, 0o755);
-    // The key from before: a file saved meanwhile is compiled next time.
+    // The key is that from before compiling, so that a file saved meanwhile is compiled next time.
     writeStamp(root, 'typescript', before);
   },
 };
@@ -40,12 +40,12 @@ function sources(root) {
   return filesUnder(join(root, 'lib')).filter((file) => /\.m?ts$/.test(file) && !file.endsWith('.d.ts'));
 }
 
-/** dist/a/b.js of lib/a/b.ts, dist/a.mjs of lib/a.mts. */
+/** Returns the compiled file: dist/a/b.js for lib/a/b.ts, dist/a.mjs for lib/a.mts. */
 function emitted(root, source) {
   return join(root, 'dist', relative(join(root, 'lib'), source).replace(/\.(m?)ts$/, '.$1js'));
 }
 
-/** What a removed or renamed source left behind would be published and could still be imported. */
+/** Removes the output of sources that were removed or renamed. It would be published and could still be imported. */
 function removeOrphans(root) {
   const kept = new Set(sources(root).map((source) => emitted(root, source).replace(/\.m?js$/, '')));
   for (const file of filesUnder(join(root, 'dist'))) {

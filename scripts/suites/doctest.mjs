@@ -2,11 +2,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
-/** `  12 passed | 0 failed | 3 skipped` of doctest's last lines. */
+/** The last lines of doctest, such as `  12 passed | 0 failed | 3 skipped`. */
 const SUMMARY = /\[doctest\] test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed \|(?:\s*(\d+) skipped)?/;
-/** What a test case prints when it finds at run time that it cannot run here. */
+/** The line that a test case prints when it finds at run time that it cannot run here. */
 const SKIP_LINE = /^\[skipped\] (.+)$/gm;
-/** Many times what they need: a test that hangs must fail before whoever runs the tests gives up. */
+/** The time limit in ms, many times what the tests need. A test that hangs must fail before the user gives up. */
 const LIMIT_MS = 60 * 60_000;
 
 /** Runs a doctest program of build/; `filter` is a pattern of test case names. Output is shown as it comes. */
@@ -33,7 +33,7 @@ export async function runDoctest(root, filter = null, program = 'brain3d_tests')
 
 function runShown(binary, args, cwd) {
   return new Promise((resolve) => {
-    // SIGABRT: doctest then names the case that was running.
+    // On SIGABRT doctest names the case that was running.
     const limit = { timeout: LIMIT_MS, killSignal: 'SIGABRT' };
     const child = spawn(binary, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'], ...limit });
     let output = '';
@@ -46,7 +46,7 @@ function runShown(binary, args, cwd) {
   });
 }
 
-/** Names of the cases decorated with doctest::skip(). */
+/** Returns the names of the cases decorated with doctest::skip(). */
 function skippedCases(binary, cwd) {
   const { stdout } = spawnSync(binary, ['--list-test-cases', '--reporters=xml', '--no-skip'], {
     cwd,

@@ -3,10 +3,13 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
-/** jest's own limit cannot end a test that blocks its thread in native code. Many times what all tests need. */
+/**
+ * The time limit in ms, many times what all tests need. jest's own limit cannot end a test that blocks its thread in
+ * native code.
+ */
 const LIMIT_MS = 180 * 60_000;
 
-/** `args` go to jest as they are; with any, only what they select runs. */
+/** Runs jest. `args` are passed to it unchanged; with any, only the selected tests run. */
 export async function runJest(root, args = []) {
   const resultFile = join(root, 'build', 'jest-results.json');
   mkdirSync(dirname(resultFile), { recursive: true });
@@ -21,7 +24,7 @@ export async function runJest(root, args = []) {
 
 function run(root, args) {
   return new Promise((resolve) => {
-    // jest's --json goes to the file; what it prints for people is on stderr.
+    // The file gets the output of --json; the output for people is on stderr.
     const child = spawn(process.execPath, ['node_modules/jest/bin/jest.js', ...args], {
       cwd: root,
       stdio: ['ignore', 'ignore', 'inherit'],
@@ -46,7 +49,7 @@ function count(root, results, ending, isSelection) {
       console.log(`jest: ${name} failed as a whole`);
       failed += 1;
     }
-    // `-t` leaves all other tests pending: they are not skipped, only not asked for.
+    // `-t` leaves all other tests pending. They were not selected, and are not skipped.
     if (isSelection) continue;
     const left = file.assertionResults.filter(({ status }) => status === 'pending' || status === 'todo');
     skipped.push(...left.map(({ fullName }) => `${name}: ${fullName}`));

@@ -6,9 +6,12 @@ import { runDoctest } from './doctest.mjs';
 
 const LIMIT_MS = 60 * 60_000;
 
-/** Results of all; each corpus and each file counts as one test. `filter` is a doctest pattern: with one, only tests. */
+/**
+ * Returns the results of all; each corpus and each file counts as one test. `filter` is a doctest pattern: with one,
+ * only tests run.
+ */
 export async function runParsers(root, filter = null) {
-  // Half-read memory that nobody frees would be found by the leak check at the end of the program.
+  // The leak check at the end of the program finds half-read memory that nobody frees.
   process.env.ASAN_OPTIONS ??= 'detect_leaks=1:quarantine_size_mb=16';
   process.env.UBSAN_OPTIONS ??= 'print_stacktrace=1';
   const tests = await runDoctest(root, filter, join('parsers', 'parser_tests'));
@@ -20,7 +23,9 @@ export async function runParsers(root, filter = null) {
   ];
 }
 
-/** Runs a program that prints one line that fits `line` for each test that it passes, and stops at the first that fails. */
+/**
+ * Runs a program that prints one line that fits `line` for each test that it passes, and stops at the first that fails.
+ */
 function run(root, name, directory, line) {
   const program = join(root, PARSERS_DIR, name);
   const result = spawnSync(program, [join(root, directory)], { encoding: 'utf8', timeout: LIMIT_MS });

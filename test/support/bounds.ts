@@ -1,4 +1,4 @@
-/** What refusing a hostile file may cost: docs/hostile-files.md. */
+/** Limits the cost of refusing a hostile file (docs/hostile-files.md). */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { SLOWNESS } from './sanitizer';
 
@@ -18,12 +18,13 @@ function statusKib(key: string): number {
 }
 
 /**
- * The error that `work` rejects with. Fails if it does not, or takes more than a second of this process's time or 64 MiB
- * beyond what was resident. Time of the processor: a busy machine does not count.
+ * Returns the error that `work` rejects with. Fails if it does not reject, or takes more than a second of this
+ * process's time or 64 MiB beyond the resident memory before. The time is processor time, so that a busy machine does
+ * not count.
  */
 export async function refusalOf(work: () => Promise<unknown>): Promise<Refusal> {
   const [before, start] = [statusKib('VmRSS'), process.cpuUsage()];
-  writeFileSync('/proc/self/clear_refs', '5'); // the peak is what is resident now
+  writeFileSync('/proc/self/clear_refs', '5'); // the peak becomes the memory that is resident now
   const error = await work().then(
     () => {
       throw new Error('it was accepted');

@@ -1,22 +1,22 @@
-/** Texts that stand for what identifies a patient, planted wherever a file has room for them, and the search for them. */
+/** Plants texts in place of data that identify a patient, wherever a file has room for them, and searches for them. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
-/** By where they are planted. None contains another. */
+/** The canaries by the place where they are planted. None contains another. */
 export const CANARY = {
-  /** Free text of a NIfTI header and its extensions. */
+  /** The free text of a NIfTI header and its extensions. */
   header: 'QZHDR',
-  /** A folder's name. */
+  /** The name of a folder. */
   folder: 'QZDIR',
-  /** Base name of a file, an id or a subject of a manifest. */
+  /** The base name of a file, or an id or a subject of a manifest. */
   name: 'QZNAME',
-  /** A report. */
+  /** The text of a report. */
   text: 'QZTEXT',
 } as const;
 export type Canary = keyof typeof CANARY;
 
-/** Offset and length of NIfTI-1's free texts. */
+/** The offset and length of NIfTI-1's free texts. */
 const FIELDS = {
   data_type: [4, 10],
   db_name: [14, 18],
@@ -25,10 +25,10 @@ const FIELDS = {
   intent_name: [328, 16],
 };
 const HEADER_BYTES = 348;
-/** DICOM, AFNI, comment. */
+/** The codes of DICOM, AFNI and comments. */
 const EXTENSION_CODES = [2, 4, 6];
 
-/** The bytes of an uncompressed NIfTI-1 file, with a canary in each free text and an extension of each kind. */
+/** Returns the bytes of an uncompressed NIfTI-1 file, with a canary in each free text and an extension of each kind. */
 export function plantInHeader(nifti: Buffer): Buffer {
   const header = Buffer.from(nifti.subarray(0, HEADER_BYTES));
   for (const [offset, length] of Object.values(FIELDS))
@@ -46,18 +46,18 @@ export function plantInHeader(nifti: Buffer): Buffer {
   return Buffer.concat([header, ...before, voxels]);
 }
 
-/** Which canaries stand in `bytes`. */
+/** Returns the canaries that stand in `bytes`. */
 export function canariesIn(bytes: Buffer | string): Canary[] {
   return (Object.keys(CANARY) as Canary[]).filter((kind) => bytes.includes(CANARY[kind]));
 }
 
-/** Every file below `dir`, links left out. */
+/** Returns every file below `dir`; links are left out. */
 export function filesBelow(dir: string): string[] {
   const entries = readdirSync(dir, { withFileTypes: true, recursive: true });
   return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 }
 
-/** A file's canaries, inflated if it is gzipped. */
+/** Returns a file's canaries; the file is inflated if it is gzipped. */
 export function canariesInFile(path: string): Canary[] {
   const bytes = readFileSync(path);
   return canariesIn(path.endsWith('.gz') ? gunzipSync(bytes) : bytes);

@@ -1,4 +1,4 @@
-/** Child processes running a script against the built package: how a process ends is what lifecycle tests check. */
+/** Runs a script against the built package in a child process, so that tests can check how a process ends. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { HANG_MS } from './limits';
@@ -7,7 +7,7 @@ export const ROOT = join(__dirname, '..', '..');
 export const MODEL = join(ROOT, 'models/tiny/checkpoint');
 export const SAMPLE = join(ROOT, 'assets/colin27_t1_2mm.nii.gz');
 
-/** JSON that a test takes apart or spoils: its shape is the test's business. */
+/** JSON that a test takes apart or spoils, so its shape is left to the test. */
 // biome-ignore lint/suspicious/noExplicitAny: a checked type would have to be cast at every use
 export type Loose = any;
 
@@ -19,8 +19,8 @@ export interface Ending {
 }
 
 /**
- * Runs ESM source with `brain3d` importable and MODEL, SAMPLE in scope. Resolves however it ends; kills it, and rejects,
- * after `limitMs`.
+ * Runs ESM source with `brain3d` importable and MODEL, SAMPLE in scope. Resolves however it ends; kills it, and
+ * rejects, after `limitMs`.
  */
 export function runScript(source: string, nodeArgs: string[] = [], limitMs = HANG_MS): Promise<Ending> {
   const prelude = `
@@ -45,7 +45,7 @@ export async function runNode(args: string[], limitMs = HANG_MS, input = ''): Pr
   return ending;
 }
 
-/** How a child ends, and all it says until then. */
+/** Returns how a child ends, with its output until then. */
 export function endingOf(child: ChildProcess): Promise<Ending> {
   const out = { stdout: '', stderr: '' };
   child.stdout?.on('data', (chunk) => {
@@ -60,7 +60,7 @@ export function endingOf(child: ChildProcess): Promise<Ending> {
   });
 }
 
-/** The last line on stdout, parsed as JSON, of a child that ended with status 0. */
+/** Returns the last line on stdout, parsed as JSON, of a child that ended with status 0. */
 export function parsed(ending: Ending): Loose {
   if (ending.code !== 0 || ending.signal !== null) throw new Error(`ended with ${JSON.stringify(ending)}`);
   return JSON.parse(ending.stdout.trim().split('\n').at(-1) ?? '');

@@ -11,7 +11,7 @@ export interface Sentence {
 interface Score {
   precision: number;
   recall: number;
-  /** Share of sentences read without a fault. */
+  /** The share of sentences read without a fault. */
   exact: number;
 }
 export const CATEGORIES: readonly Category[];

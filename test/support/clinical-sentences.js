@@ -1,4 +1,7 @@
-/** Precision and recall of a strict reading on the sentences of test/fixtures/clinical; also for the tool that prints them. */
+/**
+ * Measures precision and recall of a strict reading on the sentences of test/fixtures/clinical, for tests and for the
+ * tool that prints them.
+ */
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 
@@ -13,7 +16,7 @@ function readSentences() {
     .map((line) => JSON.parse(line));
 }
 
-/** A side is a set of one, and `unknown` the empty one. */
+/** A side is a set of one, and `unknown` the empty set. */
 const setsOf = ({ side, anatomy, pathology }) => ({
   side: new Set(side === 'unknown' ? [] : [side]),
   anatomy: new Set(anatomy),
@@ -21,7 +24,7 @@ const setsOf = ({ side, anatomy, pathology }) => ({
 });
 
 /**
- * Counts over all sentences of a part: what is asserted and read, only read, only asserted.
+ * Counts, over all sentences of a part, what is asserted and read, only read, and only asserted.
  * @param {(text: string) => { side: string, anatomy: Iterable<string>, pathology: Iterable<string> }} extract
  */
 function measure(extract, sentences = readSentences()) {

@@ -1,4 +1,7 @@
-/** Small folders like those of BraTS 2020, TextBraTS and OpenNeuro. The images are balls, the reports ours. */
+/**
+ * Makes small folders like those of BraTS 2020, TextBraTS and OpenNeuro. The images are balls, and the reports are
+ * ours.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Volume } from 'brain3d';
@@ -24,12 +27,12 @@ export async function writeScan(path: string, seed: number, orientation: 'LPS' |
   await Volume.fromArray(voxels, [SIDE, SIDE, SIDE], orientation === 'LPS' ? LPS : RAS).write(path);
 }
 
-/** `BraTS20_Training_001` ... */
+/** Returns `BraTS20_Training_001` and so on. */
 export function bratsId(index: number): string {
   return `BraTS20_Training_${String(index + 1).padStart(3, '0')}`;
 }
 
-/** A subject of BraTS with its report. */
+/** Writes a subject of BraTS with its report. */
 export async function writeBratsSubject(dir: string, index: number, report: string, ending = '.nii'): Promise<string> {
   const id = bratsId(index);
   await writeScan(join(dir, 'brats', id, `${id}_flair${ending}`), index);
@@ -42,7 +45,7 @@ export function writeReport(dir: string, id: string, report: string | Buffer): v
   writeFileSync(join(dir, 'reports', id, `${id}_flair_text.txt`), report);
 }
 
-/** `dir`/brats, `dir`/reports and `dir`/healthy: four patients, three controls of which one came twice. */
+/** Writes `dir`/brats, `dir`/reports and `dir`/healthy: four patients, three controls of which one came twice. */
 export async function writeDatasetFolders(dir: string): Promise<void> {
   for (const [index, side] of (['left', 'right', 'bilateral', 'right'] as const).entries())
     await writeBratsSubject(dir, index, `${REPORTS[side]}\n`, index === 0 ? '.nii.gz' : '.nii');

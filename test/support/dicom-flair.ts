@@ -4,7 +4,7 @@ import type { DicomElement, DicomSeries } from './dicom';
 export const [SLICES, ROWS, COLUMNS] = [18, 40, 36];
 export const CANARY = 'PHI_CANARY';
 
-/** Different everywhere, so that no flip, shift or swap of slices goes unseen. */
+/** The values differ everywhere, so that no flip, shift or swap of slices goes unseen. */
 export const pixels = (k: number): Uint16Array =>
   Uint16Array.from({ length: ROWS * COLUMNS }, (_, index) => ((index * 7919 + k * 104_729) % 1009) + 3 * k);
 export const FLAIR: Record<string, DicomElement> = {

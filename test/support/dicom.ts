@@ -1,4 +1,4 @@
-/** Writes a small, valid MR series: DICOM Part 10, explicit VR little-endian, one file a slice. */
+/** Writes a small, valid MR series: DICOM Part 10, explicit VR little-endian, one file for each slice. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -9,27 +9,27 @@ const LONG_LENGTH = new Set(['OB', 'OW', 'SQ', 'UN', 'UT']);
 
 export interface DicomSeries {
   seriesNumber?: number;
-  /** Stored values, one array a slice, row-major (rows, columns). */
+  /** Stored values, one array for each slice, row-major (rows, columns). */
   slices: Uint16Array[];
   rows: number;
   columns: number;
-  /** Row direction, then column direction, in LPS. */
+  /** The row direction, then the column direction, in LPS. */
   orientation: [number, number, number, number, number, number];
-  /** LPS position in mm of the first pixel of each slice. */
+  /** The LPS position in mm of the first pixel of each slice. */
   positions: [number, number, number][];
-  /** Between rows, between columns. */
+  /** The distance between rows, then between columns. */
   pixelSpacing: [number, number];
   sliceThickness: number;
   rescaleSlope?: number;
   rescaleIntercept?: number;
   patientName?: string;
-  /** Elements of a slice that are set, or left out where null, by tag (`00180082`). */
+  /** Elements of a slice to set, or to leave out where null, by tag (`00180082`). */
   set?: (slice: number) => Record<string, DicomElement | null | undefined>;
-  /** Before the names of the files. */
+  /** A prefix for the names of the files. */
   prefix?: string;
 }
 
-/** Value representation, and the value as text or bytes. */
+/** The value representation, and the value as text or bytes. */
 export type DicomElement = [vr: string, value: string | Buffer];
 
 /** Makes `folder` and writes the slices in it under names that say nothing. */
@@ -37,7 +37,7 @@ export function writeDicomSeries(folder: string, series: DicomSeries): void {
   mkdirSync(folder, { recursive: true });
   const number = series.seriesNumber ?? 1;
   series.slices.forEach((pixels, index) => {
-    // Written in an order that is not the patient's, as archives do.
+    // The names' order is not the patient's, as in archives.
     const name = `${series.prefix ?? 'IM'}${number}_${String((index * 7) % 1000).padStart(3, '0')}_${index}`;
     writeFileSync(join(folder, name), encodeSlice(series, number, index, pixels));
   });
@@ -97,7 +97,7 @@ function encodeSlice(series: DicomSeries, seriesNumber: number, index: number, p
   ]);
 }
 
-/** A sequence (SQ) of one item for each of `items`. */
+/** Makes a sequence (SQ) of one item for each of `items`. */
 export function sequence(...items: Record<string, DicomElement>[]): DicomElement {
   const encoded = items.map((item) => {
     const value = Buffer.concat(Object.entries(item).map(([tag, element]) => encode(tag, element)));
@@ -108,7 +108,7 @@ export function sequence(...items: Record<string, DicomElement>[]): DicomElement
   return ['SQ', Buffer.concat(encoded)];
 }
 
-/** Of VR FD. */
+/** Makes a value of VR FD. */
 export function double(value: number): DicomElement {
   const bytes = Buffer.alloc(8);
   bytes.writeDoubleLE(value);

@@ -1,4 +1,6 @@
-/** What a disk holds, as fault-shim.c's log tells it: what programs see, and what would be left after a power loss. */
+/**
+ * Models the contents of a disk from fault-shim.c's log: what programs see, and what would be left after a power loss.
+ */
 import { chmodSync, constants, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 
@@ -15,7 +17,7 @@ export interface Change {
 interface File {
   type: 'file';
   data: Buffer;
-  /** As of the last fsync. */
+  /** The bytes as of the last fsync. */
   durable: Buffer;
 }
 interface Link {
@@ -25,14 +27,14 @@ interface Link {
 interface Folder {
   type: 'folder';
   entries: Map<string, Node>;
-  /** Its entries at its last fsync and after each change since, the last one as they are. */
+  /** The entries at the folder's last fsync and after each change since; the last state is the present one. */
   states: Map<string, Node>[];
 }
 type Node = File | Link | Folder;
 
 /**
- * What a power loss leaves. Of a folder's changes since its fsync it keeps the first ones (a file system's journal is in
- * order), of a file's bytes any.
+ * The contents that a power loss leaves. A folder keeps the first of the changes since its fsync, because a file
+ * system's journal is in order. A file may keep any of its bytes.
  */
 export interface Loss {
   entriesOf: (folder: Readonly<Folder>) => Map<string, Node>;
@@ -49,7 +51,7 @@ export const LOSSES = {
   everything: { entriesOf: synced, bytesOf: ({ durable }) => durable },
 } as const satisfies Record<string, Loss>;
 
-/** Anything between, for each file and folder on its own. @param uniform in [0, 1) */
+/** Makes a loss between nothing and everything, for each file and folder on its own. @param uniform in [0, 1) */
 export function someLoss(uniform: () => number): Loss {
   const pick = <T>(of: readonly T[]): T => of[Math.floor(uniform() * of.length)] as T;
   return {
@@ -57,14 +59,14 @@ export function someLoss(uniform: () => number): Loss {
     bytesOf: ({ data, durable }) => {
       const kept = commonLength(data, durable);
       const cut = data.subarray(0, kept + Math.floor(uniform() * (data.length - kept)));
-      // Its length may be there without its bytes.
+      // The new length may be on the disk without the new bytes.
       const empty = Buffer.concat([data.subarray(0, kept), Buffer.alloc(data.length - kept)]);
       return pick([data, durable, cut, empty]);
     },
   };
 }
 
-/** Bytes from the beginning that are the same. */
+/** Returns the number of equal bytes at the beginning. */
 function commonLength(a: Buffer, b: Buffer): number {
   const difference = a.findIndex((byte, at) => byte !== b[at]);
   return difference < 0 ? a.length : difference;
@@ -86,7 +88,7 @@ export function readChanges(log: Buffer): Change[] {
 export class DiskModel {
   readonly #root: string;
   readonly #top: Folder = folder();
-  /** What is open, by descriptor. */
+  /** The open files, by descriptor. */
   readonly #open = new Map<number, Node>();
   /** The last mark. */
   mark: string | null = null;
@@ -140,7 +142,7 @@ export class DiskModel {
 
   #move(from: string, to: string): void {
     const node = this.#folder(from).entries.get(baseName(from)) as Node;
-    // At one instant, where it is one folder.
+    // A move within one folder is one change.
     if (this.#folder(from) !== this.#folder(to)) throw new Error(`a file moved between folders: ${to}`);
     this.#change(to, (entries, name) => {
       entries.delete(baseName(from));
@@ -180,7 +182,7 @@ function sync(node: Node): void {
   if (node.type === 'folder') node.states = [node.entries];
 }
 
-/** A copy, since the old bytes may be what is durable. */
+/** The result is a copy, since the old bytes may be the durable ones. */
 function overwritten(old: Buffer, at: number, data: Buffer): Buffer {
   const bytes = Buffer.alloc(Math.max(old.length, at + data.length));
   old.copy(bytes);

@@ -1,4 +1,4 @@
-/** A small dataset of balls with reports, and models whose texts a test chooses. */
+/** Makes a small dataset of balls with reports, and models whose texts a test chooses. */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type ManifestEntry, Volume, writeManifest } from 'brain3d';
@@ -23,18 +23,18 @@ const TRAINING = {
   t1: 'A training lesion lies in the right occipital lobe without edema.',
   t2: 'Another training lesion lies in the left temporal lobe with necrosis.',
 };
-/** Of each case's segmentation; 10 mm a side, so a voxel is 1 ml. */
+/** The volume of each case's segmentation. A voxel is 1 ml: 10 mm along each side. */
 const LESION_ML: Partial<Record<Id, number>> = { left: 3, right: 12, parietal: 40 };
 const SIDE = 16;
 const AFFINE = [10, 0, 0, 0, 0, 10, 0, 0, 0, 0, 10, 0, 0, 0, 0, 1];
 
-/** Row-major labels with so many voxels of one label, in a row along W. */
+/** Writes row-major labels with so many voxels of each label, in a row along W. */
 export async function writeMask(path: string, labels: (index: number) => number): Promise<void> {
   const voxels = new Float32Array(SIDE ** 3).map((_, index) => labels(index));
   await Volume.fromArray(voxels, [SIDE, SIDE, SIDE], AFFINE).write(path, { datatype: 'uint8' });
 }
 
-/** Five cases that test and two scans that train, in `dir`; returns the manifest's path. */
+/** Writes five cases that test and two scans that train into `dir`; returns the manifest's path. */
 export async function writeCases(dir: string, change: (entry: ManifestEntry) => void = () => undefined) {
   mkdirSync(dir, { recursive: true });
   const entries: ManifestEntry[] = [];
@@ -60,7 +60,7 @@ export async function writeCases(dir: string, change: (entry: ManifestEntry) => 
   return manifest;
 }
 
-/** What a fake model says: a text, a failure, or by seed. */
+/** The answer of a fake model: a text, a failure, or a function of the seed. */
 export type Answer = string | Error | ((seed: number) => string);
 
 export interface FakeModel {
@@ -68,7 +68,7 @@ export interface FakeModel {
   checkpoint?: string;
   trainedOn?: TrainedOn;
   greedy?: boolean;
-  /** Texts that are cut. */
+  /** The texts that are cut. */
   cut?: readonly string[];
 }
 

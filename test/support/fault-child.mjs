@@ -1,11 +1,12 @@
 // Trains again and again in one process whose calls on files fail in turn (fault-shim.c, preloaded).
-// argv: JSON { options, root, isFull }: `options` without `out`; a fault at each call of a run, once with each error that
-// its kind of call can have. If not `isFull`, with one of them by turns; and of many calls of a kind in a row, such as a
-// file's tensors, only at the first two and the last. By turns the run is to stop at a failed save, and to go on.
-// Then it goes on with an interrupted run where nothing can be renamed, and again where it can.
+// argv: JSON { options, root, isFull }; `options` comes without `out`. A run gets a fault at each of its calls, once
+// with each error that its kind of call can have. If not `isFull`, each call gets one of the errors by turns, and of
+// many calls of a kind in a row, such as those for a file's tensors, only the first two and the last fail. By turns the
+// run is to stop at a failed save, and to go on. Then an interrupted run is continued where nothing can be renamed, and
+// again where it can.
 // Prints one line of JSON: { calls, places, faults: [{ at, kind, error, onSaveError, saveErrors, code, message, isSame,
-// descriptors }], withoutRename: { code, message, saved, kept, isSame } }, the last with the digests of the checkpoints before
-// and after.
+// descriptors }], withoutRename: { code, message, saved, kept, isSame } }. The last has the digests of the checkpoints
+// before and after.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,7 +16,7 @@ import { join } from 'node:path';
 const { options, root, isFull } = JSON.parse(process.argv[2]);
 const { Trainer } = createRequire(import.meta.url)('brain3d');
 
-/** Errors by the kind of call; `short` transfers half. */
+/** The errors by the kind of call; `short` transfers half. */
 const ERRORS = {
   o: ['EIO', 'ENOSPC', 'EMFILE'],
   r: ['EIO', 'short'],
@@ -29,7 +30,7 @@ const ERRORS = {
   c: ['EIO'],
 };
 
-/** The trace until now; from now on the call `at` fails. */
+/** Returns the trace until now; from now on the call `at` fails. */
 const arm = (at, error = 'none') =>
   readlinkSync(`/fault/${at}/${error === 'short' ? 0 : (constants.errno[error] ?? 0)}`);
 
@@ -60,7 +61,7 @@ function digest(out) {
 
 const descriptors = () => readdirSync('/proc/self/fd').length;
 
-await run(join(root, 'warm')); // what is opened once is open now
+await run(join(root, 'warm')); // files that are opened once are open now
 const expected = digest(join(root, 'warm'));
 arm(-1);
 await run(join(root, 'traced'));
@@ -90,7 +91,7 @@ for (const at of places) {
   }
 }
 
-/** A digest of every file of every checkpoint. */
+/** Returns a digest of every file of every checkpoint. */
 function checkpoints(out) {
   const files = readdirSync(out, { recursive: true })
     .filter((name) => /step-\d+.*\//.test(name))

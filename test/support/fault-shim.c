@@ -1,17 +1,18 @@
-/* Preloaded into a process under test: counts its calls on files below FAULT_ROOT and makes a chosen one fail; with
- * FAULT_LOG, a file elsewhere, writes down what changes them, in the order in which it happened.
+/* This library is preloaded into a process under test. It counts the calls on files below FAULT_ROOT and makes a chosen
+ * one fail. With FAULT_LOG, a file elsewhere, it records the changes of files in the order in which they happened.
  *
- * Controlled from inside by readlink("/fault/N/ERRNO"): the call number N from now (from 0) fails with ERRNO, or for
- * ERRNO 0 transfers half of what was asked. N = -1: none. The "link" is the trace of the calls until now, a letter each
- * (o open, r read, w write, s sync, n rename, m mkdir, l symlink, u unlink, t truncate, c close), and a '!' after the one
- * that failed.
+ * The process controls it by readlink("/fault/N/ERRNO"): the call number N from now (from 0) fails with ERRNO, or for
+ * ERRNO 0 transfers half of what was asked. With N = -1 none fails. The "link" is the trace of the calls until now: a
+ * letter for each (o open, r read, w write, s sync, n rename, m mkdir, l symlink, u unlink, t truncate, c close), and a
+ * '!' after the one that failed.
  *
- * readlink("/fault/rename/ERRNO") makes every renaming below FAULT_ROOT fail from now on, as on a file system that has none;
- * ERRNO 0 ends that.
+ * readlink("/fault/rename/ERRNO") makes every renaming below FAULT_ROOT fail from now on, as on a file system
+ * without renaming. ERRNO 0 ends that.
  *
- * The log has a record for each call that succeeded: KIND, descriptor, number, count and two paths, with tabs between and a
- * newline after, then `count` bytes: o open (flags), w write (offset, data), t truncate (length), s sync, c close, n rename,
- * m mkdir, l symlink (target, path), u unlink, r rmdir, # what readlink("/fault/mark/TEXT") says. disk-model.ts reads it. */
+ * The log has a record for each call that succeeded: KIND, descriptor, number, count and two paths, with tabs between and
+ * a newline after, then `count` bytes. The kinds are o open (flags), w write (offset, data), t truncate (length), s sync,
+ * c close, n rename, m mkdir, l symlink (target, path), u unlink, r rmdir, and # for the TEXT of
+ * readlink("/fault/mark/TEXT"). disk-model.ts reads the log. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -31,7 +32,7 @@
 #define MAX_TRACE 4000
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-/* Paths of descriptors below FAULT_ROOT; null for others. */
+/* The paths of descriptors below FAULT_ROOT; null for others. */
 static char *watched[MAX_FD];
 static char trace[MAX_TRACE];
 static int traced = 0;
@@ -39,7 +40,7 @@ static long calls = 0, fail_at = -1;
 static int fail_with = 0;
 static volatile int rename_error = 0;
 
-/* Held while a call that changes files is made and written down: the log has the order in which they happened. */
+/* The lock is held while a call that changes files is made and recorded, so that the log has the order of the calls. */
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -51,7 +52,7 @@ static int is_below(const char *path) {
 
 static int is_watched(int fd) { return fd >= 0 && fd < MAX_FD && watched[fd] != NULL; }
 
-/* `path` as seen from the directory `at`, in `out`; null if it is not below FAULT_ROOT. */
+/* Returns `path`, resolved from the directory `at` into `out`; null if it is not below FAULT_ROOT. */
 static const char *below(int at, const char *path, char out[PATH_MAX]) {
   if (path[0] == '/' || at == AT_FDCWD) return is_below(path) ? path : NULL;
   if (!is_watched(at)) return NULL;
@@ -68,7 +69,7 @@ static void log_bytes(int fd, const void *bytes, size_t count) {
   }
 }
 
-/* `order` is held. Keeps errno. */
+/* Writes a record into the log. The caller holds `order`. Keeps errno. */
 static void record(char kind, int fd, long long number, const void *data, size_t count, const char *a, const char *b) {
   static int log = -1;
   const int kept = errno;
@@ -83,7 +84,7 @@ static void record(char kind, int fd, long long number, const void *data, size_t
   errno = kept;
 }
 
-/* Makes a call as one with its record. */
+/* Makes a call and its record while `order` is held. */
 #define RECORDED(type, call, ...)                \
   ({                                             \
     pthread_mutex_lock(&order);                  \
@@ -95,7 +96,7 @@ static void record(char kind, int fd, long long number, const void *data, size_t
 
 enum { PASS, FAIL, HALF };
 
-/* What becomes of the next call; sets errno if it fails. */
+/* Decides whether the next call passes, fails or transfers half; sets errno if it fails. */
 static int fate(char kind) {
   int result = PASS;
   pthread_mutex_lock(&lock);
@@ -139,7 +140,7 @@ ssize_t readlink(const char *path, char *out, size_t size) {
   return (ssize_t)length;
 }
 
-/* Null for a path elsewhere: libuv closes without `close`, and a number comes again. */
+/* Sets a descriptor's path, or null for a path elsewhere: libuv closes without `close`, and numbers are used again. */
 static void watch(int fd, const char *path) {
   if (fd >= MAX_FD) abort();
   free(watched[fd]);
@@ -182,7 +183,7 @@ int close(int fd) {
   free(watched[fd]);
   watched[fd] = NULL;
   const int result = RECORDED(int, REAL(close)(fd), 'c', fd, 0, NULL, 0, "", "");
-  /* As the kernel does it: the descriptor is gone, the error is reported. */
+  /* As in the kernel, the descriptor is gone and the error is reported. */
   return fate('c') == FAIL ? -1 : result;
 }
 
@@ -196,7 +197,7 @@ READ(ssize_t, read, (int fd, void *data, size_t n), (fd, data, n), (fd, data, sh
 READ(ssize_t, pread, (int fd, void *data, size_t n, off_t at), (fd, data, n, at), (fd, data, share(HALF, n), at))
 READ(ssize_t, pread64, (int fd, void *data, size_t n, off64_t at), (fd, data, n, at), (fd, data, share(HALF, n), at))
 
-/* Where the next write of `fd` goes. */
+/* Returns the offset of the next write to `fd`. */
 static off_t place_of(int fd) {
   struct stat status;
   if (!(fcntl(fd, F_GETFL) & O_APPEND)) return lseek(fd, 0, SEEK_CUR);
@@ -216,7 +217,7 @@ WRITE(write, (int fd, const void *data, size_t n), (fd, data, n), place_of(fd))
 WRITE(pwrite, (int fd, const void *data, size_t n, off_t at), (fd, data, n, at), at)
 WRITE(pwrite64, (int fd, const void *data, size_t n, off64_t at), (fd, data, n, at), at)
 
-/* Piece by piece: a write may be short at any place, so this is one that is. */
+/* Writes only the first piece, since a write may be short at any place. */
 ssize_t writev(int fd, const struct iovec *v, int n) {
   if (!is_watched(fd)) return REAL(writev)(fd, v, n);
   int first = 0;

@@ -1,6 +1,6 @@
-// Trains on a disk of its own that is really full: with `mount` filled up to a little more room each time, until the run
-// goes through; then twice with `onSaveError: 'continue'`, once with room made at the first failure and once not.
-// argv: JSON { options, mount }. Prints { isSame, stops: [{ code, message, roomKib }], continued, ended }.
+// Trains on a disk of its own that is really full. `mount` is filled up to a little more room each time, until the run
+// goes through; then the run goes twice with `onSaveError: 'continue'`, once with room made at the first failure and
+// once not. argv: JSON { options, mount }. Prints { isSame, stops: [{ code, message, roomKib }], continued, ended }.
 import { createHash } from 'node:crypto';
 import { readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -43,7 +43,7 @@ for (let roomKib = 16; ; roomKib *= 1.6) {
 }
 const isSame = digest(out) === expected;
 
-/** Leaves room for the log, not for a checkpoint. */
+/** Continues with room for the log, but not for a checkpoint. */
 async function goOn(out, makesRoom) {
   const [warnings, saveErrors] = [[], []];
   writeFileSync(filler, Buffer.alloc(freeBytes() - 48 * 1024));

@@ -1,4 +1,4 @@
-/** A model as the addon gives it, below the API. */
+/** Opens a model as the addon gives it, below the API. */
 import { join } from 'node:path';
 import { readCheckpoint, WEIGHTS_FILE } from '../../dist/checkpoint/checkpoint';
 import { loadAddon } from '../../dist/native/binding';

@@ -1,5 +1,5 @@
-// Preloaded into every process and thread of a test (NODE_OPTIONS=--require): whatever would use the network is noted in
-// the file NETWORK_RECORD and fails.
+// Preloaded into every process and thread of a test (NODE_OPTIONS=--require): a call that would use the network fails
+// and is noted in the file NETWORK_RECORD.
 const { appendFileSync } = require('node:fs');
 
 function forbid(owner, name, label) {

@@ -1,4 +1,6 @@
-/** Decodes a PNG. In a process of its own: fast-png is an ES module, which Jest's module system does not import. */
+/**
+ * Decodes a PNG in a process of its own, because fast-png is an ES module, which Jest's module system does not import.
+ */
 import { execFileSync } from 'node:child_process';
 
 export interface DecodedPng {

@@ -1,4 +1,4 @@
-// Jobs for the tests of lib/base/worker-pool.ts: each says what its worker is to do.
+// Runs the jobs of the tests of lib/base/worker-pool.ts. Each job says what its worker must do.
 const { readFileSync } = require('node:fs');
 const { threadId } = require('node:worker_threads');
 const { Brain3DError, loadVolume } = require('../../dist/index.js');

@@ -1,11 +1,11 @@
-// Trains while fault-shim.c, preloaded, writes down what changes the disk; a mark for each checkpoint that is reported.
-// argv: JSON, the options of the trainer.
+// Trains while fault-shim.c, preloaded, records the changes to the disk, with a mark for each checkpoint that is
+// reported. argv: JSON, the options of the trainer.
 import { readlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const { Trainer } = createRequire(import.meta.url)('brain3d');
 
-/** Into the log, at this place. */
+/** Writes a mark into the log at this place. */
 function mark(text) {
   try {
     readlinkSync(`/fault/mark/${text}`);

@@ -1,4 +1,4 @@
-/** How often a random fault is tried: a test's own number, or BRAIN3D_ROUNDS for all. */
+/** Returns how often a random fault is tried: a test's own number, or BRAIN3D_ROUNDS for all. */
 export function rounds(usual: number): number {
   const { BRAIN3D_ROUNDS: given } = process.env;
   if (given === undefined) return usual;

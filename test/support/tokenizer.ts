@@ -1,13 +1,13 @@
-/** A tokenizer for the golden language models, which have none of their own. */
+/** Makes a tokenizer for the golden language models, which have none of their own. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Loose } from './child';
 import { ROOT } from './cli';
 
-/** Rows of the golden embeddings. */
+/** The number of rows of the golden embeddings. */
 const GOLDEN_VOCABULARY = 160;
 
-/** The first `size` tokens of the tiny model's tokenizer, as `DIR/tokenizer.json`. */
+/** Writes the first `size` tokens of the tiny model's tokenizer to `DIR/tokenizer.json`. */
 export function writeGoldenTokenizer(dir: string, size = GOLDEN_VOCABULARY): void {
   const json: Loose = JSON.parse(readFileSync(join(ROOT, 'models/tiny/language/tokenizer.json'), 'utf8'));
   const vocab: [string, number][] = (Object.entries(json.model.vocab) as [string, number][]).filter(

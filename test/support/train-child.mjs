@@ -1,5 +1,5 @@
-// Trains in a process of its own that can die, or whose disk can fail, at a chosen operation on files.
-// argv: JSON { options, killAt, failAt }; counted from the phase's start. Prints `ready`, then one line of JSON.
+// Trains in a process of its own that can die, or whose disk can fail, at a chosen operation on files. argv: JSON {
+// options, killAt, failAt }; both count from the phase's start. Prints `ready`, then one line of JSON.
 
 import fs from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 const { options, killAt, failAt } = JSON.parse(process.argv[2]);
 let operations = -1;
 
-/** Before every call that changes the disk, as the compiled package makes them: by name on this object. */
+/** Runs before every call that changes the disk. The compiled package makes these calls by name on this object. */
 function watch(object, name) {
   const original = object[name];
   object[name] = function watched(...args) {

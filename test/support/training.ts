@@ -1,4 +1,4 @@
-/** What training needs, as small as it can be: the tiny backbones over 16 x 28 x 28 voxels, and scans with reports. */
+/** Makes the smallest fixture for training: the tiny backbones over 16 x 28 x 28 voxels, and scans with reports. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { ROOT } from './cli';
 
 const SIZE: [number, number, number] = [16, 28, 28];
 const RAS = [1, 0, 0, -14, 0, 1, 0, -14, 0, 0, 1, -8, 0, 0, 0, 1];
-/** As unlike as reports can be: text embeddings of similar ones are nearly one vector. */
+/** The reports are as different as possible, because text embeddings of similar ones are nearly one vector. */
 const REPORTS = [
   'There is a large lesion in the left frontal lobe with necrosis and extensive edema.',
   'Normal brain. No abnormal signal.',
@@ -19,14 +19,14 @@ const REPORTS = [
 ];
 
 export interface TrainingFixture {
-  /** Checkpoint to start from. */
+  /** The checkpoint to start from. */
   model: string;
-  /** Manifest. */
+  /** The manifest. */
   data: string;
   cache: string;
 }
 
-/** A scan with stripes, whose direction and width go with the report. */
+/** Writes a scan with stripes, whose direction and width depend on the report. */
 async function writeSubject(dir: string, index: number): Promise<{ image: string; report: string }> {
   const kind = index % REPORTS.length;
   const [depth, height, width] = SIZE;
@@ -65,7 +65,7 @@ export async function writeTrainingFixture(
   return { model, data, cache };
 }
 
-/** Lines of a phase's log. */
+/** Returns the lines of a phase's log. */
 export function readLog(run: string, phase: string): Loose[] {
   return readFileSync(join(run, phase, 'log.jsonl'), 'utf8')
     .trim()
@@ -73,7 +73,10 @@ export function readLog(run: string, phase: string): Loose[] {
     .map((line) => JSON.parse(line));
 }
 
-/** What of the log is the same in every run of the same settings: not times, memory and salted digests. */
+/**
+ * Returns the part of the log that is the same in every run of the same settings, without times, memory and salted
+ * digests.
+ */
 export function comparable(lines: Loose[]): Loose[] {
   return lines.map(({ ms: _, tokens_per_s: _t, peak_bytes: _p, samples: _s, ...line }) => line);
 }
@@ -90,7 +93,10 @@ export const SMALL = {
   },
 };
 
-/** For a test file: a folder with a fixture in it, removed at the end, and options of runs in folders of their own. */
+/**
+ * Makes, for a test file, a folder with a fixture in it, removed at the end, and options of runs in folders of their
+ * own.
+ */
 export function trainingWorkbench() {
   let count = 0;
   const bench = {
@@ -118,7 +124,7 @@ export async function train(given: TrainerOptions, watch: (trainer: Trainer) => 
   return await trainer.run();
 }
 
-/** What `work` fails with. */
+/** Returns the error that `work` fails with. */
 export function failure(work: Promise<unknown>): Promise<Loose> {
   return work.then(
     () => {

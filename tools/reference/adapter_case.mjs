@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// A LoRA adapter that brain3d trains on a golden model, for adapter_check.py (after `npm run build`):
+// Trains a LoRA adapter with brain3d on a golden model, for adapter_check.py (after `npm run build`):
 //   node tools/reference/adapter_case.mjs OUT paper_text|paper_cond
 // OUT gets adapter/, brain3d.safetensors and case.json: pooled tokens, ids, and the loss of each sample at the end.
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -83,7 +83,7 @@ await call((token) => trainer.writeAdapter(join(out, 'adapter/adapter_model.safe
 const { sampleLosses } = await call((token) => trainer.loss(objective, token));
 trainer.dispose();
 
-// As lib/training/adapter-config.ts, which the command uses, writes it; the other fields are PEFT's defaults.
+// These are the fields that lib/training/adapter-config.ts writes for the command; the others are PEFT's defaults.
 const config = {
   base_model_name_or_path: language,
   bias: 'none',

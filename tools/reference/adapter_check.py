@@ -21,7 +21,7 @@ from common import GOLDEN, load_decoder
 
 
 def losses_of(model, weights, case):
-    """Each sample alone through the library's own loss."""
+    """Computes the loss of each sample alone with the library's own loss."""
     losses, begin = [], case["labels_begin"]
     for sample in case["samples"]:
         ids = torch.tensor([sample["ids"]])
@@ -34,7 +34,7 @@ def losses_of(model, weights, case):
 
 
 def names_match(model, path):
-    """peft itself only warns about tensors that are missing or fit nowhere."""
+    """Checks the names of tensors, since peft only warns about tensors that are missing or fit nowhere."""
     held = {name.replace(".default", "") for name, _ in model.named_parameters() if "lora_" in name}
     written = load_file(path / "adapter_model.safetensors").keys()
     return {"only_in_file": sorted(written - held), "only_in_peft": sorted(held - written)}

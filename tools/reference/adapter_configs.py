@@ -1,4 +1,4 @@
-"""What PEFT makes of adapter_config.json: which modules it adapts and by which scale, for configurations as it saves them.
+"""Records how PEFT reads adapter_config.json: the modules that it adapts and the scale, for configurations as it saves them.
 
 Each initialisation is trained for a few steps, saved, and added by hand to the base as scale * B A: whether that is the
 model which was trained decides whether a reader may do so.
@@ -33,7 +33,7 @@ INITIALISATIONS = [True, False, "gaussian", "orthogonal", "mica", "eva", "pissa"
 
 
 def saved(peft):
-    """The configuration as PEFT writes it, without what depends on this machine or a hash seed."""
+    """Returns the configuration that PEFT writes, without the fields that depend on this machine or a hash seed."""
     with tempfile.TemporaryDirectory() as tmp:
         peft.save_pretrained(tmp)
         config = json.loads((Path(tmp) / "adapter_config.json").read_text())
@@ -53,7 +53,7 @@ def selections(out):
         adapted = sorted({name[len("base_model.model."):].rsplit(".lora_", 1)[0] for name in weights})
         scale = {module.scaling["default"] for module in peft.modules() if hasattr(module, "lora_A")}
         assert len(scale) == 1 and all(check_target_module_exists(peft.peft_config["default"], key) for key in adapted)
-        if options["target_modules"] == "all-linear":  # PEFT writes the names; a hand may write the word
+        if options["target_modules"] == "all-linear":  # PEFT writes the names; people may write the word
             yield {"title": "the word all-linear", "config": {**config, "target_modules": "all-linear"},
                    "adapted": adapted, "scaling": scale.copy().pop()}
         yield {"title": title, "config": config, "adapted": adapted, "scaling": scale.pop()}

@@ -16,7 +16,7 @@ REPORT = torch.tensor([33, 90, 12, 57, 148, 5, 76, 33, 90, 121, 64, 19, EOS])
 
 
 def make_volume():
-    """Two smooth blobs of noise in [0,1] plus some grain, with zeros around as after skull stripping."""
+    """Makes two smooth blobs of noise in [0,1] plus some grain, with zeros around as after skull stripping."""
     gen = generator(7)
     coarse = torch.rand(2, 1, 4, 6, 8, generator=gen)
     v = F.interpolate(coarse, size=(8, 42, 56), mode="trilinear", align_corners=False)
@@ -66,7 +66,7 @@ def encode(recipe, ckpt, vision, volume):
 
 
 def generate(model, embeds, **options):
-    # An explicit configuration: nothing may come from generation_config.json of the model directory.
+    # The configuration is explicit: nothing may come from generation_config.json of the model directory.
     config = GenerationConfig(do_sample=False, max_new_tokens=NEW_TOKENS, eos_token_id=EOS, pad_token_id=PAD,
                               bos_token_id=BOS, return_dict_in_generate=True, output_scores=True, **options)
     out = model.generate(inputs_embeds=embeds, attention_mask=torch.ones(embeds.shape[:2], dtype=torch.long),

@@ -24,7 +24,8 @@ def inflate(kernel, recipe):
 
 
 def build(recipe, seed, vision):
-    """The noise on the kernel shows whether a reader uses the checkpoint or inflates again."""
+    """Builds the tensors of a checkpoint. The noise on the kernel shows whether a reader uses the checkpoint or
+    inflates again."""
     gen = generator(seed)
     patch = vision.vision_model.embeddings.patch_embedding
     w = inflate(patch.weight.detach(), recipe)

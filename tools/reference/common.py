@@ -15,8 +15,8 @@ GOLDEN = Path(__file__).resolve().parents[2] / "test" / "golden"
 VOCAB = 160
 BOS, EOS, PAD = 2, 1, 0
 
-# Sizes shared by both decoders: grouped queries, a window shorter than the sequences used here, and
-# seven layers, so that layer 5 is global and layers 0-4 and 6 are local.
+# The sizes shared by both decoders: grouped queries, a window shorter than the sequences used here, and seven layers,
+# so that layer 5 is global and layers 0-4 and 6 are local.
 TEXT_CONFIG = dict(
     vocab_size=VOCAB, hidden_size=32, intermediate_size=48, num_hidden_layers=7,
     num_attention_heads=4, num_key_value_heads=2, head_dim=8, sliding_window=16,
@@ -29,8 +29,8 @@ TEXT_CONFIG = dict(
 VISION_SIZES = dict(hidden_size=24, intermediate_size=40, num_attention_heads=3,
                     image_size=56, patch_size=14)
 
-# name -> (inflation recipe, decoder directory, seed). The seeds were picked by find_seeds.py so that
-# no greedy step of brain3d_outputs.py has a near tie between its two best tokens.
+# Each entry is name -> (inflation recipe, decoder directory, seed). The seeds were picked by find_seeds.py so that no
+# greedy step of brain3d_outputs.py has a near tie between its two best tokens.
 CHECKPOINTS = {
     "paper_text": ("paper", "gemma_text", 107),
     "paper_cond": ("paper", "gemma_cond", 200),
@@ -49,7 +49,7 @@ def output_dir(description):
 
 
 def fresh_dir(path):
-    """Removes what an earlier run left, so that no stale file survives."""
+    """Makes an empty directory, so that no stale file of an earlier run survives."""
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     return path
@@ -75,7 +75,7 @@ def save_json(path, value):
 
 
 def fill(model, seed):
-    """Random weights large enough that every block visibly changes the output."""
+    """Fills a model with random weights large enough that every block visibly changes the output."""
     gen = generator(seed)
     with torch.no_grad():
         for name, p in sorted(model.named_parameters()):

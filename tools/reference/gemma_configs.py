@@ -1,4 +1,4 @@
-"""What transformers makes of config.json where fields of an older and of a newer version stand side by side."""
+"""Records how transformers reads a config.json in which fields of an older and of a newer version stand side by side."""
 import json
 import tempfile
 import warnings

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Reads what hostile.py wrote with brain3d and compares: `node tools/reference/hostile.mjs DIR`, after `npm run build` and
-// one `npm test -- --native x` (which builds build/parsers/fuzz_replay). Status 1 where they disagree as they must not.
+// Reads the files of hostile.py with brain3d and compares: `node tools/reference/hostile.mjs DIR`, after `npm run
+// build` and one `npm test -- --native x` (which builds build/parsers/fuzz_replay). The status is 1 if the readers
+// disagree where they must not.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -13,7 +14,7 @@ const { loadVolume } = createRequire(import.meta.url)(join(ROOT, 'dist/index.js'
 const dir = process.argv[2];
 const python = JSON.parse(readFileSync(join(dir, 'python.json'), 'utf8'));
 
-/** How far an affine may be off: nibabel computes a qform's rotation in another order of operations. */
+/** The largest allowed difference of an affine. nibabel computes a qform's rotation in another order of operations. */
 const AFFINE_TOLERANCE = 1e-5;
 const digest = (voxels) => createHash('sha256').update(Buffer.from(voxels.buffer)).digest('hex');
 
@@ -64,7 +65,7 @@ async function compareFlipped() {
   return problems;
 }
 
-/** The table of docs/hostile-files.md. */
+/** Prints the table of docs/hostile-files.md. */
 async function compareOdd() {
   console.log('| case | file | brain3d | nibabel |\n|---|---|---|---|');
   const problems = [];

@@ -1,12 +1,13 @@
-"""What Python's readers make of valid, damaged and hostile files, for comparison with brain3d's:
+"""Compares Python's readers with brain3d's on valid, damaged and hostile files:
 
     python hostile.py DIR [--count 5000] [--flips 40] [--seed 1]
     node tools/reference/hostile.mjs DIR
 
-writes DIR/valid (NIfTI files of every kind that both read), DIR/flipped (.nii.gz with one bit changed), DIR/odd
-(the rows of docs/hostile-files.md) and DIR/tensors (mutated safetensors files), and what nibabel and safetensors say of them to DIR/python.json. The second command reads
-them all with brain3d and prints the comparison. Takes some minutes and 100 MB; nothing of it is committed. The committed
-sample, read at every `npm test`, is test/golden/nifti."""
+The first command writes DIR/valid (NIfTI files of every kind that both read), DIR/flipped (.nii.gz with one bit
+changed), DIR/odd (the rows of docs/hostile-files.md) and DIR/tensors (mutated safetensors files), and the results of
+nibabel and safetensors to DIR/python.json. The second command reads them all with brain3d and prints the comparison.
+This takes some minutes and 100 MB; nothing of it is committed. The committed sample, read at every `npm test`, is
+test/golden/nifti."""
 import argparse
 import hashlib
 import json
@@ -23,7 +24,7 @@ SLOPE, INTER = {"nii1": 112, "nii2": 176}, {"nii1": 116, "nii2": 184}
 
 
 def random_affine(rng):
-    """A rotation or an axis permutation with spacings, either handedness."""
+    """Returns a rotation or an axis permutation with spacings, of either handedness."""
     if rng.random() < 0.5:
         rotation = np.eye(3)[rng.permutation(3)] * rng.choice([-1, 1], 3)
     else:
@@ -58,7 +59,7 @@ def valid_files(folder, count, rng):
         path = folder / f"{index:05d}.nii{'.gz' if packed else ''}"
         path.write_bytes(gz(raw) if packed else raw)
         image = nib.load(path)
-        # Scaled in double precision and rounded once, as brain3d promises.
+        # The values are scaled in double precision and rounded once, as brain3d promises.
         voxels = np.asarray(image.dataobj.get_unscaled(), dtype=np.float64)
         if image.dataobj.slope != 1 or image.dataobj.inter != 0:
             voxels = voxels * float(image.dataobj.slope) + float(image.dataobj.inter)
@@ -76,7 +77,7 @@ def flipped_files(folder, count, rng):
     (folder / "intact.nii.gz").write_bytes(packed)
     records = []
     for index in range(count):
-        # Behind the gzip header, whose name and time mean nothing.
+        # The bit lies behind the gzip header, whose name and time mean nothing.
         bit = int(rng.integers(80, len(packed) * 8))
         damaged = bytearray(packed)
         damaged[bit // 8] ^= 1 << bit % 8
@@ -105,8 +106,8 @@ def axes_of(image):
 
 
 def odd_files(folder):
-    """One file for each row of the comparison in docs/hostile-files.md: (case, what it is, bytes)."""
-    # Of a size at which nibabel's look at the first kilobyte does not reach the end of the gzip stream by chance.
+    """Writes one file for each row of the comparison in docs/hostile-files.md: (case, description, bytes)."""
+    # At this size nibabel's look at the first kilobyte does not reach the end of the gzip stream by chance.
     data = (np.arange(48_000) * 7919 % 1000).astype(np.int16).reshape(40, 40, 30)
     plain = write("nii1", "<", data, np.diag([-1.0, -1, 2, 1]), (1, 1))
     only_sform = patch(plain, 252, "<h", 0)
@@ -147,7 +148,7 @@ def odd_files(folder):
 
 
 def mutated_tensors(folder, count, rng):
-    """Valid files and files with one to three changes of header text, lengths or data."""
+    """Writes valid files and files with one to three changes of header text, lengths or data."""
     records = []
     for index in range(count):
         header, offset = {}, 0

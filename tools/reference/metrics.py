@@ -77,7 +77,7 @@ def ngrams(tokens, n):
 
 
 def bleu(reference, hypothesis, order):
-    # nltk refuses an empty reference's length in the brevity penalty; by definition nothing is shared.
+    # nltk refuses an empty reference's length in the brevity penalty. By definition nothing is shared.
     if not reference or not hypothesis:
         return 0.0
     weights = [1 / order] * order
@@ -112,7 +112,7 @@ def rouge_l(reference, hypothesis):
 
 
 def cider_d(references, hypotheses, sigma=6.0):
-    """pycocoevalcap's cider_scorer with one reference each; `index` 1 stands for bigrams in its length."""
+    """Computes pycocoevalcap's cider_scorer with one reference each; `index` 1 stands for bigrams in its length."""
     cook = lambda text: collections.Counter(g for n in range(1, 5) for g in ngrams(text.split(), n).elements())
     refs, hyps = [cook(text) for text in references], [cook(text) for text in hypotheses]
     document_frequency = collections.Counter(g for counts in refs for g in counts)
@@ -144,18 +144,18 @@ def cider_d(references, hypotheses, sigma=6.0):
 
 class Dictionary(WordNetCorpusReader):
     def map_wn(self, *_):
-        """Of synsets to another version of WordNet, which is not there; for other languages only."""
+        """Would map synsets to another version of WordNet, which is not there; only other languages need it."""
         return None
 
 
 def wordnet(folder):
-    """nltk's reader over the package's files; what it asks for besides, and METEOR does not use, is made up."""
+    """Opens nltk's reader over the package's files. Files that it asks for and METEOR does not use are made up."""
     for file in DICTIONARY.iterdir():
         shutil.copy(file, folder)
     (folder / "lexnames").write_text("".join(f"{i}\tlex{i}\t1\n" for i in range(45)))
     for name in ("noun", "verb", "adj", "adv"):
         (folder / f"{name}.exc").touch()
-    nltk.data.path.append(str(folder))  # it reads nowhere else
+    nltk.data.path.append(str(folder))  # nltk reads nowhere else
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return Dictionary(str(folder), None)

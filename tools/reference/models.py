@@ -29,7 +29,7 @@ def make_text(path):
 
 
 def old_dialect():
-    """config.json as transformers 4.5x wrote it: rope_* keys, no layer_types, defaults left out."""
+    """Returns config.json as transformers 4.5x wrote it: rope_* keys, no layer_types, defaults left out."""
     text = {k: TEXT_CONFIG[k] for k in (
         "head_dim", "hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers",
         "num_key_value_heads", "query_pre_attn_scalar", "sliding_window", "vocab_size")}
@@ -55,7 +55,7 @@ def make_cond(path, names_path):
     save_json(names_path, sorted(model.state_dict()))
 
     # transformers 5 writes "vision_tower.encoder..." where the published files have
-    # "vision_tower.vision_model.encoder..."; the shards are rewritten with the published names.
+    # "vision_tower.vision_model.encoder...". The shards are rewritten with the published names.
     with tempfile.TemporaryDirectory() as tmp:
         model.save_pretrained(tmp, max_shard_size="130KB")
         index = json.loads((Path(tmp) / "model.safetensors.index.json").read_text())
@@ -73,7 +73,7 @@ def make_cond(path, names_path):
 
 
 def check_loading(out, cond):
-    """The directories must give the same numbers as the model they were written from."""
+    """Checks that the directories give the same numbers as the model they were written from."""
     ids = torch.arange(2, 42)[None]
     with torch.no_grad():
         # torch_dtype and the old rope keys must survive; the automatic classes must accept the directory.

@@ -10,7 +10,7 @@ BOI, EOI, IMAGE = 150, 151, 152
 def main(out):
     model = load_decoder(out, "gemma_cond")
     gen = generator(31)
-    # 24 positions: longer than the window of 16, while the image block is shorter than it. Library
+    # The text has 24 positions: longer than the window of 16, while the image block is shorter than it. Library
     # versions disagree on the mask only when the block does not fit into the window.
     text = torch.randint(3, 140, (17,), generator=gen).tolist()
     ids = torch.tensor([[BOS, *text[:2], BOI, *[IMAGE] * 4, EOI, *text[2:]]])

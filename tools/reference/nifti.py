@@ -10,7 +10,7 @@ from common import fresh_dir, output_dir, save
 from nifti_bytes import CLASSES, TYPES, gz, patch
 
 SHAPE = (4, 5, 3)
-# Slightly rotated with unequal zooms, so that rows and columns cannot be mixed up.
+# The affine is slightly rotated with unequal zooms, so that rows and columns cannot be mixed up.
 C, S = np.cos(0.3), np.sin(0.3)
 AFFINE = np.array([[-C * 1.0, S * 1.5, 0, 12], [-S * 1.0, -C * 1.5, 0, -7], [0, 0, 2.5, 3.5], [0, 0, 0, 1]])
 OTHER = np.array([[0, 0, 3.0, 1], [2.0, 0, 0, 2], [0, 1.0, 0, 3], [0, 0, 0, 1]])
@@ -18,7 +18,7 @@ QFORM_CODE, SFORM_CODE, SLOPE, INTER = 252, 254, 112, 116  # byte offsets in a N
 
 
 def values(dtype):
-    """Covers the whole range of the types up to 32 bits, and +-2^40 of the 64-bit ones."""
+    """Returns values over the whole range of the types up to 32 bits, and +-2^40 of the 64-bit ones."""
     n = np.arange(np.prod(SHAPE))
     if np.issubdtype(dtype, np.floating):
         v = np.sin(n * 1.7) * 1000
@@ -43,7 +43,7 @@ def make_files():
     plain = write()
     files["scaled.nii"] = patch(plain, SLOPE, "<ff", 0.5, -3.0)
     files["scaled_be.nii.gz"] = gz(patch(write(order=">"), SLOPE, ">ff", -2.0, 10.0))
-    files["slope_zero.nii"] = patch(plain, SLOPE, "<ff", 0.0, 5.0)  # means "not scaled"; so does NaN
+    files["slope_zero.nii"] = patch(plain, SLOPE, "<ff", 0.0, 5.0)  # this means "not scaled"; so does NaN
     files["slope_nan.nii"] = patch(plain, SLOPE, "<ff", float("nan"), float("nan"))
     files["qform_only.nii"] = write(codes=(1, 0))
     files["qform_left_handed.nii.gz"] = gz(write(codes=(1, 0), affine=OTHER @ np.diag([1, 1, -1, 1])))

@@ -1,4 +1,4 @@
-"""NIfTI files as bytes, made with nibabel and, where it would not, changed afterwards."""
+"""Makes NIfTI files as bytes with nibabel; where nibabel refuses, the bytes are changed afterwards."""
 import gzip
 import io
 import struct
@@ -12,7 +12,7 @@ CLASSES = {"nii1": (nib.Nifti1Image, nib.Nifti1Header), "nii2": (nib.Nifti2Image
 
 
 def write(version, order, data, affine, codes, qform=None):
-    """Bytes of an image; codes are (qform, sform), and 0 leaves that one out."""
+    """Returns the bytes of an image; codes are (qform, sform), and 0 leaves that one out."""
     image_class, header_class = CLASSES[version]
     header = header_class(endianness=order)
     header.set_data_dtype(data.dtype)

@@ -26,13 +26,13 @@ def projector(dtype):
 
 
 class Forbidden:
-    """A reader that runs this global would start a command; a safe one must refuse the file."""
+    """A global that starts a command when a reader runs it. A safe reader must refuse the file."""
     def __reduce__(self):
         return os.system, ("echo a pickle ran a command",)
 
 
 def save_legacy(value, path):
-    """The format of torch before 1.6. torch.save can still write it, but names storages by address."""
+    """Writes the format of torch before 1.6. torch.save can still write it, but names storages by address."""
     keys, storages = [], []
 
     class Pickler(pickle.Pickler):
@@ -82,8 +82,8 @@ def main(out):
     torch.save({"vision_projector": bf16, "vis_scale": Forbidden()}, path / "forbidden.pt")
     save(path / "expected.safetensors", expected)
 
-    # Phase 2B: a real adapter folder. transformers 4.5x, which the authors used, has "vision_model" in
-    # the names of the tower; the checkpoint directory has the names of 5.x.
+    # Phase 2B has a real adapter folder. transformers 4.5x, which the authors used, has "vision_model" in the names of
+    # the tower; the checkpoint directory has the names of 5.x.
     phase = path / "phase2b"
     phase.mkdir()
     shutil.copyfile(path / "projector_vis_scale.pt", phase / "projector_vis_scale.pt")
@@ -93,7 +93,7 @@ def main(out):
           for k, v in load_file(source / "adapter_model.safetensors").items()})
     shutil.copyfile(source / "adapter_config.json", phase / "lora_adapters" / "adapter_config.json")
 
-    # Phase 2A: the folder holds a copy of the language model's configuration instead of an adapter.
+    # In Phase 2A the folder holds a copy of the language model's configuration instead of an adapter.
     phase = path / "phase2a"
     phase.mkdir()
     shutil.copyfile(path / "projector_vis_scale.pt", phase / "projector_vis_scale.pt")

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def rotation(x, y, z):
-    """Rotation by three angles in degrees, one axis after the other."""
+    """Returns a rotation by three angles in degrees, one axis after the other."""
     m = np.eye(3)
     for axis, angle in enumerate(np.deg2rad([x, y, z])):
         c, s = np.cos(angle), np.sin(angle)
@@ -28,7 +28,7 @@ def affine(matrix, zooms, origin):
     a = np.eye(4)
     a[:3, :3] = np.asarray(matrix, float) @ np.diag(zooms)
     a[:3, 3] = origin
-    # Values that float32 can hold, so that the file is as exact as the computation here.
+    # The values fit float32, so that the file is as exact as the computation here.
     return a.astype(np.float32).astype(np.float64)
 
 
@@ -55,8 +55,8 @@ def make_raw(name, shape, index):
 
 
 def background_level(voxels, mask=None):
-    """What stands for everything that is no image: a fifth of the brain's range below its darkest percentile, or
-    the darkest percentile of a volume without a mask."""
+    """Returns the value that replaces everything outside the image: a fifth of the brain's range below its darkest
+    percentile, or the darkest percentile of a volume without a mask."""
     low, high = np.percentile(voxels if mask is None else voxels[mask], [1, 99])
     return np.float32(low if mask is None else low - 0.2 * (high - low))
 
@@ -70,7 +70,7 @@ def pad_square(x, value):
 
 
 def preprocessed(image, size, mask=None):
-    """The whole of it for a nibabel image, and a mask on its grid: what brain3d preprocess writes."""
+    """Preprocesses a nibabel image, with a mask on its grid, to what `brain3d preprocess` writes."""
     voxels = image.get_fdata()
     background = background_level(voxels, mask)
     if mask is not None:
@@ -83,7 +83,8 @@ def preprocessed(image, size, mask=None):
 
 
 def sample_outputs():
-    """Real anatomy: the committed sample, to a size small enough to commit, as it is and as a brain in its mask."""
+    """Preprocesses the committed sample, which is real anatomy, to a size small enough to commit, as it is and as a
+    brain in its mask."""
     image = nib.load(ROOT / "assets/colin27_t1_2mm.nii.gz")
     size = (16, 32, 32)
     return {"sample.output": preprocessed(image, size),
@@ -97,7 +98,7 @@ def main(out):
         image = nib.as_closest_canonical(nib.Nifti1Image(raw, aff))
         canonical = image.get_fdata().transpose(2, 1, 0)  # R,A,S -> depth S, height A, width R
         padded = pad_square(canonical, background_level(canonical))
-        p1, p99 = np.percentile(padded, [1, 99])  # of all voxels, the padding included
+        p1, p99 = np.percentile(padded, [1, 99])  # the percentiles of all voxels, the padding included
         scaled = np.clip((padded - p1) / (p99 - p1), 0, 1) if p99 > p1 else np.zeros_like(padded)
         scaled = torch.from_numpy(scaled.astype(np.float32))
         resized = F.interpolate(scaled[None, None], size=SIZE, mode="trilinear", align_corners=False)[0, 0]

@@ -23,7 +23,7 @@ TEXTS = [
     "before </s> after <s> end", "a <mask> lesion", "a<mask>lesion", "pad <pad> inside", "</s>",
     " ".join([REPORT] * 12),
 ]
-# Hypothesis and reference, as indices of TEXTS.
+# Pairs of hypothesis and reference, as indices of TEXTS.
 PAIRS = [(4, 4), (4, 5), (5, 4), (5, 6), (6, 7), (6, 4), (3, 4), (0, 5), (5, 1), (0, 0), (20, 4), (4, 20), (15, 6),
          (18, 16), (17, 16), (14, 12), (19, 5), (11, 12), (7, 5), (9, 8)]
 
@@ -52,7 +52,7 @@ def make_model(path):
         for name, p in sorted(model.named_parameters()):
             norm = "LayerNorm" in name or "layer_norm" in name
             if name.endswith("bias"):
-                # Norms with a large shift: hidden states share a direction, as those of trained models do.
+                # The norms have a large shift: hidden states share a direction, as those of trained models do.
                 p.copy_(normal(gen, p.shape, 0.6 if norm else 0.1))
             else:
                 p.copy_(normal(gen, p.shape, 0.2, 1.0) if norm else normal(gen, p.shape, 0.3))
@@ -82,7 +82,7 @@ def greedy_cos_idf(ref, ref_mask, ref_idf, hyp, hyp_mask, hyp_idf):
     sim = sim * torch.bmm(hyp_mask.unsqueeze(2).to(sim), ref_mask.unsqueeze(1).to(sim))
     word_precision = sim.max(dim=2)[0]
     word_recall = sim.max(dim=1)[0]
-    # Padding stands for a cosine of 0; this must not decide, or a score would depend on its batch.
+    # Padding has a cosine of 0. It must not decide, or a score would depend on its batch.
     assert (word_precision[hyp_mask == 1] > 0).all() and (word_recall[ref_mask == 1] > 0).all()
     hyp_idf = hyp_idf / hyp_idf.sum(dim=1, keepdim=True)
     ref_idf = ref_idf / ref_idf.sum(dim=1, keepdim=True)
@@ -103,7 +103,7 @@ def hidden_states(model, ids, mask):
 
 
 def idf(ids, mask):
-    """idf=False: 1 for every token but <s> and </s>, padding 0."""
+    """Returns the weights of idf=False: 1 for every token but <s> and </s>, 0 for padding."""
     return ((ids != BOS) & (ids != EOS) & (mask == 1)).to(torch.float32)
 
 
@@ -134,7 +134,7 @@ def main(out):
     error = max((scores[n] - bert_scores(double, rows, n)).abs().max().item() for n in scores)
     print(f"BERTScore in float32 against float64: at most {error:.1e}")
     assert error < 5e-7
-    # Escaped, so that no editor changes the form of a character.
+    # The text is escaped, so that no editor changes the form of a character.
     text = json.dumps({
         "texts": [{"text": text, "ids": row} for text, row in zip(TEXTS, rows)],
         "pairs": [{"hypothesis": h, "reference": r,

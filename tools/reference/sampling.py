@@ -10,7 +10,7 @@ B, V = 3, 97
 FACTORY = {
     "repetition_penalty": lambda penalty: RepetitionPenaltyLogitsProcessor(penalty),
     "no_repeat_ngram": lambda size: NoRepeatNGramLogitsProcessor(size),
-    # No prompt to skip: with inputs_embeds the history holds the generated tokens only.
+    # There is no prompt to skip: with inputs_embeds the history holds the generated tokens only.
     "min_new_tokens": lambda min_new_tokens, eos: MinNewTokensLengthLogitsProcessor(0, min_new_tokens, eos),
     "temperature": lambda temperature: TemperatureLogitsWarper(temperature),
     "top_k": lambda k: TopKLogitsWarper(k),
@@ -26,7 +26,7 @@ def make_inputs():
     gen = generator(21)
     noise = torch.randn(B, V, generator=gen) * 3
     ties = torch.randint(-4, 5, (B, V), generator=gen).float()
-    # Few ids, so that repeated bigrams and trigrams occur; the long one covers both end tokens.
+    # The ids are few, so that repeated bigrams and trigrams occur; the long one covers both end tokens.
     long = torch.randint(0, 7, (B, 40), generator=gen)
     masked = noise.clone()
     masked[torch.rand(B, V, generator=gen) < 0.3] = float("-inf")
@@ -54,7 +54,7 @@ def main(out):
             if kind == "top_p":
                 check_top_p(scores, params["p"])
             scores = FACTORY[kind](**params)(history, scores)
-        # Whoever applies them as a list must get the same.
+        # The processors as a list must give the same.
         whole = LogitsProcessorList([FACTORY[k](**p) for k, p in processors])
         assert torch.equal(whole(history, logits[logits_key].clone()), scores)
         case = ".".join([name, logits_key.split(".")[1], history_key.split(".")[1]])

@@ -52,14 +52,14 @@ def main(tokenizer_path, out):
                       "decoded": tok.decode(plain, skip_special_tokens=False),
                       "decoded_with_special": tok.decode(special, skip_special_tokens=False),
                       "decoded_skip_special": tok.decode(special, skip_special_tokens=True)})
-    # Sequences that no text gives: characters cut in the middle, as when generation stops early.
+    # These sequences come from no text: characters cut in the middle, as when generation stops early.
     cut = []
     for text in ("\U0001f600", "a \u8111", "caf\u00e9"):
         ids = tok.encode(text, add_special_tokens=False).ids
         for part in (ids[:-1], ids[1:], ids[:-1] + ids):
             cut.append({"ids": part, "decoded": tok.decode(part, skip_special_tokens=False)})
-    # Escaped, so that no editor changes the form of a character.
-    # The hash tells a stale file from a wrong implementation.
+    # The text is escaped, so that no editor changes the form of a character. The hash tells a stale file from a wrong
+    # implementation.
     digest = hashlib.sha256(tokenizer_path.read_bytes()).hexdigest()
     text = json.dumps({"tokenizer_sha256": digest, "vocab_size": tok.get_vocab_size(), "cases": cases,
                        "decode_only": cut})

@@ -12,10 +12,10 @@ from common import BOS, EOS, VOCAB, fresh_dir, generator, load_decoder, load_vis
 
 STEPS, WARMUP = 10, 3
 TEMPERATURE = 0.07
-# Ten times the default of torch.optim, or the kernel's decay would drown in rounding.
+# This is ten times the default of torch.optim; otherwise the kernel's decay would drown in rounding.
 WEIGHT_DECAY = 0.1
 CHECKPOINT = "paper_text"
-# Fresh draws of report tokens; the fourth is taken as cut off and gets no EOS.
+# The report tokens are fresh draws; the fourth report is taken as cut off and gets no EOS.
 LENGTHS, TRUNCATED = (5, 20, 9, 14, 7, 17), 3
 PEAKS = {"patch_embedding": 1e-3, "depth_positions": 1e-3, "projector": 5e-3, "vis_scale": 1e-2, "lora": 5e-3}
 PREFIXES = {"vision.patch_embedding_3d.": "patch_embedding", "vision.depth_position_embedding.": "depth_positions",
@@ -23,8 +23,8 @@ PREFIXES = {"vision.patch_embedding_3d.": "patch_embedding", "vision.depth_posit
 
 
 def volume(number):
-    """u(950 + number, n) of the specification's generator, so that no volume has to be stored; rounded to float16, which
-    is what the preprocessing cache holds."""
+    """Returns u(950 + number, n) of the specification's generator, so that no volume has to be stored. It is rounded to
+    float16, which is what the preprocessing cache holds."""
     h = np.arange(8 * 42 * 56, dtype=np.uint32) * np.uint32(2654435761)
     h += np.uint32((950 + number) * 1013904223 + 97 & 0xFFFFFFFF)
     for shift, factor in ((16, 2246822519), (13, 3266489917), (16, 1)):
@@ -44,18 +44,19 @@ def group_of(name):
 
 
 def decays(name):
-    """Matrices and kernels only. The depth positions are a table of biases."""
+    """Whether weight decay applies: to matrices and kernels only. The depth positions are a table of biases."""
     return name.endswith(".weight") and group_of(name) != "depth_positions"
 
 
 def schedule(groups):
-    """Rounded to float32, as the file keeps them, before they are used."""
+    """Returns the learning rates, rounded to float32 before they are used, as the file keeps them."""
     factors = torch.tensor([factor(step) for step in range(STEPS)], dtype=torch.float64)
     return {group: (PEAKS[group] * factors).float() for group in groups}
 
 
 def optimise(parameters, loss_of, max_norm=1.0):
-    """`loss_of(step)` gives the loss and the losses of the samples. Returns what a trainer must reproduce."""
+    """Runs the optimiser and returns what a trainer must reproduce. `loss_of(step)` gives the loss and the losses of
+    the samples."""
     groups = sorted({group_of(name) for name in parameters})
     rates = schedule(groups)
     optimizer = torch.optim.AdamW(
@@ -82,7 +83,7 @@ def optimise(parameters, loss_of, max_norm=1.0):
 
 
 def trainable(weights, groups):
-    """A copy of the checkpoint of which only the given groups take gradients, and those parameters."""
+    """Returns a copy of the checkpoint in which only the given groups take gradients, and those parameters."""
     copy = {name: t.clone() for name, t in weights.items()}
     return copy, {name: t.requires_grad_() for name, t in sorted(copy.items()) if group_of(name) in groups}
 
@@ -94,7 +95,8 @@ def make_reports():
 
 
 def embed_texts(decoder, bodies):
-    """Mean of the hidden states after the final norm, BOS included; texts one by one, so without padding."""
+    """Returns the mean of the hidden states after the final norm, BOS included. Texts come one by one, so without
+    padding."""
     with_bos = [torch.cat([torch.tensor([BOS]), body])[None] for body in bodies]
     return F.normalize(torch.cat([decoder.model(input_ids=ids).last_hidden_state.mean(1) for ids in with_bos]), dim=-1)
 
@@ -120,7 +122,7 @@ def grounding(weights, vision, volumes, texts, text_ids, visual_embedding):
 
 
 def report_losses(model, weights, pooled, reports):
-    """Each sample alone through the library's own loss, which shifts and leaves out what is -100."""
+    """Computes the loss of each sample alone with the library's own loss, which shifts and leaves out -100."""
     embed = model.get_input_embeddings()
     losses = []
     for tokens, report in zip(pooled, reports):
@@ -154,7 +156,7 @@ def projector_warmup(decoder, weights, pooled, reports, order):
     by_samples = {"samples_mean.loss": loss.detach()[None]}
     by_samples.update({f"samples_mean.grad.{name}": p.grad.clone() for name, p in parameters.items()})
     weights, parameters = trainable(weights, ("projector", "vis_scale"))
-    # A limit that some of the steps stay below.
+    # Some of the steps stay below this limit.
     return report_steps(decoder, weights, parameters, pooled, reports, order, max_norm=2.0) | by_samples
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Captions of a slab, from the voxels it holds, and of a whole study, from its findings."""
+"""Writes captions of a slab, from the voxels it holds, and of a whole study, from its findings."""
 
 from slabs import AMOUNTS, MIN_VOXELS
 from volumes import NUM_REGIONS, REGIONS
@@ -19,12 +19,12 @@ def listed(names):
 
 
 def amount(voxels):
-    """0 to 3: none, little, some, much."""
+    """Returns 0 to 3: none, little, some, much."""
     return sum(voxels >= threshold for threshold in AMOUNTS)
 
 
 def slab_facts(counts):
-    """What a slab shows, from its counts (1 + TISSUES, PLACES): side, places, amounts; None if no lesion."""
+    """Returns a slab's facts from its counts (1 + TISSUES, PLACES): side, places, amounts; None if no lesion."""
     lesion = counts[1:].sum(0)
     left, right = int(lesion[1 : 1 + NUM_REGIONS].sum()), int(lesion[1 + NUM_REGIONS :].sum())
     total = left + right
@@ -50,7 +50,7 @@ def place_phrase(rng, side, places):
 
 
 def level(position):
-    """Rough height of a slab whose middle lies at `position` from 0, the lowest, to 1."""
+    """Returns the rough height of a slab whose middle lies at `position` from 0, the lowest, to 1."""
     return "base" if position < 0.3 else "middle" if position < 0.6 else "top"
 
 
@@ -71,7 +71,7 @@ def slab_caption(rng, facts):
 
 
 def study_key(findings):
-    """Equal for studies whose captions say the same."""
+    """Returns a key that is equal for studies whose captions say the same."""
     if findings is None:
         return None
     compression = findings["compression"]

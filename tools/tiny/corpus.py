@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Synthetic radiology reports: a small grammar in the manner of TextBraTS FLAIR reports.
+"""Writes synthetic radiology reports by a small grammar in the manner of TextBraTS FLAIR reports.
 
-Nothing here is taken from a patient or from a published report. Every report names one side, and
-no sequence of three words occurs twice in a report, because decoding forbids repeated trigrams.
+Nothing here is taken from a patient or from a published report. Every report names one side, and no sequence of three
+words occurs twice in a report, because decoding forbids repeated trigrams.
 """
 
 import random
@@ -32,7 +32,7 @@ HEALTHY_REPORTS = (
 
 @dataclass(frozen=True)
 class Findings:
-    """What one report says; every sentence is written from this, so that they agree."""
+    """The contents of one report. Every sentence is written from them, so that they agree."""
 
     side: str  # "left", "right" or "bilateral"
     lobes: tuple  # one or two neighbouring lobes
@@ -205,7 +205,7 @@ def glioma_report(rng):
 
 
 def draw_report(rng):
-    """One report, 50 to 110 words for a glioma or one sentence for a healthy control."""
+    """Draws one report, 50 to 110 words for a glioma or one sentence for a healthy control."""
     if rng.random() < HEALTHY_SHARE:
         return rng.choice(HEALTHY_REPORTS)
     return glioma_report(rng)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The tiny SigLIP: its configuration, its first kernel, and how slabs are encoded, pooled and saved."""
+"""The tiny SigLIP: its configuration, its first kernel, and the functions that encode, pool and save slabs."""
 
 import json
 
@@ -29,7 +29,7 @@ def vision_config(vocab_size):
             "image_size": SIDE,
             "patch_size": PATCH,
         },
-        # brain3d never runs the text tower; it is what the captions are compared with.
+        # brain3d never runs the text tower; the captions are compared with it.
         text_config={
             "vocab_size": vocab_size,
             "hidden_size": 96,
@@ -46,7 +46,8 @@ def vision_config(vocab_size):
 
 
 def start_kernel(tower, pixels, seed):
-    """Filters that whiten patches, at half their size, and so a norm that does not depend on brightness alone."""
+    """Starts the kernel as filters that whiten patches, at half their size, and so with a norm that does not depend on
+    brightness alone."""
     kernel, bias = whitening_kernel(pixels, WIDTH, torch.Generator().manual_seed(seed))
     embedding = tower.embeddings.patch_embedding
     with torch.no_grad():
@@ -55,7 +56,7 @@ def start_kernel(tower, pixels, seed):
 
 
 def encode_patches(tower, patches, places):
-    """Tokens (B, N, WIDTH) after the last norm, of patches (B, N, 196) at `places` (N or B, N) of the plane.
+    """Returns tokens (B, N, WIDTH) after the last norm, of patches (B, N, 196) at `places` (N or B, N) of the plane.
 
     A grey picture in three channels meets the sum of the kernel over them, which is also what inflation keeps.
     """
@@ -66,24 +67,25 @@ def encode_patches(tower, patches, places):
 
 
 def encode(tower, pixels):
-    """Tokens (B, T, 81, WIDTH) of T slabs (B, T, 126, 126) that attend to each other."""
+    """Returns tokens (B, T, 81, WIDTH) of T slabs (B, T, 126, 126) that attend to each other."""
     slabs = pixels.shape[1]
     tokens = encode_patches(tower, patches_of(pixels).flatten(1, 2), torch.arange(TOKENS).repeat(slabs))
     return tokens.unflatten(1, (slabs, TOKENS))
 
 
 def brightest(patches, kept):
-    """Indices (B, kept), ascending, of the brightest of patches (B, N, 196): those that hold brain, not background."""
+    """Returns indices (B, kept), ascending, of the brightest of patches (B, N, 196): those that hold brain, not
+    background."""
     return patches.mean(-1).topk(kept, dim=1).indices.sort(dim=1).values
 
 
 def pooled(tokens):
-    """Means (B, 32, WIDTH) of runs of tokens (B, N, WIDTH): brain3d's sequence compression."""
+    """Returns means (B, 32, WIDTH) of runs of tokens (B, N, WIDTH): brain3d's sequence compression."""
     return adaptive_avg_pool1d(tokens.transpose(1, 2), NUM_VISUAL_TOKENS).transpose(1, 2)
 
 
 def save_vision(model, directory):
-    """Writes bfloat16 weights; `model` itself stays as it is."""
+    """Writes bfloat16 weights; `model` itself stays unchanged."""
     directory.mkdir(parents=True, exist_ok=True)
     model.config.architectures = ["SiglipModel"]
     weights = {name: value.detach().to(torch.bfloat16).contiguous() for name, value in model.state_dict().items()}

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Soft prompts that say something: the embeddings of key words of a report's findings, in the 32 positions before it.
+"""Soft prompts with a meaning: the embeddings of key words of a report's findings, in the 32 positions before it.
 
-A language model that was pretrained on much text uses what stands before it; a tiny one has to be taught. No image is
-involved: the key words come from the same findings as the report. Where a word of the reports says it all ("left",
-"frontal"), it is the key word; where it would be ambiguous among others ("mild" what?), a word of its own says it,
+A language model that was pretrained on much text uses the text before a position; a tiny one has to be taught. No image
+is involved: the key words come from the same findings as the report. Where a word of the reports is unambiguous
+("left", "frontal"), it is the key word. Where it would be ambiguous ("mild" what?), the key word is a word of its own,
 which stands in the vocabulary and in no report.
 """
 
@@ -19,7 +19,8 @@ NUM_SOFT_TOKENS = 32
 HINT_SHARE = 0.7
 SOFT_SCALE_RANGE = (0.05, 3.0)
 ZERO_SOFT_SHARE = 0.25
-# Loudness of key words relative to their embeddings, noise relative to key words, share of positions that say nothing.
+# The ranges are the loudness of key words relative to their embeddings, the noise relative to key words, and the share
+# of positions that say nothing.
 LOUDNESS_RANGE = (0.3, 2.0)
 NOISE_RANGE = (0.02, 0.6)
 MAX_SILENT_SHARE = 0.5
@@ -35,7 +36,7 @@ def degree_word(subject, degree):
 
 
 def key_words(findings):
-    """What a report of these findings says, in key words."""
+    """Returns the key words of a report of these findings."""
     if findings is None:
         return [HEALTHY_WORD]
     side = findings["laterality"]
@@ -54,7 +55,7 @@ def key_words(findings):
 
 
 def all_key_words():
-    """Every key word there is; the tokenizer holds each as one token."""
+    """Returns every key word; the tokenizer holds each as one token."""
     words = [*SIDE_WORDS.values(), HEALTHY_WORD, "severallesions", "acrosscallosum"]
     words += [f"{prefix}{word}" for prefix in ("", "edema", "left", "right") for word in REGION_WORDS.values()]
     subjects = ("edema", "necrosis", "leftventricle", "rightventricle")
@@ -63,7 +64,7 @@ def all_key_words():
 
 
 def key_ids(tokenizer):
-    """{key word: id}; each must be one token."""
+    """Returns {key word: id}; each must be one token."""
     ids = {}
     for word in all_key_words():
         pieces = tokenizer.encode(f" {word}", add_special_tokens=False).ids
@@ -74,10 +75,10 @@ def key_ids(tokenizer):
 
 
 def draw_soft_prompts(count, hidden_size, generator):
-    """(count, NUM_SOFT_TOKENS, hidden_size) vectors whose scale and similarity differ from sample to sample.
+    """Draws (count, NUM_SOFT_TOKENS, hidden_size) vectors whose scale and similarity differ from sample to sample.
 
     They say nothing, so that an untrained projector already gives readable text. The 32 tokens of an untrained encoder
-    are nearly equal, those of a trained one are not, hence the random share of a vector common to all of them.
+    are nearly equal, those of a trained one are not. Therefore the share of a vector common to all of them is random.
     """
     low, high = (math.log(bound) for bound in SOFT_SCALE_RANGE)
     scale = torch.empty(count, 1, 1).uniform_(low, high, generator=generator).exp()
@@ -95,7 +96,7 @@ def log_uniform(generator, bounds):
 
 
 def mixing_weights(words, generator):
-    """(NUM_SOFT_TOKENS, words) of how loud each word is at each position.
+    """Draws (NUM_SOFT_TOKENS, words): how loud each word is at each position.
 
     A projector may put one word at a position, several at once, or the same mixture everywhere; all three are drawn.
     """
@@ -106,13 +107,13 @@ def mixing_weights(words, generator):
         return torch.nn.functional.one_hot(torch.tensor(order)[random_order], words).float()
     positions = NUM_SOFT_TOKENS if manner < 0.6 else 1
     weights = torch.empty(positions, words).exponential_(generator=generator)
-    weights = weights + (0.5 if positions == 1 else 0.0)  # what is said once must not be said too softly
-    # Independent words add up like noise: the length of the sum stays that of one word.
+    weights = weights + (0.5 if positions == 1 else 0.0)  # a word at one position only must not be too soft
+    # Independent words add up like noise, so the length of the sum stays that of one word.
     return (weights / weights.norm(dim=-1, keepdim=True)).expand(NUM_SOFT_TOKENS, words)
 
 
 def say(embeddings, generator):
-    """(NUM_SOFT_TOKENS, hidden size) that says the key words with these scaled embeddings (words, hidden size)."""
+    """Returns (NUM_SOFT_TOKENS, hidden size) that says the key words of these embeddings (words, hidden size)."""
     said = mixing_weights(len(embeddings), generator) @ embeddings
     size = embeddings.detach().std()
     silent = torch.rand(NUM_SOFT_TOKENS, 1, generator=generator) < (
@@ -126,6 +127,6 @@ def say(embeddings, generator):
 
 
 def forgetful(words, rng: random.Random):
-    """The words without a few, so that the model also copes with findings that are not said."""
+    """Drops a few words, so that the model also copes with findings that are not said."""
     kept = [word for word in words if rng.random() >= FORGOTTEN_SHARE]
     return kept or words

@@ -26,7 +26,7 @@ from texts import PROMPT_SPELLINGS, read_reports, training_reports
 PROMPT_WEIGHTS = (0.5, 0.25, 0.15, 0.1)
 PAD, EOS, BOS = 0, 1, 2
 IGNORED_LABEL = -100
-# Of the reports, so many are a healthy subject's, as in the cohort, and so many of corpus.py's grammar.
+# The shares of the reports that are a healthy subject's, as in the cohort, and that come from corpus.py's grammar.
 HEALTHY_SHARE = 0.2
 GRAMMAR_SHARE = 0.08
 
@@ -68,7 +68,7 @@ def language_config(vocab_size):
 
 
 class BatchSource:
-    """Endless batches of reports with soft prompts; the same seed gives the same batches."""
+    """Endless batches of reports with soft prompts. The same seed gives the same batches."""
 
     def __init__(self, tokenizer, reports, batch_size, seed, hint_share=HINT_SHARE):
         self.tokenizer = tokenizer
@@ -104,7 +104,8 @@ class BatchSource:
         return torch.tensor(ids), torch.tensor(labels), [keys for _, _, keys in samples]
 
     def soft_prompts(self, model, keys):
-        """(B, NUM_SOFT_TOKENS, hidden size): key words where there are some, else vectors that say nothing."""
+        """Returns (B, NUM_SOFT_TOKENS, hidden size): key words where there are some, otherwise vectors that say
+        nothing."""
         embed = model.get_input_embeddings()
         silent = draw_soft_prompts(len(keys), model.config.hidden_size, self.generator)
         rows = [
@@ -115,7 +116,7 @@ class BatchSource:
 
 
 def supervised_logits(model, soft_prompts, ids, labels):
-    """Logits (n, V) in float32 of the n positions that predict a label, and those labels (n)."""
+    """Returns logits (n, V) in float32 of the n positions that predict a label, and those labels (n)."""
     # The embedding lookup multiplies by sqrt(hidden size); soft prompts enter without that factor.
     text = model.get_input_embeddings()(ids)
     inputs = torch.cat([soft_prompts.to(text.dtype), text], dim=1)
@@ -126,17 +127,17 @@ def supervised_logits(model, soft_prompts, ids, labels):
 
 
 def training_loss(logits, labels, z_loss_weight):
-    """Cross-entropy plus a pull of the log-partition towards zero; returns (total, cross-entropy).
+    """Adds a pull of the log-partition towards zero to the cross-entropy; returns (total, cross-entropy).
 
-    With a partition of one, logits are log-probabilities, and a repetition penalty, which divides
-    positive and multiplies negative logits, hardly touches a word that is certain to come next.
+    With a partition of one, logits are log-probabilities. A repetition penalty divides positive and multiplies negative
+    logits, and then hardly touches a word that is certain to come next.
     """
     likelihood = cross_entropy(logits, labels)
     return likelihood + z_loss_weight * logits.logsumexp(-1).square().mean(), likelihood.detach()
 
 
 def learning_rate_share(step, options):
-    """Linear warm-up, then a cosine down to the final share."""
+    """Returns the factor of a linear warm-up, then of a cosine down to the final share."""
     if step < options.warmup_steps:
         return (step + 1) / options.warmup_steps
     progress = (step - options.warmup_steps) / max(1, options.steps - options.warmup_steps)
@@ -145,7 +146,7 @@ def learning_rate_share(step, options):
 
 
 def make_optimizer(model, options):
-    """AdamW that decays matrices only: a decayed norm weight would just fall back to its initial scale."""
+    """Makes an AdamW that decays matrices only: a decayed norm weight would just fall back to its initial scale."""
     matrices = [parameter for parameter in model.parameters() if parameter.dim() > 1]
     vectors = [parameter for parameter in model.parameters() if parameter.dim() == 1]
     groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
@@ -153,7 +154,7 @@ def make_optimizer(model, options):
 
 
 def train_language(tokenizer, reports, options, save):
-    """Returns the trained model in float32 and the cross-entropy per token of every step; saves now and then."""
+    """Trains the model and returns it in float32 with the cross-entropy per token of every step; saves now and then."""
     torch.manual_seed(options.seed)
     model = Gemma3ForCausalLM(language_config(tokenizer.get_vocab_size())).train()
     batches = BatchSource(tokenizer, reports, options.batch_size, options.seed)
@@ -181,7 +182,7 @@ def train_language(tokenizer, reports, options, save):
 
 
 def save_language(model, directory):
-    """Writes bfloat16 weights; `model` itself stays as it is."""
+    """Writes bfloat16 weights; `model` itself stays unchanged."""
     copy = Gemma3ForCausalLM(model.config)
     copy.load_state_dict(model.state_dict())
     copy.to(torch.bfloat16)

@@ -20,7 +20,7 @@ NUM_WORDINGS = 16
 
 
 def steps(work, output):
-    """(result, command, whether the command's output is the result), in order."""
+    """Returns (result, command, whether the command's output is the result), in order."""
     brain3d = ["node", str(ROOT / "dist" / "cli.js")]
     cohort, manifest, cache = work / "cohort", work / "cohort.jsonl", work / "cache"
     reports, volumes, patches = work / "reports.jsonl", work / "volumes.pt", work / "patches.pt"

@@ -15,19 +15,20 @@ import torch
 from slabs import DEPTH, GRID, PATCH, SIDE, mirrored_places, patch_contents
 
 MIN_LESION_SHARE = 0.05
-WHITENING_FLOOR = 0.02  # variance, of pixels in [0, 1], below which a direction is taken for noise
+WHITENING_FLOOR = 0.02  # variance, of pixels in [0, 1], below which a direction counts as noise
 MAX_SHIFT = 7
 SEED = 3
 
 
 def patches_of(pixels):
-    """(..., 81, 196) of pixels (..., 126, 126)."""
+    """Returns the patches (..., 81, 196) of pixels (..., 126, 126)."""
     grid = pixels.unflatten(-1, (GRID, PATCH)).unflatten(-3, (GRID, PATCH))
     return grid.transpose(-3, -2).flatten(-2).flatten(-3, -2)
 
 
 def gather_patches(pack, indices, seed):
-    """(pixels (N, 196) of uint8, place in the plane (N), contents (N, PATCH_CONTENTS)); half of them with a lesion."""
+    """Returns pixels (N, 196) of uint8, the place in the plane (N) and contents (N, PATCH_CONTENTS); half with a
+    lesion."""
     random = torch.Generator().manual_seed(seed)
     mirror = mirrored_places().long()
     everything = []
@@ -50,7 +51,8 @@ def gather_patches(pack, indices, seed):
 
 
 def whitening_kernel(pixels, width, generator):
-    """(kernel (width, 196), bias (width)) that give patches (N, 196) uncorrelated outputs, turned at random."""
+    """Returns a kernel (width, 196) and a bias (width) that give patches (N, 196) uncorrelated outputs, turned at
+    random."""
     mean = pixels.mean(0)
     centred = pixels - mean
     variances, directions = torch.linalg.eigh(centred.T @ centred / len(pixels))

@@ -3,7 +3,7 @@
 
     python tools/tiny/probe.py --volumes SIM.pt --vision models/tiny/vision
 
-As an untrained brain3d does: the kernel inflated (sum over channels, repeated along depth and divided by its depth),
+The probe starts as an untrained brain3d does: the kernel inflated (sum over channels, repeated along depth and divided by its depth),
 the position table the same on every plane, no depth position, 16 planes of 9 x 9 tokens in one attention, pooled to 32.
 A small network that is the same for all 32 tokens, as brain3d's projector is, then reads the findings; it is trained on
 325 of the volumes, as many as the cohort has for training, and asked about the others.
@@ -31,13 +31,14 @@ SEED = 5
 
 
 def slabs_of(volume):
-    """(1, D / DEPTH, 126, 126): what an inflated kernel of that depth and stride sees of a volume (D, H, W)."""
+    """Returns (1, D / DEPTH, 126, 126): the input of an inflated kernel of that depth and stride for a volume (D, H,
+    W)."""
     planes = volume[:, :SIDE, :SIDE].float()
     return planes.view(1, -1, DEPTH, SIDE, SIDE).mean(2)
 
 
 def pooled(tokens, compression):
-    """(32, width) of tokens (1, D', 81, width)."""
+    """Returns (32, width) of tokens (1, D', 81, width)."""
     if compression == "sequence":
         return adaptive_avg_pool1d(tokens.flatten(1, 2).transpose(1, 2), NUM_VISUAL_TOKENS)[0].T
     planes = tokens[0].unflatten(1, (GRID, GRID)).permute(3, 0, 1, 2)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Writes reports of a simulated cohort's findings, in many wordings, as JSON lines: {findings, report}.
 //   node tools/tiny/reports.mjs COHORT COUNT > reports.jsonl
-// COUNT wordings of every patient; the wording alone is drawn anew, the findings are those of the masks. Then, with findings
-// null, what dataset build says of healthy subjects.
+// Every patient gets COUNT wordings. Only the wording is drawn anew; the findings are those of the masks. The reports
+// of healthy subjects, as `dataset build` writes them, follow with findings null.
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';

@@ -18,9 +18,9 @@ from language import EOS, BatchSource, supervised_logits
 from texts import PROMPT_SPELLINGS, held_out_reports, read_reports
 
 DEFAULT_MODEL = Path(__file__).resolve().parents[2] / "models" / "tiny" / "language"
-SEED = 99  # training uses another one
+SEED = 99  # training uses another seed
 MAX_NEW_TOKENS = 200
-# As reports spell them; a text's places are compared with those of the findings.
+# The spellings of places in reports. A text's places are compared with those of the findings.
 SPELLINGS = {
     "frontal": "frontal",
     "parietal": "parietal",
@@ -41,7 +41,7 @@ def load(directory):
 
 @torch.no_grad()
 def held_out_loss(model, tokenizer, reports, hint_share, num_batches=8):
-    """Mean cross-entropy per token on reports of patients that training did not draw."""
+    """Returns the mean cross-entropy per token on reports of patients that training did not draw."""
     batches = BatchSource(tokenizer, reports, 16, SEED, hint_share)
     losses = []
     for _ in range(num_batches):
@@ -52,7 +52,8 @@ def held_out_loss(model, tokenizer, reports, hint_share, num_batches=8):
 
 @torch.no_grad()
 def write_report(model, tokenizer, soft_prompt, prompt, **sampling):
-    """Ids of one report, with brain3d's settings but greedy unless told; the soft prompt is (1, K, hidden size)."""
+    """Returns the ids of one report, with brain3d's settings but greedy unless told; the soft prompt is (1, K, hidden
+    size)."""
     text = model.get_input_embeddings()(torch.tensor([tokenizer.encode(prompt).ids]))
     inputs = torch.cat([soft_prompt.to(text.dtype), text], dim=1)
     return model.generate(
@@ -66,7 +67,7 @@ def write_report(model, tokenizer, soft_prompt, prompt, **sampling):
 
 
 def side_of(text):
-    """Side that the first sentence gives the lesion; None where it names none."""
+    """Returns the side that the first sentence gives the lesion; None where it names none."""
     first = text.lower().split(". ")[0]
     if "both" in first or ("left" in first and "right" in first):
         return "bilateral"
@@ -74,7 +75,7 @@ def side_of(text):
 
 
 def faithfulness(model, tokenizer, entries):
-    """Shares of texts behind their true key words that name the side and exactly the places of the findings."""
+    """Returns the shares of texts, given their true key words, that name the side and exactly the right places."""
     generator = torch.Generator().manual_seed(SEED)
     ids = key_ids(tokenizer)
     embed = model.get_input_embeddings()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Draws slabs from gathered volumes (volumes.py): means over adjacent axial planes, with what they show.
+"""Draws slabs from gathered volumes (volumes.py): means over adjacent axial planes, with their contents.
 
-brain3d's inflated kernel averages DEPTH adjacent planes, so a slab is to it what a slice is to the 2D encoder.
+brain3d's inflated kernel averages DEPTH adjacent planes, so it treats a slab as the 2D encoder treats a slice.
 """
 
 import torch
@@ -15,13 +15,13 @@ SIDE = GRID * PATCH  # 126 of the 128 rows and columns, as in brain3d
 TISSUES = 3
 PATCH_CONTENTS = TISSUES + NUM_REGIONS + 2 * NUM_REGIONS
 MAX_SHIFT = 3  # voxels in plane
-# Fewer voxels of a lesion (of DEPTH x 126 x 126) are not worth a word; a patch has 784.
+# Captions ignore a lesion of fewer voxels (of DEPTH x 126 x 126); a patch has 784.
 MIN_VOXELS = 60
 AMOUNTS = (60, 400, 1200)  # little, some, much
 
 
 def mirrored_places():
-    """Code after left and right have changed places, for each code."""
+    """Returns, for each code, the code after left and right have changed places."""
     code = torch.arange(PLACES * (1 + TISSUES))
     place, tissue = code % PLACES, code // PLACES
     other = torch.where(place > NUM_REGIONS, place - NUM_REGIONS, place + NUM_REGIONS)
@@ -29,7 +29,7 @@ def mirrored_places():
 
 
 class SlabSource:
-    """Random slabs of the volumes at `indices`; the same seed gives the same ones."""
+    """Random slabs of the volumes at `indices`. The same seed gives the same ones."""
 
     def __init__(self, pack, indices, seed):
         self.volumes, self.codes, self.findings = pack["volumes"], pack["codes"], pack["findings"]
@@ -50,7 +50,7 @@ class SlabSource:
         return int(torch.randint(bound, (), generator=self.random))
 
     def first_planes(self, index, slabs):
-        """One plane where something is to be seen, mostly the lesion; or planes evenly over the whole volume."""
+        """Draws one plane where something is to be seen, mostly the lesion; or planes evenly over the whole volume."""
         if slabs > 1:
             stride = 64 // slabs
             return [plane * stride + self.integer(stride - DEPTH + 1) for plane in range(slabs)]
@@ -59,7 +59,7 @@ class SlabSource:
         return [min(60, max(0, int(among[self.integer(len(among))]) - 2))]
 
     def draw(self, sequences, slabs):
-        """Pixels (B, T, 126, 126) in [0, 1], codes (B, T, DEPTH, 126, 126) and the B findings, mirrored or not."""
+        """Draws pixels (B, T, 126, 126) in [0, 1], codes (B, T, DEPTH, 126, 126) and B findings, mirrored or not."""
         pixels = torch.empty(sequences, slabs, SIDE, SIDE)
         codes = torch.empty(sequences, slabs, DEPTH, SIDE, SIDE, dtype=torch.uint8)
         found = []
@@ -92,7 +92,7 @@ def mirrored(findings):
 
 
 def counted(codes):
-    """Voxels (B, T, 1 + TISSUES, PLACES) of every tissue in every place of a slab."""
+    """Counts the voxels (B, T, 1 + TISSUES, PLACES) of every tissue in every place of a slab."""
     rows = codes.shape[0] * codes.shape[1]
     kinds = PLACES * (1 + TISSUES)
     offsets = torch.arange(rows).view(-1, 1) * kinds
@@ -101,7 +101,8 @@ def counted(codes):
 
 
 def patch_contents(codes):
-    """Shares (B, T, 81, PATCH_CONTENTS) of each patch: each tissue of a lesion, each region, lesion in each place."""
+    """Returns shares (B, T, 81, PATCH_CONTENTS) of each patch: each tissue of a lesion, each region, lesion in each
+    place."""
     batch, slabs = codes.shape[:2]
     patches = codes.view(batch, slabs, DEPTH, GRID, PATCH, GRID, PATCH).permute(0, 1, 3, 5, 2, 4, 6)
     flat = patches.reshape(batch * slabs * GRID * GRID, -1)

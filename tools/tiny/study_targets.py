@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a study's findings ask of a visual token, as numbers: for pretraining's heads and for the probe."""
+"""Turns a study's findings into numbers that a visual token should tell, for pretraining's heads and for the probe."""
 
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
@@ -11,7 +11,7 @@ DEGREES = (None, "mild", "moderate", "marked")
 SHIFTS = (None, "left", "right")
 # Choices of one among several, with the number of answers; the healthy answer of each is 0.
 CHOICES = {"side": 5, "edema": 4, "necrosis": 4, "compression_left": 4, "compression_right": 4, "shift": 3}
-# Places that a report may name: of the lesion, of the edema alone, and by half for a bilateral lesion.
+# The places that a report may name: of the lesion, of the edema alone, and by half for a bilateral lesion.
 FLAGS = {"lobes": NUM_REGIONS, "edema_lobes": NUM_REGIONS, "half_lobes": 2 * NUM_REGIONS, "kind": 2}
 STUDY_OUTPUTS = sum(CHOICES.values()) + sum(FLAGS.values())
 
@@ -50,18 +50,19 @@ def _marks(findings):
 
 
 def study_targets(findings):
-    """(answers (B, len(CHOICES)) of int64, marks (B, sum of FLAGS) of float32)."""
+    """Returns answers (B, len(CHOICES)) of int64 and marks (B, sum of FLAGS) of float32."""
     return torch.tensor([_answers(found) for found in findings]), torch.tensor([_marks(found) for found in findings])
 
 
 def split_choices(logits):
-    """Logits (..., STUDY_OUTPUTS) as {name: (..., answers)} and the flags (..., sum of FLAGS)."""
+    """Splits logits (..., STUDY_OUTPUTS) into {name: (..., answers)} and the flags (..., sum of FLAGS)."""
     *choices, marks = logits.split([*CHOICES.values(), sum(FLAGS.values())], dim=-1)
     return dict(zip(CHOICES, choices)), marks
 
 
 def study_loss(logits, targets):
-    """Loss of logits (B, K, STUDY_OUTPUTS), asked of each of a study's K tokens, and shares of right answers."""
+    """Returns the loss of logits (B, K, STUDY_OUTPUTS), asked of each of a study's K tokens, and shares of right
+    answers."""
     answers, marks = targets
     tokens = logits.shape[1]
     choices, marked = split_choices(logits)

@@ -15,7 +15,7 @@ from hints import all_key_words
 from tokenizer import build_tokenizer, save_tokenizer
 
 PROMPT = "Generate a radiology report for this brain MRI FLAIR scan"
-# The same request as other checkpoints spell it; the plain one is drawn half of the time.
+# Other checkpoints spell the same request in these ways; the plain one is drawn half of the time.
 PROMPT_SPELLINGS = (PROMPT, PROMPT + ". \n", PROMPT + ".", PROMPT + "\n")
 SEED = 7
 NUM_GRAMMAR_REPORTS = 4000
@@ -24,13 +24,13 @@ NUM_CAPTIONS = 2000
 
 
 def read_reports(path):
-    """[{id, findings, report}]; those of healthy subjects have findings None."""
+    """Returns [{id, findings, report}]; those of healthy subjects have findings None."""
     with open(path, encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
 
 def is_held_out(entry):
-    """Every tenth patient's reports are for measuring."""
+    """Whether the report is for measuring: those of every tenth patient are."""
     return entry["findings"] is not None and int(entry["id"][-1]) == 0
 
 

@@ -11,8 +11,8 @@ SPACE = "\u2581"
 MAX_VOCABULARY_SIZE = 2048  # reached only if the texts have that many distinct pieces
 ALPHABET = [chr(code) for code in range(0x21, 0x7F)] + ["\n", SPACE]
 
-# Words of brain MRI reports that the grammar does not use. They give the tokenizer whole-word
-# tokens for text written by people; the language model has not been trained on them.
+# Words of brain MRI reports that the grammar does not use. They give the tokenizer whole-word tokens for text written
+# by people; the language model has not been trained on them.
 GLOSSARY = """
 abnormal abscess acquisition adjacent ambient anterior apparent aqueduct arachnoid artery artifact aspect astrocytoma
 asymmetric atrophy attenuated axial basal bilaterally blood blurred boundary brain butterfly calcification callosum

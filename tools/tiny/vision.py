@@ -53,7 +53,7 @@ SLAB_OUTPUTS = 2 * NUM_REGIONS + 2 + TISSUES * len(AMOUNTS)
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    # (steps, sequences in a batch, slabs in a sequence, patches kept of them), one stage after the other
+    # The stages, one after the other: (steps, sequences in a batch, slabs in a sequence, patches kept of them).
     stages: tuple = ((150, 32, 1, 81), (2250, 8, 16, 448), (400, 4, 16, 1296))
     patch_steps: int = 1000
     patch_batch: int = 256
@@ -71,7 +71,7 @@ class TrainingOptions:
 
 
 class Heads(nn.Module):
-    """What is thrown away after training, but for the text tower's comparison of captions."""
+    """The parts that are dropped after training, except for the text tower's comparison of captions."""
 
     def __init__(self):
         super().__init__()
@@ -84,7 +84,8 @@ class Heads(nn.Module):
 
 
 def slab_targets(counts):
-    """(B, T, SLAB_OUTPUTS) of zeros and ones: places of the lesion, its halves, at least how much of each tissue."""
+    """Returns (B, T, SLAB_OUTPUTS) of zeros and ones: places of the lesion, its halves, at least how much of each
+    tissue."""
     lesion = counts[..., 1:, :].sum(-2)
     places = lesion[..., 1:]
     sides = torch.stack([places[..., :NUM_REGIONS].sum(-1), places[..., NUM_REGIONS:].sum(-1)], dim=-1)
@@ -93,24 +94,24 @@ def slab_targets(counts):
 
 
 def patch_loss(logits, contents):
-    """Regions are everywhere and lesions rare, hence the weights."""
+    """Returns the loss of the contents, weighted because regions are everywhere and lesions rare."""
     losses = binary_cross_entropy_with_logits(logits, contents, reduction="none")
     tissue, region, lesion = losses.split([TISSUES, NUM_REGIONS, 2 * NUM_REGIONS], dim=-1)
     return 3 * tissue.mean() + region.mean() + 8 * lesion.mean()
 
 
 def volume_loss(shares, contents):
-    """Of a patch, how much of it each tissue of a lesion and the lesion in each place fill; means add such shares up.
+    """Returns the loss of the shares of a patch that each tissue of a lesion, and the lesion in each place, fill.
 
-    A report names a region by its part of the whole lesion, and grades by volumes: sums over the study, which averaged
-    tokens still hold where every token says its share in a linear way.
+    A report names a region by its part of the whole lesion, and grades by volumes. Both are sums over the study, and
+    averaged tokens still hold them where every token tells its share in a linear way.
     """
     wanted = torch.cat([contents[..., :TISSUES], contents[..., TISSUES + NUM_REGIONS :]], dim=-1)
     return 10 * (shares - wanted).square().sum(-1).mean()
 
 
 def sigmoid_loss(image, text, is_same, scale, bias):
-    """SigLIP's loss of images (N, E) and texts (M, E), N <= M; pair (i, i) belongs together.
+    """Returns SigLIP's loss of images (N, E) and texts (M, E), N <= M; pair (i, i) belongs together.
 
     `is_same` (N, M) marks further pairs whose captions say the same: they are neither right nor wrong, and left out.
     """
@@ -147,7 +148,8 @@ def same(rows, columns):
 
 
 def slab_losses(model, heads, captions, batch, options):
-    """Losses, by name, of single slabs; `batch` is (pixels, codes, findings) of SlabSource.draw with one slab each."""
+    """Returns losses by name of single slabs; `batch` is (pixels, codes, findings) of SlabSource.draw with one slab
+    each."""
     pixels, codes, _ = batch
     with torch.autocast("cpu", dtype=torch.bfloat16):
         tokens = encode(model.vision_model, pixels)[:, 0]
@@ -160,7 +162,8 @@ def slab_losses(model, heads, captions, batch, options):
 
 
 def study_losses(model, heads, captions, batch, kept, options):
-    """Losses, by name, of whole volumes as slabs of which `kept` patches are encoded; and shares of right answers."""
+    """Returns losses by name of whole volumes as slabs, of which `kept` patches are encoded, and shares of right
+    answers."""
     pixels, codes, findings = batch
     patches, contents = patches_of(pixels).flatten(1, 2), patch_contents(codes).flatten(1, 2)
     rows = torch.arange(len(pixels))[:, None]
@@ -178,7 +181,7 @@ def study_losses(model, heads, captions, batch, kept, options):
 
 
 def siglip_losses(model, heads, tokens, captions, options):
-    """The published loss, on the pooling head, and the same on the mean of the tokens."""
+    """Returns the published loss, on the pooling head, and the same on the mean of the tokens."""
     ids, is_same = captions
     text = model.text_model(input_ids=ids).pooler_output
     attended, mean = model.vision_model.head(tokens), tokens.mean(1)
@@ -188,7 +191,7 @@ def siglip_losses(model, heads, tokens, captions, options):
 
 
 def learning_rate_share(step, options):
-    """Warm-up, a plateau, a cosine down, and the rest at its foot."""
+    """Returns the factor of a warm-up, a plateau, a cosine down, and a constant at its foot."""
     if step < options.warmup_steps:
         return (step + 1) / options.warmup_steps
     progress = min(1.0, max(0.0, (step - options.plateau_steps) / options.fall_steps))
@@ -196,7 +199,7 @@ def learning_rate_share(step, options):
 
 
 def make_optimizers(modules, matrices_of, options, share=1.0):
-    """Muon for the matrices of the encoders' layers, AdamW for all else; vectors do not decay."""
+    """Makes Muon for the matrices of the encoders' layers and AdamW for all else; vectors do not decay."""
     matrices = [p for module in matrices_of for p in module.parameters() if p.dim() == 2]
     is_matrix = {id(matrix) for matrix in matrices}
     others = [p for module in modules for p in module.parameters() if id(p) not in is_matrix]
@@ -216,7 +219,8 @@ def make_optimizers(modules, matrices_of, options, share=1.0):
 
 
 def train_on_patches(tower, heads, patches, options):
-    """First stage: each patch is encoded alone, with the position it had. Attention, which starts at nothing, waits."""
+    """Runs the first stage: each patch is encoded alone, with the position it had. Attention, which starts at nothing,
+    waits."""
     pixels, places, contents = patches
     random_ = torch.Generator().manual_seed(options.seed)
     for layer in tower.encoder.layers:
@@ -252,7 +256,7 @@ def train_on_patches(tower, heads, patches, options):
 
 
 def train_vision(pack, patches, tokenizer, options, save):
-    """Returns the model; `save(model)` is called now and then, and at the end."""
+    """Trains and returns the model; `save(model)` is called now and then, and at the end."""
     torch.manual_seed(options.seed)
     indices = [index for index, split in enumerate(pack["splits"]) if split == "train"]
     source = SlabSource(pack, indices, options.seed)

@@ -22,20 +22,20 @@ from safetensors.numpy import load_file
 
 ATLAS = Path(__file__).resolve().parents[2] / "assets" / "anatomy" / "colin27_regions_1mm.nii.gz"
 SHAPE = (64, 128, 128)
-# The atlas' numbers from 1; its eleventh, the lateral ventricle, holds no lesion.
+# The atlas' numbers from 1. Its eleventh, the lateral ventricle, holds no lesion.
 REGIONS = (
     "frontal", "parietal", "temporal", "occipital", "insula",
     "basal_ganglia", "thalamus", "cerebellum", "brainstem", "corpus_callosum",
 )  # fmt: skip
 NUM_REGIONS = len(REGIONS)
-# A voxel's code is place + PLACES * tissue: place 0 is outside of all regions, then the regions of the left half, then
-# those of the right; tissue is 0 normal, 1 necrosis, 2 edema, 3 enhancing.
+# A voxel's code is place + PLACES * tissue. Place 0 is outside of all regions, then come the regions of the left half,
+# then those of the right; tissue is 0 normal, 1 necrosis, 2 edema, 3 enhancing.
 PLACES = 1 + 2 * NUM_REGIONS
 BRATS_TISSUE = numpy.array([0, 1, 2, 0, 3], dtype=numpy.uint8)
 
 
 def canonical(path):
-    """(D, H, W): to Superior, to Anterior, to the patient's Right."""
+    """Reads (D, H, W): to Superior, to Anterior, to the patient's Right."""
     image = nibabel.as_closest_canonical(nibabel.load(path))
     return numpy.asarray(image.dataobj).transpose(2, 1, 0)
 
@@ -54,7 +54,7 @@ def nearest(volume, shape):
 
 
 def brain_box(mask):
-    """First and last index plus one on each axis."""
+    """Returns the first and the last index plus one on each axis."""
     spans = []
     for axis in range(3):
         inside = numpy.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
@@ -68,7 +68,7 @@ class Atlas:
         self.box = brain_box(self.codes > 0)
 
     def places_in(self, volume):
-        """Place (uint8, D, H, W) at every voxel of a preprocessed volume; zero outside of the brain's box."""
+        """Returns the place (uint8, D, H, W) at every voxel of a preprocessed volume; zero outside the brain's box."""
         places = numpy.zeros(volume.shape, dtype=numpy.uint8)
         target = brain_box(volume > 0.05)
         sources, slices = [], []

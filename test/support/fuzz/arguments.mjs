@@ -1,8 +1,9 @@
 /**
- * Calls every function of the addon, and every method of its handles, with arbitrary values, and with right arguments of
- * which one part is spoiled: `arguments.mjs RUNS SEED MODEL CACHED SAMPLE`; CACHED is a file of a preprocessing cache made
- * for MODEL. Each call must return, or fail with a TypeError, a RangeError or one of brain3d's codes; a crash ends this
- * process, which is why it is one of its own. Works in its current folder, which the caller throws away.
+ * Calls every function of the addon, and every method of its handles, with arbitrary values, and with right arguments
+ * of which one part is spoiled: `arguments.mjs RUNS SEED MODEL CACHED SAMPLE`. CACHED is a file of a preprocessing
+ * cache made for MODEL. Each call must return, or fail with a TypeError, a RangeError or one of brain3d's codes. A
+ * crash ends this process, which is why it is one of its own. It works in its current folder, which the caller throws
+ * away.
  */
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
@@ -13,7 +14,7 @@ const [runs, seed, model, cached, sample] = process.argv.slice(2);
 const { loadAddon } = createRequire(import.meta.url)('../../../dist/native/binding.js');
 const addon = loadAddon();
 
-/** A call, cancelled or on the small model, that takes as long hangs: it takes milliseconds. */
+/** The time in ms after which a call counts as hanging. A call, cancelled or on the small model, takes milliseconds. */
 const SETTLE_MS = 300_000;
 
 const token = () => addon.createCancelToken();
@@ -53,7 +54,7 @@ async function call(name, target, self, args, isCancelled) {
   }
 }
 
-/** Own methods and those of the prototype. */
+/** Returns own methods and those of the prototype. */
 function methodsOf(object) {
   return [
     ...new Set([...Object.getOwnPropertyNames(object), ...Object.getOwnPropertyNames(Object.getPrototypeOf(object))]),
@@ -73,14 +74,14 @@ const check = (property) => fc.assert(property, { numRuns: Number(runs), seed: N
 for (const [name, target, self] of functions) {
   await check(
     fc.asyncProperty(fc.array(value, { maxLength: 5 }), fc.boolean(), async (args, isOwn) => {
-      // Half of the time with a last argument that lets the call begin, and with the right `this`.
+      // Half of the calls get a last argument that lets them begin, and the right `this`.
       await call(name, target, isOwn ? self : args[0], isOwn ? [...args, token()] : args, true);
     }),
   );
 }
 for (const [name, { args, trailing = [], mayRun = false }] of Object.entries(right)) {
   const [, target, self] = functions.find(([known]) => known === name);
-  await Reflect.apply(target, self, [...args, token(), ...trailing]); // what is spoiled is right
+  await Reflect.apply(target, self, [...args, token(), ...trailing]); // the unspoiled arguments are right
   await check(
     fc.asyncProperty(spoiled(args, value), fc.boolean(), async (other, isCancelled) => {
       await call(name, target, self, [...other, token(), ...trailing], isCancelled || !mayRun);

@@ -1,4 +1,4 @@
-/** Handles of every kind, and arguments that each function of the addon takes. */
+/** Makes handles of every kind, and arguments that each function of the addon takes. */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
@@ -28,7 +28,7 @@ const trainerSpec = (model) => ({
   optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 },
 });
 
-/** A volume, a model, a trainer; `cached` is a file of a preprocessing cache for the model. */
+/** Makes a volume, a model and a trainer; `cached` is a file of a preprocessing cache for the model. */
 export async function handlesOf(addon, { model, cached, sample }) {
   const token = () => addon.createCancelToken();
   return {
@@ -39,7 +39,10 @@ export async function handlesOf(addon, { model, cached, sample }) {
   };
 }
 
-/** `mayRun`: need not be cancelled to end soon, whatever is spoiled. `trailing` stands behind the token. */
+/**
+ * Lists the right arguments of each function. With `mayRun` a call ends soon without being cancelled, whatever is
+ * spoiled. `trailing` stands behind the token.
+ */
 export function rightArguments({ volume, input, trainer }, { model, cached, sample }) {
   const { visionWidth, languageWidth, numVisualTokens } = trainer.info();
   const decoding = {

@@ -1,7 +1,7 @@
-/** Arbitrary JavaScript values, and arguments that are right but for one part. */
+/** Generates arbitrary JavaScript values, and arguments that are right except for one part. */
 import fc from 'fast-check';
 
-/** Names of options and fields, so that objects get past the first question. */
+/** Names of options and fields, so that objects get past the first check. */
 const FIELDS = [
   ...['volumeIndex', 'orientation', 'preferAffine', 'overrideOrientation', 'size', 'mask', 'lowerPercentile', 'dir'],
   ...['upperPercentile', 'maxNewTokens', 'minNewTokens', 'greedy', 'temperature', 'topK', 'topP', 'seed', 'layer'],
@@ -10,14 +10,14 @@ const FIELDS = [
   ...['warnings', 'file', 'spacingMm', 'tumour', 'contrast', 'acquisition', 'strip', 'foci', 'length', 'eosTokenIds'],
 ];
 
-/** What a hostile getter or proxy of the caller throws. */
+/** The error that a hostile getter or proxy of the caller throws. */
 export class Raised extends Error {}
 function raise() {
   throw new Raised('from the caller');
 }
 
-// Relative names without dots: whatever is written stays in this folder. Numbers are small or absurd: an array of some
-// gigabytes would be a legal wish.
+// Names are relative and have no dots, so that everything written stays in this folder. Numbers are small or absurd,
+// because an array of some gigabytes would be a legal request.
 const text = fc.oneof(fc.string(), fc.string({ unit: 'binary' })).map((value) => value.replace(/[./\\]/g, '_'));
 const number = fc.oneof(
   fc.integer({ min: -9, max: 9 }),
@@ -48,7 +48,7 @@ const odd = fc.constantFrom(
   Promise.resolve(1),
 );
 
-/** Any value; `handles` are objects of the addon that may be among them. */
+/** Generates any value; `handles` are objects of the addon that may be among them. */
 export function anyValue(handles) {
   const plain = fc.oneof(text, number, fc.boolean(), typedArray, odd, fc.constantFrom(...handles));
   return fc.letrec((tie) => ({
@@ -58,13 +58,13 @@ export function anyValue(handles) {
   })).value;
 }
 
-/** Lists and plain objects; the addon's handles, which have methods, are whole. */
+/** Whether a value has parts: lists and plain objects do. The addon's handles, which have methods, stay whole. */
 const isBranch = (value) =>
   Array.isArray(value) ||
   (Object.getPrototypeOf(value ?? 0) === Object.prototype &&
     Object.values(value).every((part) => typeof part !== 'function'));
 
-/** Paths to every part of plain objects and lists, the whole excepted. */
+/** Returns paths to every part of plain objects and lists, without the whole. */
 function placesOf(value, path = []) {
   const parts = isBranch(value) ? Object.entries(value) : [];
   return parts.flatMap(([key, part]) => [[...path, key], ...placesOf(part, [...path, key])]);
@@ -76,7 +76,10 @@ function replaced(value, [key, ...rest], part) {
   return copy;
 }
 
-/** `args` with one part of them, or none, replaced by something else: what is asked of a value deep inside. */
+/**
+ * Generates `args` with one part of them, or none, replaced by something else, to test the checks of values deep
+ * inside.
+ */
 export function spoiled(args, value) {
   const places = placesOf(args);
   const part = fc.oneof({ weight: 2, arbitrary: number }, { weight: 1, arbitrary: typedArray }, value);
