@@ -15,7 +15,7 @@ let dir: string;
 let fixture: TrainingFixture;
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'brain3d-disk-'));
-  fixture = await writeTrainingFixture(join(dir, 'fixture'), { train: 4, val: 2 });
+  fixture = await writeTrainingFixture(join(dir, 'fixture'), { train: 2, val: 1 });
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -43,7 +43,7 @@ withCompiler(
     ]);
     const root = join(dir, 'runs');
     mkdirSync(root);
-    const options = { ...fixture, phase: 'lora-sft', epochs: 1, batchSize: 2, checkpointSteps: 1 };
+    const options = { ...fixture, phase: 'lora-sft', epochs: 1, batchSize: 1, checkpointSteps: 1 };
     const given = { options, root, isFull: IS_FULL };
     const { calls, places, faults, withoutRename } = await run(
       process.execPath,
@@ -112,7 +112,7 @@ const canMount = ((): boolean => {
       ...fixture,
       phase: 'lora-sft',
       epochs: 1,
-      batchSize: 2,
+      batchSize: 1,
       checkpointSteps: 1,
       cache: join(mount, 'cache'),
     };

@@ -11,7 +11,7 @@ import { rounds } from '../support/rounds';
 import { comparable, readLog, type TrainingFixture, writeTrainingFixture } from '../support/training';
 
 const CHILD = join(ROOT, 'test/support/train-child.mjs');
-const KILLS = rounds(30);
+const KILLS = rounds(16);
 
 let dir: string;
 let fixture: TrainingFixture;
@@ -21,7 +21,7 @@ let operations: number;
 let count = 0;
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'brain3d-train-'));
-  fixture = await writeTrainingFixture(join(dir, 'fixture'), { train: 4, val: 2 });
+  fixture = await writeTrainingFixture(join(dir, 'fixture'), { train: 2, val: 1 });
   const given = options();
   const ended = await run(given);
   expect(ended.json).toMatchObject({ phases: [{ phase: 'lora-sft', steps: 4 }] });
@@ -35,7 +35,7 @@ const options = (changes: Partial<TrainerOptions> = {}): TrainerOptions => ({
   out: join(dir, `run-${count++}`),
   phase: 'lora-sft',
   epochs: 2,
-  batchSize: 2,
+  batchSize: 1,
   checkpointSteps: 1,
   resume: true,
   ...changes,
