@@ -1,5 +1,5 @@
-// SigLIP, Gemma 3 and the inflated encoder against numbers that were worked out apart from this code. Weights come from a
-// deterministic generator (support/golden.h: spec_u) through the production loader; the tolerance is 2e-5.
+// SigLIP, Gemma 3 and the inflated encoder against numbers that were worked out apart from this code. Weights come from
+// a deterministic generator (support/golden.h: spec_u) through the production loader; the tolerance is 2e-5.
 #include "generate/decode_loop.h"
 #include "models/baselines/gemma3_multimodal.h"
 #include "models/brain3d/inflate.h"
