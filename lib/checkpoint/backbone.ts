@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { Brain3DError } from '../base/errors';
 import { digestFile } from '../files/digest';
 import { readJson } from '../files/json';
+import { tokenizerFiles } from '../tokenizer/tokenizer-folder';
 
 export interface BackboneFile {
   name: string;
@@ -12,9 +13,8 @@ export interface BackboneFile {
   sha256: string;
 }
 
-/** The files a model's output depends on: configuration, weights and tokenizer. */
-const MODEL_FILE =
-  /^(config\.json|generation_config\.json|tokenizer\.json|.*\.safetensors|.*\.safetensors\.index\.json)$/;
+/** Configuration and weights. A model's output depends on them and on the tokenizer's files. */
+const MODEL_FILE = /^(config\.json|generation_config\.json|.*\.safetensors|.*\.safetensors\.index\.json)$/;
 const SAMPLED_BLOCKS = 64;
 const BLOCK_BYTES = 4096;
 /** The size limit of native/io/json.h. A configuration has some kilobytes. */
@@ -29,7 +29,8 @@ export async function listModelFiles(dir: string): Promise<string[]> {
       { file: basename(dir), cause },
     );
   });
-  return names.filter((name) => MODEL_FILE.test(name)).sort();
+  const ofTokenizer = tokenizerFiles(names);
+  return names.filter((name) => MODEL_FILE.test(name) || ofTokenizer.includes(name)).sort();
 }
 
 /** Computes full digests, in file order. It reads everything on the thread pool, which takes seconds for gigabytes. */

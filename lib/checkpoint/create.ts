@@ -23,12 +23,13 @@ import {
   WEIGHTS_FILE,
   writeCheckpoint,
 } from './checkpoint';
+import { eosTokenId, readLanguageFamily } from './families';
 import { COMPRESSIONS, makeRecipe, PATCH_EMBEDDINGS, RECIPES, type Recipe, recipePrompt } from './recipe';
 
 const entries = {
   /** The directory of the vision backbone (SigLIP). */
   vision: is.text(),
-  /** The directory of the language backbone (Gemma 3). */
+  /** The directory of the language backbone (Gemma 3 or Qwen 2.5). */
   language: is.text(),
   /** The directory to make; it must not hold a checkpoint yet. */
   out: is.text(),
@@ -128,7 +129,7 @@ async function create(
   const addon = loadAddon();
   const { out, signal } = options;
   refuseCheckpoint(out);
-  const eosTokenId = await reportEos(addon, options.language, signal);
+  const reportEosId = await reportEos(addon, options.language, signal);
   await makeFolders(out);
   return withFolderLock(out, async (lock) => {
     // Another process may have made a checkpoint in the meantime.
@@ -147,7 +148,7 @@ async function create(
       phase,
       recipe,
       prompt: recipePrompt(recipe.name),
-      eosTokenIds: [eosTokenId],
+      eosTokenIds: [reportEosId],
       vision,
       language,
       provenance: { ...provenance, brain3d: addon.buildInfo().version },
@@ -167,19 +168,15 @@ function refuseCheckpoint(out: string): void {
   );
 }
 
-/** Reports end with `<eos>`; `<end_of_turn>`, which chat models stop at, never occurs in them. */
+/** Returns the id of the token that ends a report, and checks that the tokenizer fits the backbone. */
 async function reportEos(addon: NativeAddon, languageDir: string, signal: AbortSignal | undefined): Promise<number> {
+  const family = await readLanguageFamily(languageDir);
   const tokenizer = await Tokenizer.load(languageDir, { signal });
   try {
-    const id = tokenizer.summary.named['<eos>'];
-    if (id === undefined)
-      throw new Brain3DError('BRAIN3D_CONFIG', "tokenizer.json has no '<eos>' token; brain3d needs a Gemma tokenizer", {
-        file: 'tokenizer.json',
-        field: '<eos>',
-      });
-    // Loading would refuse this backbone too. A backbone of another kind has no such size, and is named below.
+    const id = eosTokenId(family, tokenizer);
+    // Loading would refuse this backbone too.
     const { config } = await callNative(addon, signal, (token) => addon.inspectBackbone(languageDir, token));
-    if (typeof config.vocab_size === 'number') requireVocabulary(tokenizer, config.vocab_size);
+    requireVocabulary(tokenizer, config.vocab_size as number, family.unusedRows);
     return id;
   } finally {
     await tokenizer.dispose();

@@ -21,7 +21,7 @@ export function addImport(program: Command, signal: AbortSignal): void {
     .description(DESCRIPTION)
     .requiredOption('--from <dir>', 'directory that holds projector_vis_scale.pt')
     .requiredOption('--vision <dir>', 'SigLIP directory as published')
-    .requiredOption('--language <dir>', 'Gemma 3 directory as published')
+    .requiredOption('--language <dir>', 'Gemma 3 or Qwen 2.5 directory as published')
     .requiredOption('--out <dir>', 'directory to make')
     .addHelpText(
       'after',

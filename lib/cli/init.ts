@@ -32,7 +32,7 @@ export function addInit(program: Command, signal: AbortSignal): void {
     .summary('make an untrained checkpoint')
     .description('Makes an untrained checkpoint over a vision and a language backbone, which it refers to.')
     .requiredOption('--vision <dir>', 'SigLIP directory as published')
-    .requiredOption('--language <dir>', 'Gemma 3 directory as published')
+    .requiredOption('--language <dir>', 'Gemma 3 or Qwen 2.5 directory as published')
     .requiredOption('--out <dir>', 'directory to make')
     .addOption(new Option('--recipe <name>', 'default: paper').choices(RECIPES))
     .addOption(new Option('--compression <name>', 'of the visual tokens; default: sequence').choices(COMPRESSIONS))

@@ -9,6 +9,7 @@ import {
   verifyBackbone,
   WEIGHTS_FILE,
 } from '../checkpoint/checkpoint';
+import { type LanguageFamily, padTokenId, readLanguageFamily } from '../checkpoint/families';
 import { loadAddon } from '../native/binding';
 import { callNative } from '../native/call';
 import { chooseDevice, chooseDtype } from '../native/device';
@@ -41,6 +42,7 @@ interface Parts {
   addon: NativeAddon;
   native: NativeModel;
   tokenizer: Tokenizer;
+  family: LanguageFamily;
   defaults: GenerationDefaults;
   warning: string | null;
 }
@@ -65,7 +67,7 @@ export class LocalEngine implements Engine {
     this.#native = parts.native;
     this.#tokenizer = parts.tokenizer;
     this.#defaults = parts.defaults;
-    this.#padTokenId = parts.tokenizer.summary.named['<pad>'] ?? 0;
+    this.#padTokenId = padTokenId(parts.family, parts.tokenizer);
     this.info = Object.freeze(parts.native.info());
   }
 
@@ -81,6 +83,7 @@ export class LocalEngine implements Engine {
       verifyBackbone('vision', checkpoint.vision),
       verifyBackbone('language', checkpoint.language),
     ]);
+    const family = await readLanguageFamily(checkpoint.language.dir);
     const defaults = await readGenerationDefaults(checkpoint.language.dir);
     const { device, warning } = chooseDevice(addon, spec.device);
     const nativeSpec = {
@@ -102,8 +105,8 @@ export class LocalEngine implements Engine {
           onProgress === undefined ? null : (stage, done, total) => onProgress({ stage, done, total }),
         ),
       );
-      const engine = new LocalEngine({ checkpoint, digest, addon, native, tokenizer, defaults, warning });
-      requireVocabulary(tokenizer, engine.info.vocabSize);
+      const engine = new LocalEngine({ checkpoint, digest, addon, native, tokenizer, family, defaults, warning });
+      requireVocabulary(tokenizer, engine.info.vocabSize, family.unusedRows);
       return engine;
     } catch (error) {
       await tokenizer.dispose();

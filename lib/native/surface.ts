@@ -265,7 +265,7 @@ export interface NativeTensor {
 }
 
 export interface NativeBackboneInfo {
-  /** `siglip` | `gemma3_text` | `gemma3` */
+  /** `model_type` of config.json: `siglip`, `siglip_vision_model`, `gemma3`, `gemma3_text`, `qwen2` */
   modelType: string;
   parameters: number;
   weightFiles: string[];

@@ -1,20 +1,12 @@
 /** The tokenizer's own thread: Gemma's 33 MB tokenizer.json would block the event loop for two seconds. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Tokenizer } from '@huggingface/tokenizers';
-import { byteLevelBpe } from './byte-level-bpe';
 import type { TokenizerReply, TokenizerRequest, TokenizerSummary } from './tokenizer';
-import { checkTokenizer, MAX_TOKENIZER_BYTES, readBounded } from './tokenizer-file';
-
-/** Special tokens brain3d asks for by name. */
-const NAMED = ['<pad>', '<eos>', '<bos>', '<end_of_turn>'];
+import { checkTokenizer } from './tokenizer-file';
+import { readTokenizer } from './tokenizer-folder';
 
 function load(dir: string): { tokenizer: Tokenizer; summary: TokenizerSummary } {
-  const read = (name: string): string => readBounded(join(dir, name), MAX_TOKENIZER_BYTES);
-  const json = existsSync(join(dir, 'tokenizer.json'))
-    ? JSON.parse(read('tokenizer.json'))
-    : byteLevelBpe(read('vocab.json'), read('merges.txt'));
+  const json = readTokenizer(dir) as Record<string, unknown>;
   checkTokenizer(json);
   // Everything brain3d needs is in tokenizer.json; the class asks for a config object all the same.
   const tokenizer = make(json);
@@ -23,12 +15,9 @@ function load(dir: string): { tokenizer: Tokenizer; summary: TokenizerSummary } 
     for (const id of tokenizer.get_vocab(withAdded).values()) largestId = Math.max(largestId, id);
     return largestId + 1;
   };
-  const named: Record<string, number> = {};
-  for (const name of NAMED) {
-    const id = tokenizer.token_to_id(name);
-    if (id !== undefined) named[name] = id;
-  }
-  return { tokenizer, summary: { vocabSize: sizeOf(false), sizeWithAdded: sizeOf(true), named } };
+  const tokens = (json.added_tokens ?? []) as { content: string; id: number }[];
+  const added = Object.fromEntries(tokens.map(({ content, id }) => [content, id]));
+  return { tokenizer, summary: { vocabSize: sizeOf(false), sizeWithAdded: sizeOf(true), added } };
 }
 
 /** The field of a file that the library's error is about, by the class that it names. */

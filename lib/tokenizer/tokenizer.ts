@@ -10,7 +10,8 @@ export interface TokenizerSummary {
   vocabSize: number;
   /** The largest id plus one, added tokens counted. */
   sizeWithAdded: number;
-  named: Record<string, number>;
+  /** The ids of the added tokens, special ones and others. Each is matched as a whole. */
+  added: Record<string, number>;
 }
 
 export type TokenizerRequest = { id: number } & (
@@ -51,11 +52,14 @@ export class Tokenizer {
   #nextId = 0;
   readonly #limitMs: number;
   readonly summary: TokenizerSummary;
+  /** The name of the file that it was read from. */
+  readonly file: string;
 
-  private constructor(worker: Worker, summary: TokenizerSummary, limitMs: number) {
+  private constructor(worker: Worker, summary: TokenizerSummary, file: string, limitMs: number) {
     this.#worker = worker;
     this.#limitMs = limitMs;
     this.summary = summary;
+    this.file = file;
     worker.on('message', (reply: TokenizerReply) => this.#settle(reply));
     worker.on('error', (error) => this.#fail(error));
     worker.on('exit', () => this.#fail(new Brain3DError('BRAIN3D_DISPOSED', 'the tokenizer was disposed')));
@@ -63,7 +67,7 @@ export class Tokenizer {
   }
 
   /**
-   * Loads tokenizer.json, or RoBERTa's vocab.json and merges.txt.
+   * Loads tokenizer.json, or the vocab.json and merges.txt of RoBERTa or Qwen 2.5.
    * @throws {Brain3DError} BRAIN3D_NOT_FOUND without them, BRAIN3D_CONFIG where they cannot be read
    */
   static async load(dir: string, { signal, limitMs = ANSWER_LIMIT_MS }: TokenizerOptions = {}): Promise<Tokenizer> {
@@ -78,7 +82,7 @@ export class Tokenizer {
     const worker = new Worker(join(__dirname, 'tokenizer-worker.js'), { workerData: { dir } });
     try {
       const [summary] = (await once(worker, 'message', { signal })) as [TokenizerSummary];
-      return new Tokenizer(worker, summary, limitMs);
+      return new Tokenizer(worker, summary, file, limitMs);
     } catch (cause) {
       await worker.terminate();
       signal?.throwIfAborted();
@@ -130,8 +134,8 @@ export class Tokenizer {
     this.#fail(
       new Brain3DError(
         'BRAIN3D_CONFIG',
-        `tokenizer.json: expected an answer within ${this.#limitMs / 1000} s, got none; its regular expressions may not end`,
-        { file: 'tokenizer.json', field: 'pre_tokenizer' },
+        `${this.file}: expected an answer within ${this.#limitMs / 1000} s, got none; its regular expressions may not end`,
+        { file: this.file, field: 'pre_tokenizer' },
       ),
     );
     void this.#worker.terminate();
@@ -181,20 +185,18 @@ export class TextStream {
   }
 }
 
-/** The largest padding of the embedding's rows. With more rows the tokenizer belongs to another model. */
-const VOCABULARY_PADDING = 128;
-
 /**
- * Added tokens may have rows of their own or none: Gemma's image tokens come after a text model's embedding.
+ * Added tokens may have rows of their own or none: Gemma's image tokens come after a text model's embedding. Fewer than
+ * `unusedRows` rows may be without a token.
  * @throws {Brain3DError} BRAIN3D_CONFIG if a tokenizer is not the one of a model with that many embeddings
  */
-export function requireVocabulary(tokenizer: Tokenizer, rows: number): void {
+export function requireVocabulary(tokenizer: Tokenizer, rows: number, unusedRows: number): void {
   const { vocabSize, sizeWithAdded } = tokenizer.summary;
-  if (vocabSize <= rows && rows - Math.max(vocabSize, sizeWithAdded) < VOCABULARY_PADDING) return;
+  if (vocabSize <= rows && rows - Math.max(vocabSize, sizeWithAdded) < unusedRows) return;
   throw new Brain3DError(
     'BRAIN3D_CONFIG',
-    `tokenizer.json has ${vocabSize} tokens, but the language model's embedding has ${rows} rows; they do not belong ` +
+    `${tokenizer.file} has ${vocabSize} tokens, but the language model's embedding has ${rows} rows; they do not belong ` +
       'together',
-    { file: 'tokenizer.json', field: 'vocab_size' },
+    { file: tokenizer.file, field: 'vocab_size' },
   );
 }

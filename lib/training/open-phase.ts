@@ -6,6 +6,7 @@ import { Brain3DError } from '../base/errors';
 import { respell, toSnake } from '../base/key-case';
 import { combineDigests, digestFiles } from '../checkpoint/backbone';
 import { ADAPTER_DIR, type Checkpoint, readCheckpoint, verifyBackbone, WEIGHTS_FILE } from '../checkpoint/checkpoint';
+import { readLanguageFamily } from '../checkpoint/families';
 import { alsoTrainedOn, readTrainedOn } from '../checkpoint/trained-on';
 import { digestFile } from '../files/digest';
 import type { FolderLock } from '../files/folder-lock';
@@ -87,7 +88,7 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
       addon.createTrainer(spec, token, (stage, done, total) => onProgress({ stage, done, total })),
     );
     const info = native.info();
-    requireVocabulary(tokenizer, info.vocabSize);
+    requireVocabulary(tokenizer, info.vocabSize, (await readLanguageFamily(source.language.dir)).unusedRows);
     for (const warning of info.warnings) emit('warning', warning);
     const featuresDir = join(call.cache, 'features');
     const context = { addon, native, checkpoint: source, tokenizer, settings, scans, featuresDir, signal, onProgress };

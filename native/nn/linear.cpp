@@ -3,8 +3,7 @@
 namespace brain3d::nn {
 
 at::Tensor Linear::forward(const at::Tensor& x, const Dropout* dropout) const {
-  const at::Tensor base =
-      at::linear(x, weight, bias.defined() ? std::optional<at::Tensor>(bias) : std::optional<at::Tensor>());
+  const at::Tensor base = weight.linear(x, bias);
   if (lora.empty()) return base;
   const at::Tensor x32 = x.to(at::kFloat), base32 = base.to(at::kFloat);
   std::vector<at::Tensor> parts;  // of the output features, in order

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "nn/dropout.h"
+#include "nn/weight.h"
 
 namespace brain3d::nn {
 
@@ -20,8 +21,8 @@ struct LoraBranch {
 };
 
 struct Linear {
-  at::Tensor weight;  // (out, in)
-  at::Tensor bias;    // (out) or undefined
+  Weight weight;    // (out, in)
+  at::Tensor bias;  // (out) or undefined
   std::vector<LoraBranch> lora;
 
   /// x (..., in) -> (..., out). As PEFT: the branch runs in float32, `dropout` (none: off) acts on the branch's input
@@ -30,6 +31,12 @@ struct Linear {
 
   /// Of weight and bias; branches are an adapter's.
   std::int64_t num_parameters() const { return weight.numel() + (bias.defined() ? bias.numel() : 0); }
+  std::int64_t bytes() const {
+    return weight.bytes() + (bias.defined() ? static_cast<std::int64_t>(bias.nbytes()) : 0);
+  }
+
+  /// Weight and bias in another dtype of the computation, with their history; without branches.
+  Linear to(at::ScalarType dtype) const { return {weight.to(dtype), bias.defined() ? bias.to(dtype) : bias, {}}; }
 };
 
 }  // namespace brain3d::nn

@@ -48,11 +48,13 @@ class GroundingPart {
     std::vector<at::Tensor> volumes;
     for (std::size_t i = begin; i < end; ++i) volumes.push_back(read_volume(model_, batch, i).unsqueeze(0));
     const at::Tensor stacked = at::stack(volumes).to(model_.device());  // (b, 1, D, H, W)
-    const at::Tensor tokens = model_.gather(model_.encoder().final_norm(chain_.forward(model_.embed_patches(stacked))));
+    const models::VisualPath path = model_.visual_path();
+    const at::Tensor tokens = models::encode_patches(path, model_.encoder(), stacked,
+                                                     [this](const at::Tensor& x) { return chain_.forward(x); });
     const models::Projector projector = model_.projector();
     embedding_ = normalise(options_.visual_embedding == VisualEmbedding::Peer
                                ? projector.project(tokens.mean(1))
-                               : projector.project(model_.compress(tokens)).mean(1));
+                               : projector.project(models::pool_tokens(path, tokens)).mean(1));
     return embedding_.detach();
   }
 

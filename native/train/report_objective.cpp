@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "nn/head.h"
 #include "train/block_chain.h"
-#include "train/linear_cross_entropy.h"
 
 namespace brain3d::train {
 
@@ -116,8 +116,8 @@ Losses ReportObjective::compute(const TrainableModel& model, Pass pass, const St
         options.recompute);
     const at::Tensor hidden = chain.forward(inputs).flatten(0, 1).index_select(0, packed.rows);  // (R, M)
     const at::Tensor normed = language.final_norm(hidden);  // per row, so on the rows that are needed
-    const TokenLoss loss = linear_cross_entropy(normed.detach(), language.lm_head(), packed.labels, packed.weights,
-                                                options.logit_rows, pass == Pass::Gradients);
+    const auto loss = nn::linear_cross_entropy(normed.detach(), language.lm_head(), packed.labels, packed.weights,
+                                               options.logit_rows, pass == Pass::Gradients);
     nlls.emplace_back(&part, loss.nlls);
     if (pass == Pass::Loss) continue;
     normed.backward(loss.gradient);

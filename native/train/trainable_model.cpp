@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "models/brain3d/token_compression.h"
 
 namespace brain3d::train {
 
@@ -40,17 +39,18 @@ TrainableModel TrainableModel::load(const TrainableFiles& files, const Parameter
 
 void TrainableModel::collect_parameters(const ParameterGroups& trains) {
   lora_branches_ = language_.lora_branches();
-  const auto add = [this, &trains](const std::string& name, ParameterGroup group, at::Tensor& value, bool decays) {
+  const auto add = [this, &trains](const std::string& name, ParameterGroup group, const at::Tensor& value,
+                                   bool decays) {
     if (trains.count(group) == 0 || !value.defined()) return;
     value.requires_grad_(true);
     parameters_.push_back({name, group, value, decays});
   };
-  for (auto& [name, tensor] : weights_.named_tensors()) {
+  for (const auto& [name, tensor] : weights_.named_tensors()) {
     const auto group = name == models::kVisScale          ? ParameterGroup::VisScale
                        : name == models::kDepthPositions  ? ParameterGroup::DepthPositions
                        : name.rfind("projector.", 0) == 0 ? ParameterGroup::Projector
                                                           : ParameterGroup::PatchEmbedding;
-    add(name, group, *tensor, tensor->dim() >= 2 && group != ParameterGroup::DepthPositions);
+    add(name, group, tensor, tensor.dim() >= 2 && group != ParameterGroup::DepthPositions);
   }
   for (nn::LoraBranch* branch : lora_branches_) {
     add(branch->module + ".lora_A.weight", ParameterGroup::Lora, branch->lora_A, true);
@@ -64,26 +64,14 @@ void TrainableModel::collect_parameters(const ParameterGroups& trains) {
   }
 }
 
-at::Tensor TrainableModel::embed_patches(const at::Tensor& volumes) const {
+models::VisualPath TrainableModel::visual_path() const {
   const at::Tensor positions = models::volume_positions(recipe_, grid_, weights_.depth_positions, spatial_);
-  return models::embed_patches(volumes, weights_.patch_weight.to(dtype()), weights_.patch_bias.to(dtype()),
-                               positions.to(dtype()), recipe_);
-}
-
-at::Tensor TrainableModel::gather(const at::Tensor& sequences) const {
-  return models::gather_sequences(sequences, recipe_, grid_);
-}
-
-at::Tensor TrainableModel::compress(const at::Tensor& patch_tokens) const {
-  return models::compress_tokens(patch_tokens, recipe_, token_grid_);
+  return {recipe_, weights_.patch_weight.to(dtype()), weights_.patch_bias.to(dtype()), positions.to(dtype())};
 }
 
 models::Projector TrainableModel::projector() const {
   const models::Projector& stored = weights_.projector;
-  const auto cast = [this](const nn::Linear& linear) {
-    return nn::Linear{linear.weight.to(dtype()), linear.bias.to(dtype()), {}};
-  };
-  return {cast(stored.fc1), cast(stored.fc2), stored.vis_scale};
+  return {stored.fc1.to(dtype()), stored.fc2.to(dtype()), stored.vis_scale};
 }
 
 void TrainableModel::write_weights(const std::string& file) const {

@@ -26,13 +26,9 @@ class TrainableModel {
                              const weights::LoraSpec* fresh_adapter, at::Device device, at::ScalarType dtype,
                              const CancelHandle& cancel, const models::StageProgress& progress);
 
-  /// (B, 1, D, H, W) -> the sequences of the encoder's blocks, (B, N, E) or one a plane.   (paper eq. 2)
-  at::Tensor embed_patches(const at::Tensor& volumes) const;
-  /// Z_enc (B, N, E) of the sequences that left the encoder.
-  at::Tensor gather(const at::Tensor& sequences) const;
-  /// Z_pool (B, N, E) -> (B, K, E).   (paper eq. 3)
-  at::Tensor compress(const at::Tensor& patch_tokens) const;
-  /// In the dtype of the computation, with the leaves' history.   (paper eq. 4)
+  /// Of volumes to pooled tokens, in the dtype of the computation, with the leaves' history.   (paper eq. 2 and 3)
+  models::VisualPath visual_path() const;
+  /// From pooled to visual tokens, likewise.   (paper eq. 4)
   models::Projector projector() const;
 
   const models::SiglipEncoder& encoder() const { return encoder_; }

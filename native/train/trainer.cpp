@@ -99,8 +99,10 @@ at::Tensor Trainer::encode_pooled(const std::string& volume_file, const CancelFl
   const at::NoGradGuard no_grad;
   const at::Tensor voxels = volume::read_cached_voxels(volume_file);
   const at::Tensor volume = voxels.unsqueeze(0).unsqueeze(0).to(model_.device());
-  const at::Tensor tokens = model_.gather(model_.encoder().forward(model_.embed_patches(volume), &cancel));
-  return model_.compress(tokens)[0].to(at::kCPU, at::kFloat).contiguous();
+  const models::VisualPath path = model_.visual_path();
+  const auto blocks = models::all_blocks(model_.encoder(), &cancel);
+  const at::Tensor tokens = models::encode_patches(path, model_.encoder(), volume, blocks);
+  return models::pool_tokens(path, tokens)[0].to(at::kCPU, at::kFloat).contiguous();
 }
 
 }  // namespace brain3d::train

@@ -30,7 +30,8 @@ class LinearLoader {
   nn::Linear load(const std::string& module) { return load(std::vector<std::string>{module}); }
 
  private:
-  void load_weight(const std::string& module, const at::Tensor& rows, std::int64_t begin, nn::Linear& fused);
+  void load_rows(const std::string& module, const at::Tensor& rows);
+  nn::LoraBranch make_branch(const std::string& module, std::int64_t out_begin);
 
   WeightSource& source_;
   at::TensorOptions options_;

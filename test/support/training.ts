@@ -38,17 +38,19 @@ export async function writeSmallScan(image: string, index: number): Promise<void
   await Volume.fromArray(voxels, SIZE, RAS).write(image);
 }
 
-/** A checkpoint of the tiny backbones for such scans. */
-export async function writeSmallModel(out: string): Promise<void> {
-  const [vision, language] = ['vision', 'language'].map((kind) => join(ROOT, 'models/tiny', kind)) as [string, string];
+const TINY = { vision: join(ROOT, 'models/tiny/vision'), language: join(ROOT, 'models/tiny/language') };
+
+/** Makes a checkpoint for such scans, over the tiny backbones if none are given. */
+export async function writeSmallModel(out: string, backbones = TINY): Promise<void> {
   const geometry = { depthKernel: 2, depthStride: 2, depthPadding: 0, volumeSize: SIZE };
-  await initCheckpoint({ vision, language, out, ...geometry });
+  await initCheckpoint({ ...backbones, out, ...geometry });
 }
 
 /** @param counts scans of each split */
 export async function writeTrainingFixture(
   dir: string,
   counts: { train: number; val: number },
+  backbones: { vision: string; language: string } = TINY,
 ): Promise<TrainingFixture> {
   mkdirSync(dir, { recursive: true });
   const lines: string[] = [];
@@ -64,7 +66,7 @@ export async function writeTrainingFixture(
   const data = join(dir, 'manifest.jsonl');
   writeFileSync(data, `${lines.join('\n')}\n`);
   const model = join(dir, 'model');
-  await writeSmallModel(model);
+  await writeSmallModel(model, backbones);
   const cache = join(dir, 'cache');
   await preprocessDataset({ manifest: data, out: cache, size: SIZE, skullStrip: 'none' });
   return { model, data, cache };

@@ -1,10 +1,8 @@
 #include "models/brain3d/brain3d_model.h"
 
-#include <algorithm>
-
 #include "base/error.h"
 #include "models/brain3d/checkpoint_weights.h"
-#include "models/brain3d/token_compression.h"
+#include "nn/head.h"
 
 namespace brain3d::models {
 
@@ -56,14 +54,13 @@ Brain3DModel Brain3DModel::load(const ModelFiles& files, at::Device device, at::
 Encoding Brain3DModel::encode(const at::Tensor& volumes, const CancelFlag* cancel) const {
   Encoding encoding;
   encoding.patch_tokens = vision_.forward(volumes, cancel);
-  encoding.pooled_tokens = compress_tokens(encoding.patch_tokens, recipe_, vision_.token_grid());
+  encoding.pooled_tokens = vision_.pool(encoding.patch_tokens);
   encoding.visual_tokens = projector_.forward(encoding.pooled_tokens);
   return encoding;
 }
 
 std::int64_t Brain3DModel::weight_bytes() const {
-  const std::int64_t count = vision_.num_parameters() + language_.num_parameters() + projector_.num_parameters();
-  return count * static_cast<std::int64_t>(c10::elementSize(dtype()));
+  return vision_.weight_bytes() + language_.weight_bytes() + projector_.weight_bytes();
 }
 
 at::Tensor Brain3DModel::soft_prompt(const at::Tensor& visual_tokens, const std::vector<std::int64_t>& ids) const {
@@ -83,15 +80,9 @@ at::Tensor Brain3DModel::token_nlls(const at::Tensor& visual_tokens, const std::
   // The position before a token predicts it: rows L - T - 1 .. L - 2 for the last T tokens.
   const at::Tensor rows = hidden[0].narrow(0, length - num_labels - 1, num_labels);
   const at::Tensor labels = ids_tensor(report_ids, device());
-  std::vector<at::Tensor> nlls;
-  for (std::int64_t begin = 0; begin < num_labels; begin += kLogitRows) {
-    const auto count = std::min(kLogitRows, num_labels - begin);
-    const at::Tensor log_probs = language_.logits(rows.narrow(0, begin, count)).log_softmax(-1);
-    nlls.push_back(-log_probs.gather(1, labels.narrow(0, begin, count).unsqueeze(1)).squeeze(1));
-  }
-  at::Tensor all = at::cat(nlls);
-  check_computed(all, "negative log-likelihoods");
-  return all;
+  at::Tensor nlls = nn::linear_cross_entropy(rows, language_.lm_head(), labels, {}, kLogitRows, false).nlls;
+  check_computed(nlls, "negative log-likelihoods");
+  return nlls;
 }
 
 }  // namespace brain3d::models

@@ -146,24 +146,24 @@ CheckpointWeights CheckpointWeights::import_peer(const std::string& file, const 
   return weights;
 }
 
-std::vector<std::pair<std::string, at::Tensor*>> CheckpointWeights::named_tensors() {
-  std::vector<std::pair<std::string, at::Tensor*>> tensors{{kPatchWeight, &patch_weight}, {kPatchBias, &patch_bias}};
-  if (depth_positions.defined()) tensors.emplace_back(kDepthPositions, &depth_positions);
-  tensors.insert(tensors.end(), {{"projector.fc1.weight", &projector.fc1.weight},
-                                 {"projector.fc1.bias", &projector.fc1.bias},
-                                 {"projector.fc2.weight", &projector.fc2.weight},
-                                 {"projector.fc2.bias", &projector.fc2.bias},
-                                 {kVisScale, &projector.vis_scale}});
+std::vector<std::pair<std::string, at::Tensor>> CheckpointWeights::named_tensors() const {
+  std::vector<std::pair<std::string, at::Tensor>> tensors{{kPatchWeight, patch_weight}, {kPatchBias, patch_bias}};
+  if (depth_positions.defined()) tensors.emplace_back(kDepthPositions, depth_positions);
+  tensors.insert(tensors.end(), {{"projector.fc1.weight", projector.fc1.weight.dense()},
+                                 {"projector.fc1.bias", projector.fc1.bias},
+                                 {"projector.fc2.weight", projector.fc2.weight.dense()},
+                                 {"projector.fc2.bias", projector.fc2.bias},
+                                 {kVisScale, projector.vis_scale}});
   return tensors;
 }
 
 void CheckpointWeights::write(const std::string& file) const {
-  CheckpointWeights copy = *this;  // of handles: converting replaces them
+  std::vector<at::Tensor> held;
   std::vector<io::TensorToWrite> records;
-  for (const auto& [name, tensor] : copy.named_tensors()) {
-    *tensor = tensor->to(at::kCPU, at::kFloat).contiguous();
-    weights::require_finite(*tensor, name, io::base_name(file));
-    records.push_back({name, io::DType::F32, tensor->sizes().vec(), tensor->const_data_ptr()});
+  for (const auto& [name, tensor] : named_tensors()) {
+    held.push_back(tensor.to(at::kCPU, at::kFloat).contiguous());
+    weights::require_finite(held.back(), name, io::base_name(file));
+    records.push_back({name, io::DType::F32, tensor.sizes().vec(), held.back().const_data_ptr()});
   }
   io::write_safetensors(file, records);
 }

@@ -52,7 +52,7 @@ struct CheckpointWeights {
                                        const SiglipConfig& vision, const CheckpointSizes& sizes, const Recipe& recipe);
 
   /// Every tensor with its name in the file; depth positions are left out where they are not learned.
-  std::vector<std::pair<std::string, at::Tensor*>> named_tensors();
+  std::vector<std::pair<std::string, at::Tensor>> named_tensors() const;
 
   /// Writes float32, atomically.
   void write(const std::string& file) const;

@@ -10,7 +10,11 @@ at::Tensor Projector::forward(const at::Tensor& pooled) const {
 }
 
 std::int64_t Projector::num_parameters() const {
-  return fc1.weight.numel() + fc1.bias.numel() + fc2.weight.numel() + fc2.bias.numel() + vis_scale.numel();
+  return fc1.num_parameters() + fc2.num_parameters() + vis_scale.numel();
+}
+
+std::int64_t Projector::weight_bytes() const {
+  return fc1.bytes() + fc2.bytes() + static_cast<std::int64_t>(vis_scale.nbytes());
 }
 
 }  // namespace brain3d::models

@@ -18,6 +18,8 @@ struct Projector {
   at::Tensor forward(const at::Tensor& pooled) const;
 
   std::int64_t num_parameters() const;
+  /// Bytes of all weights as held.
+  std::int64_t weight_bytes() const;
 };
 
 }  // namespace brain3d::models

@@ -7,7 +7,7 @@
 namespace brain3d::models {
 
 at::Tensor Decoder::embed(const at::Tensor& ids) const {
-  const at::Tensor rows = at::embedding(embed_tokens_, ids);
+  const at::Tensor rows = embed_tokens_.rows(ids);
   return embed_scale_ == 1.0 ? rows : rows * embed_scale_;
 }
 
@@ -126,19 +126,32 @@ std::vector<nn::LoraBranch*> Decoder::lora_branches() {
   return branches;
 }
 
-at::Tensor Decoder::logits(const at::Tensor& hidden) const { return at::linear(hidden, lm_head_).to(at::kFloat); }
+at::Tensor Decoder::logits(const at::Tensor& hidden) const { return nn::head_logits(hidden, lm_head_); }
 
-std::int64_t Decoder::num_parameters() const {
-  std::int64_t total = embed_tokens_.numel() + norm_.numel();
-  if (!lm_head_.is_same(embed_tokens_)) total += lm_head_.numel();
+template <typename OfWeight, typename OfTensor>
+std::int64_t Decoder::sum_of(OfWeight of_weight, OfTensor of_tensor) const {
+  std::int64_t total = of_weight(embed_tokens_) + of_tensor(norm_);
+  if (!lm_head_.shares_storage_with(embed_tokens_)) total += of_weight(lm_head_);
   for (const DecoderLayer& layer : layers_) {
-    for (const nn::Linear* linear : {&layer.qkv_proj, &layer.o_proj, &layer.mlp.gate_up_proj, &layer.mlp.down_proj})
-      total += linear->num_parameters();
-    total += layer.before_attention.numel() + layer.before_mlp.numel();
+    for (const nn::Linear* linear : {&layer.qkv_proj, &layer.o_proj, &layer.mlp.gate_up_proj, &layer.mlp.down_proj}) {
+      total += of_weight(linear->weight);
+      if (linear->bias.defined()) total += of_tensor(linear->bias);
+    }
+    total += of_tensor(layer.before_attention) + of_tensor(layer.before_mlp);
     for (const auto* norm : {&layer.after_attention, &layer.after_mlp, &layer.q_norm, &layer.k_norm})
-      if (*norm) total += (*norm)->numel();
+      if (*norm) total += of_tensor(**norm);
   }
   return total;
+}
+
+std::int64_t Decoder::num_parameters() const {
+  return sum_of([](const nn::Weight& weight) { return weight.numel(); },
+                [](const at::Tensor& tensor) { return tensor.numel(); });
+}
+
+std::int64_t Decoder::weight_bytes() const {
+  return sum_of([](const nn::Weight& weight) { return weight.bytes(); },
+                [](const at::Tensor& tensor) { return static_cast<std::int64_t>(tensor.nbytes()); });
 }
 
 }  // namespace brain3d::models

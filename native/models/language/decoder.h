@@ -8,6 +8,7 @@
 #include "base/cancel.h"
 #include "models/language/decoder_spec.h"
 #include "nn/gated_mlp.h"
+#include "nn/head.h"
 #include "nn/kv_cache.h"
 #include "nn/rotary_table.h"
 #include "weights/lora_adapter.h"
@@ -102,7 +103,7 @@ class Decoder {
   /// hidden (.., M) -> logits (.., V) float32. Call it on the rows that are needed only: V can be 262,208.
   at::Tensor logits(const at::Tensor& hidden) const;
   /// (V, M), for a loss that never holds all logits.
-  const at::Tensor& lm_head() const { return lm_head_; }
+  const nn::Weight& lm_head() const { return lm_head_; }
 
   /// The branches of an adapter that was not merged, layer by layer; their tensors can be replaced.
   std::vector<nn::LoraBranch*> lora_branches();
@@ -110,18 +111,23 @@ class Decoder {
   const DecoderSpec& spec() const { return spec_; }
   at::TensorOptions options() const { return embed_tokens_.options(); }
   std::int64_t num_parameters() const;
+  /// Bytes of all weights as held, without an adapter's branches.
+  std::int64_t weight_bytes() const;
 
  private:
   at::Tensor attention(const DecoderLayer& layer, std::size_t index, const at::Tensor& x, const DecoderStep& step,
                        nn::KvCache* cache, const nn::Dropout* dropout) const;
+  /// Over every tensor of the model.
+  template <typename OfWeight, typename OfTensor>
+  std::int64_t sum_of(OfWeight of_weight, OfTensor of_tensor) const;
   RotaryTables make_rotary(std::int64_t max_length) const;
   DecoderStep make_step(const RotaryTables& rotary, const at::Tensor& positions, std::int64_t length, Extent extent,
                         const std::optional<at::Tensor>& block_ids) const;
   at::Tensor first_positions(std::int64_t count) const;
 
   DecoderSpec spec_;
-  at::Tensor embed_tokens_;  // (V, M)
-  at::Tensor lm_head_;       // (V, M); the embedding itself where tied
+  nn::Weight embed_tokens_;  // (V, M)
+  nn::Weight lm_head_;       // (V, M); the embedding itself where tied
   double embed_scale_ = 1.0;
   std::vector<DecoderLayer> layers_;
   at::Tensor norm_;  // (M)

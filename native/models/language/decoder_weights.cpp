@@ -103,18 +103,20 @@ Decoder Decoder::load(const DecoderSpec& spec, weights::WeightSource& source, at
   if (adapter != nullptr) adapter->check_against(linear_modules(spec));
   Decoder model;
   model.spec_ = spec;
-  model.embed_tokens_ = source.read(kEmbedding, options);
-  model.lm_head_ = source.has(kHead) ? source.read(kHead, options) : model.embed_tokens_;
+  const at::Tensor embedding = source.read(kEmbedding, options);
+  at::Tensor head = source.has(kHead) ? source.read(kHead, options) : embedding;
   if (spec.tie_word_embeddings) {
-    if (!at::equal(model.lm_head_, model.embed_tokens_))
+    if (!at::equal(head, embedding))
       throw Error(
           ErrorCode::Weights,
           "expected lm_head.weight to equal the embedding, as tie_word_embeddings says, got another; if the model "
           "was trained with a head of its own, say so in config.json",
           {"config.json", kHead, -1});
-    model.lm_head_ = model.embed_tokens_;
+    head = embedding;
   }
-  model.embed_scale_ = rounded(spec.embedding_scale, model.embed_tokens_.scalar_type());
+  model.embed_tokens_ = embedding;
+  model.lm_head_ = head;
+  model.embed_scale_ = rounded(spec.embedding_scale, embedding.scalar_type());
   const auto norm_scale = [&](const std::string& name) {
     return load_norm_scale(source, name, spec.norm_offset, options);
   };

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "models/language/gemma3.h"
+#include "models/language/qwen2_5.h"
 
 namespace brain3d::models {
 
@@ -24,6 +25,7 @@ std::string known_types() {
 const std::vector<LanguageFamily>& language_families() {
   static const std::vector<LanguageFamily> families{
       {{"gemma3", "gemma3_text"}, parse_gemma3},
+      {{"qwen2"}, parse_qwen2_5},
   };
   return families;
 }

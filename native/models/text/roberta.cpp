@@ -56,10 +56,6 @@ RobertaLayer load_layer(weights::WeightSource& source, const std::string& prefix
           weights::load_layer_norm(source, prefix + "output.LayerNorm", options)};
 }
 
-std::int64_t bytes(const nn::Linear& linear) {
-  return static_cast<std::int64_t>(linear.weight.nbytes() + linear.bias.nbytes());
-}
-
 }  // namespace
 
 weights::WeightSource RobertaEncoder::open(const std::string& dir, const RobertaConfig& config) {
@@ -88,8 +84,8 @@ at::Tensor RobertaEncoder::embed(const at::Tensor& ids) const {
   // library.
   const at::Tensor is_token = ids.ne(config_.pad_token_id).to(at::kLong);
   const at::Tensor positions = is_token.cumsum(1).mul_(is_token).add_(config_.pad_token_id);
-  const at::Tensor sum = at::embedding(word_embeddings_, ids) + token_type_;
-  return embeddings_norm_.forward(sum + at::embedding(position_embeddings_, positions), config_.layer_norm_eps);
+  const at::Tensor sum = word_embeddings_.rows(ids) + token_type_;
+  return embeddings_norm_.forward(sum + position_embeddings_.rows(positions), config_.layer_norm_eps);
 }
 
 at::Tensor RobertaEncoder::attention(const RobertaLayer& layer, const at::Tensor& x, const at::Tensor& mask) const {
@@ -120,9 +116,9 @@ at::Tensor RobertaEncoder::forward(const at::Tensor& ids, const at::Tensor& mask
 }
 
 std::int64_t RobertaEncoder::weight_bytes() const {
-  auto total = static_cast<std::int64_t>(word_embeddings_.nbytes() + position_embeddings_.nbytes());
+  std::int64_t total = word_embeddings_.bytes() + position_embeddings_.bytes();
   for (const RobertaLayer& layer : layers_)
-    total += bytes(layer.qkv) + bytes(layer.attention_output) + bytes(layer.intermediate) + bytes(layer.output);
+    total += layer.qkv.bytes() + layer.attention_output.bytes() + layer.intermediate.bytes() + layer.output.bytes();
   return total;
 }
 

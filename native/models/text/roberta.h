@@ -36,7 +36,7 @@ class RobertaEncoder {
   at::Tensor forward(const at::Tensor& ids, const at::Tensor& mask, const CancelFlag* cancel) const;
 
   const RobertaConfig& config() const { return config_; }
-  at::Device device() const { return word_embeddings_.device(); }
+  at::Device device() const { return word_embeddings_.options().device(); }
   std::int64_t layer() const { return static_cast<std::int64_t>(layers_.size()); }
   std::int64_t weight_bytes() const;
 
@@ -45,8 +45,8 @@ class RobertaEncoder {
   at::Tensor attention(const RobertaLayer& layer, const at::Tensor& x, const at::Tensor& mask) const;
 
   RobertaConfig config_;
-  at::Tensor word_embeddings_;      // (V, E)
-  at::Tensor position_embeddings_;  // (max_position_embeddings, E)
+  nn::Weight word_embeddings_;      // (V, E)
+  nn::Weight position_embeddings_;  // (max_position_embeddings, E)
   at::Tensor token_type_;           // (E): row 0, the only one used
   nn::LayerNorm embeddings_norm_;
   std::vector<RobertaLayer> layers_;

@@ -19,6 +19,9 @@ std::vector<std::string> qkv_modules(const std::string& attention) {
 }
 
 std::int64_t count(const nn::LayerNorm& norm) { return norm.weight.numel() + norm.bias.numel(); }
+std::int64_t bytes(const nn::LayerNorm& norm) {
+  return static_cast<std::int64_t>(norm.weight.nbytes() + norm.bias.nbytes());
+}
 
 }  // namespace
 
@@ -79,11 +82,15 @@ at::Tensor SiglipEncoder::final_norm(const at::Tensor& x) const {
 }
 
 at::Tensor SiglipEncoder::forward(at::Tensor x, const CancelFlag* cancel) const {
+  return final_norm(run_blocks(std::move(x), cancel));
+}
+
+at::Tensor SiglipEncoder::run_blocks(at::Tensor x, const CancelFlag* cancel) const {
   for (std::size_t index = 0; index < layers_.size(); ++index) {
     if (cancel != nullptr) cancel->check();
     x = block(index, std::move(x));
   }
-  return final_norm(x);
+  return x;
 }
 
 std::int64_t SiglipEncoder::num_parameters() const {
@@ -91,6 +98,16 @@ std::int64_t SiglipEncoder::num_parameters() const {
   for (const SiglipLayer& layer : layers_)
     total += count(layer.layer_norm1) + count(layer.layer_norm2) + layer.qkv_proj.num_parameters() +
              layer.out_proj.num_parameters() + layer.fc1.num_parameters() + layer.fc2.num_parameters();
+  return total;
+}
+
+std::int64_t SiglipEncoder::weight_bytes() const {
+  std::int64_t total = bytes(post_layernorm_);
+  for (const SiglipLayer& layer : layers_) {
+    for (const nn::Linear* linear : {&layer.qkv_proj, &layer.out_proj, &layer.fc1, &layer.fc2})
+      total += linear->bytes();
+    total += bytes(layer.layer_norm1) + bytes(layer.layer_norm2);
+  }
   return total;
 }
 

@@ -26,8 +26,10 @@ class SiglipEncoder {
 
   /// Pre-LN blocks with full attention, then post_layernorm. x (B, N, E) -> (B, N, E); x is taken over and may
   /// be overwritten.
-  /// `cancel` is checked before every layer.
   at::Tensor forward(at::Tensor x, const CancelFlag* cancel) const;
+
+  /// The blocks alone, x (B, N, E) -> (B, N, E); x is taken over. `cancel` is checked before every one and may be null.
+  at::Tensor run_blocks(at::Tensor x, const CancelFlag* cancel) const;
 
   /// One block, x (B, N, E) -> (B, N, E); x is taken over.
   at::Tensor block(std::size_t index, at::Tensor x) const;
@@ -37,6 +39,8 @@ class SiglipEncoder {
 
   const SiglipConfig& config() const { return config_; }
   std::int64_t num_parameters() const;
+  /// Bytes of all weights as held.
+  std::int64_t weight_bytes() const;
 
  private:
   at::Tensor attention(const SiglipLayer& layer, at::Tensor normed) const;

@@ -233,7 +233,7 @@ describe('backbones', () => {
           json.model_type = 'llama';
         }),
       'BRAIN3D_CONFIG',
-      'gemma3 or gemma3_text',
+      'gemma3, gemma3_text or qwen2',
     ],
     [
       'a size that is no number',

@@ -57,6 +57,10 @@ TEST_CASE("the kernel that adds a norm and takes the next equals the ATen implem
       const auto alone = ops::add_rms_norm(residual.cuda(), x.cuda(), scale.cuda(), {}, 1e-6);
       check_close(alone.sum, expected.sum, tolerance(type));
       CHECK(!alone.normed.defined());
+      const auto plain = ops::add_rms_norm(residual, x, {}, next, 1e-6);
+      const auto plain_on_cuda = ops::add_rms_norm(residual.cuda(), x.cuda(), {}, next.cuda(), 1e-6);
+      check_close(plain_on_cuda.sum, plain.sum, tolerance(type));
+      check_close(plain_on_cuda.normed, plain.normed, 2 * tolerance(type));
     }
 }
 
@@ -64,30 +68,36 @@ TEST_CASE("the kernel of the heads equals the ATen implementation, the cache bes
   if (!has_cuda("the kernel of the heads equals the ATen implementation")) return;
   const c10::InferenceMode inference;
   for (const std::int64_t head_dim : {8, 64, 256})
-    for (const at::ScalarType type : kTypes) {
-      const at::Tensor qkv = spec_gen(1, {2, 3, 4 + 2 * 2, head_dim}, 2).to(type);
-      const at::Tensor angles = spec_gen(5, {3, head_dim}, 3);
-      const ops::HeadRotation rotation{spec_gen(3, {head_dim}, 0.5, 1), spec_gen(4, {head_dim}, 0.5, 1), 1e-6,
-                                       angles.cos().to(type), angles.sin().to(type)};
-      const ops::HeadRotation on_cuda{rotation.q_norm->cuda(), rotation.k_norm->cuda(), 1e-6, rotation.cos.cuda(),
-                                      rotation.sin.cuda()};
-      const at::Tensor positions = at::tensor({7, 8, 200}, at::kLong);
-      const Cache cache(2, head_dim, type);
-      const at::Tensor keys = cache.keys.cuda(), values = cache.values.cuda();
-      const at::Tensor q = ops::split_heads_into(qkv.cuda(), on_cuda, positions.cuda(), keys, values);
-      check_close(q, ops::split_heads_into(qkv, rotation, positions, cache.keys, cache.values), 2 * tolerance(type));
-      check_close(keys, cache.keys, 2 * tolerance(type));
-      CHECK(values.cpu().equal(cache.values));
-    }
+    for (const bool has_norms : {true, false})
+      for (const at::ScalarType type : kTypes) {
+        const at::Tensor qkv = spec_gen(1, {2, 3, 4 + 2 * 2, head_dim}, 2).to(type);
+        const at::Tensor angles = spec_gen(5, {3, head_dim}, 3);
+        ops::HeadRotation rotation{{}, {}, 1e-6, angles.cos().to(type), angles.sin().to(type)};
+        ops::HeadRotation on_cuda{{}, {}, 1e-6, rotation.cos.cuda(), rotation.sin.cuda()};
+        if (has_norms) {
+          rotation.q_norm = spec_gen(3, {head_dim}, 0.5, 1);
+          rotation.k_norm = spec_gen(4, {head_dim}, 0.5, 1);
+          on_cuda.q_norm = rotation.q_norm->cuda();
+          on_cuda.k_norm = rotation.k_norm->cuda();
+        }
+        const at::Tensor positions = at::tensor({7, 8, 200}, at::kLong);
+        const Cache cache(2, head_dim, type);
+        const at::Tensor keys = cache.keys.cuda(), values = cache.values.cuda();
+        const at::Tensor q = ops::split_heads_into(qkv.cuda(), on_cuda, positions.cuda(), keys, values);
+        check_close(q, ops::split_heads_into(qkv, rotation, positions, cache.keys, cache.values), 2 * tolerance(type));
+        check_close(keys, cache.keys, 2 * tolerance(type));
+        CHECK(values.cpu().equal(cache.values));
+      }
 }
 
-TEST_CASE("the gated activation's kernel equals the ATen implementation") {
-  if (!has_cuda("the gated activation's kernel equals the ATen implementation")) return;
+TEST_CASE("the kernels of the gated activations equal the ATen implementation") {
+  if (!has_cuda("the kernels of the gated activations equal the ATen implementation")) return;
   const c10::InferenceMode inference;
   for (const std::int64_t width : {6, 10240})
     for (const at::ScalarType type : kTypes) {
       const at::Tensor x = spec_gen(1, {2, 3, 2 * width}, 6).to(type);
       check_close(ops::gelu_tanh_mul(x.cuda()), ops::gelu_tanh_mul(x), tolerance(type));
+      check_close(ops::silu_mul(x.cuda()), ops::silu_mul(x), tolerance(type));
     }
 }
 

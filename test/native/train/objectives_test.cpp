@@ -3,8 +3,8 @@
 
 #include <limits>
 
+#include "nn/head.h"
 #include "train/contrastive.h"
-#include "train/linear_cross_entropy.h"
 #include "train/training_fixture.h"
 
 using namespace brain3d;
@@ -131,11 +131,11 @@ TEST_CASE("linear cross-entropy has the reference's losses and gradients in chun
   const at::Tensor hidden = training_tensor(file, "hidden"), labels = training_tensor(file, "labels");
   const at::Tensor weights = at::full({37}, 1.0F / 37, at::kFloat);
   for (const std::int64_t rows : {1, 10, 37, 1000}) {
-    const auto loss = train::linear_cross_entropy(hidden, training_tensor(file, "weight"), labels, weights, rows, true);
+    const auto loss = nn::linear_cross_entropy(hidden, training_tensor(file, "weight"), labels, weights, rows, true);
     check_close(loss.nlls, training_tensor(file, "losses"), 1e-5);
     check_close(loss.gradient * 37, training_tensor(file, "grad_hidden") * 37, 1e-5);
   }
-  const auto loss = train::linear_cross_entropy(hidden, training_tensor(file, "weight"), labels, weights, 16, false);
+  const auto loss = nn::linear_cross_entropy(hidden, training_tensor(file, "weight"), labels, weights, 16, false);
   CHECK(!loss.gradient.defined());
 }
 
@@ -143,16 +143,15 @@ TEST_CASE("linear cross-entropy's gradient is that of finite differences") {
   const at::Tensor hidden = spec_gen(3, {4, 6}, 1.0), weight = spec_gen(4, {9, 6}, 1.0);
   const at::Tensor labels = at::tensor({0, 8, 3, 3}, at::kLong), weights = at::tensor({0.1F, 0.4F, 0.2F, 0.3F});
   const auto loss = [&](const at::Tensor& moved) {
-    return (train::linear_cross_entropy(moved, weight, labels, weights, 3, false).nlls * weights).sum().item<double>();
+    return (nn::linear_cross_entropy(moved, weight, labels, weights, 3, false).nlls * weights).sum().item<double>();
   };
-  check_finite_differences(hidden, train::linear_cross_entropy(hidden, weight, labels, weights, 3, true).gradient,
-                           loss);
+  check_finite_differences(hidden, nn::linear_cross_entropy(hidden, weight, labels, weights, 3, true).gradient, loss);
 }
 
 TEST_CASE("linear cross-entropy survives logits whose exponential overflows") {
   const at::Tensor hidden = spec_gen(5, {3, 4}, 1.0) * 1e4, weight = spec_gen(6, {5, 4}, 1.0);
   const at::Tensor labels = at::tensor({1, 2, 3}, at::kLong), weights = at::ones({3});
-  CHECK(train::linear_cross_entropy(hidden, weight, labels, weights, 2, true).gradient.isfinite().all().item<bool>());
+  CHECK(nn::linear_cross_entropy(hidden, weight, labels, weights, 2, true).gradient.isfinite().all().item<bool>());
 }
 
 TEST_CASE("linear cross-entropy holds the logits of one chunk, however many rows there are") {
@@ -161,7 +160,7 @@ TEST_CASE("linear cross-entropy holds the logits of one chunk, however many rows
   const at::Tensor hidden = at::rand({kRows, 8}), weight = at::rand({kVocabulary, 8});
   const at::Tensor labels = at::arange(kRows), weights = at::ones({kRows});
   AllocatedBytes allocated;
-  train::linear_cross_entropy(hidden, weight, labels, weights, kChunk, true);
+  nn::linear_cross_entropy(hidden, weight, labels, weights, kChunk, true);
   constexpr std::int64_t kChunkBytes = kChunk * kVocabulary * 4;
   CHECK(allocated.peak >= kChunkBytes);
   CHECK(allocated.peak < 2 * kChunkBytes);

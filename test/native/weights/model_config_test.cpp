@@ -42,6 +42,7 @@ void refused(const Json& json, const char* field, std::string_view part, ErrorCo
 const LayerKind& global(const DecoderSpec& spec) { return spec.kinds[kGemma3Global]; }
 
 const Json kGemma = {{"model_type", "gemma3_text"}, {"num_hidden_layers", 3}};
+const Json kQwen = {{"model_type", "qwen2"}, {"num_hidden_layers", 3}};
 const Json kSiglip = {{"model_type", "siglip_vision_model"}};
 const Json kRoberta = {{"model_type", "roberta"}};
 
@@ -112,6 +113,73 @@ TEST_CASE("config.json of Gemma 3: every refusal by its field") {
   refused<DecoderSpec>({{"model_type", "gemma3"}}, "text_config", "expected an object");
   refused<DecoderSpec>({{"model_type", "gemma3"}, {"text_config", {1}}}, "text_config", "expected an object");
   refused<DecoderSpec>(Json::array(), "", "expected a JSON object, got array");
+}
+
+TEST_CASE("config.json of Qwen 2.5: the library's defaults, rotary embedding and window") {
+  const auto defaults = read<DecoderSpec>(kQwen);
+  CHECK(defaults.vocab_size == 151936);
+  CHECK(defaults.hidden_size == 4096);
+  CHECK(defaults.num_key_value_heads == 32);
+  CHECK(defaults.head_dim == 128);
+  CHECK(defaults.attention_scale == doctest::Approx(0.08838834764831845));
+  CHECK(defaults.kinds.size() == 1);
+  CHECK(defaults.kinds[0].rope_theta == 1e4);
+  CHECK(defaults.layer_kinds == std::vector<std::size_t>{0, 0, 0});
+  CHECK_FALSE(defaults.tie_word_embeddings);
+  CHECK(defaults.has_qkv_bias);
+  CHECK_FALSE(defaults.has_qk_norms);
+  CHECK(defaults.norm_offset == 0);
+  CHECK(defaults.embedding_scale == 1);
+  CHECK(defaults.activation == nn::Activation::Silu);
+  // Null, unlike no such field, is a pair for each query head.
+  CHECK(read<DecoderSpec>(with(with(kQwen, "/num_attention_heads", 16), "/num_key_value_heads", nullptr))
+            .num_key_value_heads == 16);
+
+  CHECK(read<DecoderSpec>(with(kQwen, "/rope_theta", 1e6)).kinds[0].rope_theta == 1e6);
+  const Json linear = {{"rope_type", "linear"}, {"factor", 4}};
+  const auto scaled = read<DecoderSpec>(with(with(kQwen, "/rope_theta", 7), "/rope_scaling", linear));
+  CHECK(scaled.kinds[0].rope_theta == 7);
+  CHECK(scaled.kinds[0].rope_factor == 4);
+  const Json parameters = {{"rope_type", "default"}, {"rope_theta", 5}};
+  CHECK(read<DecoderSpec>(with(kQwen, "/rope_parameters", parameters)).kinds[0].rope_theta == 5);
+
+  // A window that is off is not looked at.
+  Json windowed = with(with(kQwen, "/sliding_window", 8), "/max_window_layers", 2);
+  CHECK(read<DecoderSpec>(windowed).kinds.size() == 1);
+  windowed["use_sliding_window"] = true;
+  const auto sliding = read<DecoderSpec>(windowed);
+  CHECK(sliding.kinds[1].window == 8);
+  CHECK(sliding.layer_kinds == std::vector<std::size_t>{0, 0, 1});
+  windowed["layer_types"] = {"sliding_attention", "full_attention", "full_attention"};
+  CHECK(read<DecoderSpec>(windowed).layer_kinds == std::vector<std::size_t>{1, 0, 0});
+  windowed.erase("layer_types");
+  windowed["sliding_window"] = nullptr;
+  CHECK(read<DecoderSpec>(windowed).kinds.size() == 1);
+}
+
+TEST_CASE("config.json of Qwen 2.5: every refusal by its field") {
+  const auto qwen = [](const char* pointer, const Json& value, const char* field, std::string_view part) {
+    refused<DecoderSpec>(with(kQwen, pointer, value), field, part);
+  };
+  qwen("/model_type", "qwen3", "model_type", "expected gemma3, gemma3_text or qwen2 (a language backbone)");
+  qwen("/hidden_act", "gelu", "hidden_act", "expected silu");
+  qwen("/num_key_value_heads", 3, "num_key_value_heads", "a divisor of num_attention_heads");
+  qwen("/num_attention_heads", 96, "num_attention_heads", "a divisor of hidden_size");
+  qwen("/head_dim", 7, "head_dim", "an even number");
+  qwen("/rope_scaling", {{"type", "yarn"}, {"factor", 4}}, "rope_type", "default or linear");
+  qwen("/rope_scaling", {{"rope_type", "dynamic"}, {"factor", 4}}, "rope_type", "default or linear");
+  qwen("/rope_scaling", {{"rope_type", "linear"}}, "factor", "got nothing");
+  qwen("/rope_parameters", {{"full_attention", {{"rope_theta", 5}}}}, "full_attention", "one rotary embedding");
+  qwen("/dual_chunk_attention_config", {{"chunk_size", 8}}, "dual_chunk_attention_config", "does not compute");
+  qwen("/partial_rotary_factor", 0.5, "partial_rotary_factor", "does not compute");
+  qwen("/layer_types", {"full_attention"}, "layer_types", "a list of 3");
+  qwen("/layer_types", {"full_attention", "full_attention", "sliding_attention"}, "layer_types",
+       "use_sliding_window is off");
+  qwen("/use_sliding_window", 1, "use_sliding_window", "true or false");
+  for (const char* field : {"max_position_embeddings", "rms_norm_eps", "rope_theta", "tie_word_embeddings"})
+    qwen((std::string("/") + field).c_str(), nullptr, field, "a value, or no such field");
+  refused<DecoderSpec>(with(kQwen, "/quantization_config", {{"bits", 4}}), "quantization_config", "unquantised",
+                       ErrorCode::Unsupported);
 }
 
 TEST_CASE("config.json: integers outside of their range, of another type, and none") {

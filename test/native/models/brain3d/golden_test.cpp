@@ -186,7 +186,7 @@ TEST_CASE("a patch embedding drawn at random has the bounds of torch.nn.Conv3d a
   };
   const auto inflated = make(models::PatchEmbeddingStart::Inflated, 3);
   const auto random = make(models::PatchEmbeddingStart::Random, 3);
-  CHECK(random.projector.fc2.weight.equal(inflated.projector.fc2.weight));
+  CHECK(random.projector.fc2.weight.dense().equal(inflated.projector.fc2.weight.dense()));
   CHECK(random.patch_weight.equal(make(models::PatchEmbeddingStart::Random, 3).patch_weight));
   CHECK_FALSE(random.patch_weight.equal(make(models::PatchEmbeddingStart::Random, 4).patch_weight));
   // U(-a, a): a = 1 / sqrt(fan_in), deviation a / sqrt(3); of 9,408 draws to 2 %.

@@ -1,10 +1,12 @@
-#include "train/linear_cross_entropy.h"
+#include "nn/head.h"
 
 #include <algorithm>
 
-namespace brain3d::train {
+namespace brain3d::nn {
 
-TokenLoss linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& labels,
+at::Tensor head_logits(const at::Tensor& hidden, const Weight& head) { return head.linear(hidden).to(at::kFloat); }
+
+TokenLoss linear_cross_entropy(const at::Tensor& hidden, const Weight& head, const at::Tensor& labels,
                                const at::Tensor& weights, std::int64_t chunk_rows, bool with_gradient) {
   const at::NoGradGuard no_grad;
   const auto rows = hidden.size(0);
@@ -14,7 +16,7 @@ TokenLoss linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weigh
     const auto count = std::min(chunk_rows, rows - begin);
     const at::Tensor columns = labels.narrow(0, begin, count).unsqueeze(1);  // (r, 1)
     // (r, V) in place from here on: logits, log-probabilities, probabilities, gradient of the logits.
-    at::Tensor logits = at::linear(hidden.narrow(0, begin, count), weight).to(at::kFloat);
+    at::Tensor logits = head_logits(hidden.narrow(0, begin, count), head);
     const at::Tensor largest = logits.amax(1, /*keepdim=*/true);
     logits.sub_(largest);
     const at::Tensor label_logits = logits.gather(1, columns);
@@ -24,10 +26,9 @@ TokenLoss linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weigh
     if (!with_gradient) continue;
     const at::Tensor row_weights = weights.narrow(0, begin, count).unsqueeze(1);
     logits.mul_(row_weights / sums).scatter_add_(1, columns, -row_weights);
-    at::Tensor gradient = out.gradient.narrow(0, begin, count);
-    at::mm_out(gradient, logits.to(weight.scalar_type()), weight);
+    head.backward_into(logits, out.gradient.narrow(0, begin, count));
   }
   return out;
 }
 
-}  // namespace brain3d::train
+}  // namespace brain3d::nn
