@@ -1,7 +1,8 @@
 // Trains again and again in one process whose calls on files fail in turn (fault-shim.c, preloaded).
 // argv: JSON { options, root, isFull }: `options` without `out`; a fault at each call of a run, once with each error that
 // its kind of call can have. If not `isFull`, with one of them by turns; and of many calls of a kind in a row, such as a
-// file's tensors, only at the first and the last. By turns the run is to stop at a failed save, and to go on.
+// file's tensors, only at the first and the last; and of these places at every other, in the second half of the run, which
+// saves once more as the first does, at those that were left out in the first. By turns the run is to stop at a failed save, and to go on.
 // Then it goes on with an interrupted run where nothing can be renamed, and again where it can.
 // Prints one line of JSON: { calls, places, faults: [{ at, kind, error, onSaveError, saveErrors, code, message, isSame,
 // descriptors }], withoutRename: { code, message, saved, kept, isSame } }, the last with the digests of the checkpoints before
@@ -69,7 +70,8 @@ if (digest(join(root, 'traced')) !== expected) throw new Error('two runs without
 
 const faults = [];
 const isInside = (at) => [at - 1, at + 1].every((near) => trace[near] === trace[at]);
-const places = [...trace].map((_, at) => at).filter((at) => isFull || !isInside(at));
+const ends = [...trace].map((_, at) => at).filter((at) => isFull || !isInside(at));
+const places = ends.filter((at, index) => isFull || (index + (2 * at > trace.length ? 1 : 0)) % 2 === 0);
 let turn = 0;
 for (const at of places) {
   const known = ERRORS[trace[at]];
