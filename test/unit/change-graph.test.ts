@@ -24,7 +24,9 @@ function ask<T>(module: string, body: string): T {
     const root = ${JSON.stringify(dir)};
     const answer = await (async () => { ${body} })();
     console.log(JSON.stringify(answer));`;
-  return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', stdio: 'pipe' }));
+  return JSON.parse(
+    execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', stdio: 'pipe' }),
+  );
 }
 
 const git = (...args: string[]): void => {
@@ -103,9 +105,12 @@ describe('a change reaches', () => {
 
 test('of many tests the nearest are chosen that fit into the budget, and one at least', () => {
   const nearest = (seconds: object) =>
-    ask('suites/changed.mjs', `
+    ask(
+      'suites/changed.mjs',
+      `
       const distances = new Map([['far', 3], ['slow', 1], ['quick', 1]]);
-      return tool.nearest([...distances.keys()], distances, ${JSON.stringify(seconds)});`);
+      return tool.nearest([...distances.keys()], distances, ${JSON.stringify(seconds)});`,
+    );
   expect(nearest({ far: 1, slow: 60, quick: 1 })).toEqual({ chosen: ['quick', 'slow', 'far'], left: [] });
   expect(nearest({ far: 60, slow: 60, quick: 1 })).toEqual({ chosen: ['quick', 'slow'], left: ['far'] });
   expect(nearest({ far: 1, slow: 900, quick: 800 })).toEqual({ chosen: ['quick'], left: ['slow', 'far'] });
@@ -113,10 +118,13 @@ test('of many tests the nearest are chosen that fit into the budget, and one at 
 
 describe('a build', () => {
   const build = (work = '') =>
-    ask<null>('steps/stamp.mjs', `
+    ask<null>(
+      'steps/stamp.mjs',
+      `
       const { writeFileSync } = await import('node:fs');
       await tool.withTimesOfLastBuild(root, 'times', ['src'], root + '/log', async () => { ${work} });
-      return null;`);
+      return null;`,
+    );
   const timeOf = (name: string): number => statSync(join(dir, name)).mtimeMs;
   const touch = (name: string): void => utimesSync(join(dir, name), 2_000_000_000, 2_000_000_000);
   const BUILT = "writeFileSync(root + '/log', 'built');";
