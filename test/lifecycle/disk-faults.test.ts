@@ -55,7 +55,7 @@ withCompiler(
       },
     );
     expect(calls).toBeGreaterThan(300);
-    expect(places).toBeGreaterThan(100);
+    expect(places).toBeGreaterThan(60);
     expect(faults.length).toBeGreaterThanOrEqual(places);
     // Every kind of call was hit.
     expect([...new Set(faults.map(({ kind }: Loose) => kind))]).toEqual(
@@ -80,7 +80,7 @@ withCompiler(
     const told = faults.filter(({ saveErrors }: Loose) => saveErrors.length > 0);
     expect(told.every(({ onSaveError }: Loose) => onSaveError === 'continue')).toBe(true);
     expect([...new Set(told.flatMap(({ saveErrors }: Loose) => saveErrors))]).toEqual(['BRAIN3D_IO']);
-    expect(told.filter(({ code }: Loose) => code === undefined).length).toBeGreaterThan(10);
+    expect(told.filter(({ code }: Loose) => code === undefined).length).toBeGreaterThan(3);
   },
   LIMIT_MS,
 );

@@ -11,7 +11,7 @@ import { rounds } from '../support/rounds';
 import { comparable, readLog, type TrainingFixture, writeTrainingFixture } from '../support/training';
 
 const CHILD = join(ROOT, 'test/support/train-child.mjs');
-const KILLS = rounds(16);
+const KILLS = rounds(30);
 
 let dir: string;
 let fixture: TrainingFixture;

@@ -1,7 +1,8 @@
 // Trains again and again in one process whose calls on files fail in turn (fault-shim.c, preloaded).
 // argv: JSON { options, root, isFull }; `options` comes without `out`. A run gets a fault at each of its calls, once
 // with each error that its kind of call can have. If not `isFull`, each call gets one of the errors by turns, and of
-// many calls of a kind in a row, such as those for a file's tensors, only the first and the last fail. By turns the
+// many calls of a kind in a row, such as those for a file's tensors, only the first and the last fail; of these places
+// every other in the first half of the run, and the others in the second, which saves once more as the first does. By turns the
 // run is to stop at a failed save, and to go on. Then an interrupted run is continued where nothing can be renamed, and
 // again where it can.
 // Prints one line of JSON: { calls, places, faults: [{ at, kind, error, onSaveError, saveErrors, code, message, isSame,
@@ -70,7 +71,8 @@ if (digest(join(root, 'traced')) !== expected) throw new Error('two runs without
 
 const faults = [];
 const isInside = (at) => [at - 1, at + 1].every((near) => trace[near] === trace[at]);
-const places = [...trace].map((_, at) => at).filter((at) => isFull || !isInside(at));
+const ends = [...trace].map((_, at) => at).filter((at) => isFull || !isInside(at));
+const places = ends.filter((at, index) => isFull || (index + (2 * at > trace.length ? 1 : 0)) % 2 === 0);
 let turn = 0;
 for (const at of places) {
   const known = ERRORS[trace[at]];
