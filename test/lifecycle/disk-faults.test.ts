@@ -43,7 +43,7 @@ withCompiler(
     ]);
     const root = join(dir, 'runs');
     mkdirSync(root);
-    const options = { ...fixture, phase: 'lora-sft', epochs: 1, batchSize: 1, checkpointSteps: 1 };
+    const options = { ...fixture, phase: 'lora-sft', epochs: 1, batchSize: 1, saveSteps: 1 };
     const given = { options, root, isFull: IS_FULL };
     const { calls, places, faults, withoutRename } = await run(
       process.execPath,
@@ -113,7 +113,7 @@ const canMount = ((): boolean => {
       phase: 'lora-sft',
       epochs: 1,
       batchSize: 1,
-      checkpointSteps: 1,
+      saveSteps: 1,
       cache: join(mount, 'cache'),
     };
     const child = join(ROOT, 'test/support/full-disk-child.mjs');
@@ -129,9 +129,9 @@ const canMount = ((): boolean => {
     expect(continued).toMatchObject({ isSame: true, resumed: null });
     expect(ended).toMatchObject({ isSame: true, resumed: 'BRAIN3D_IO' });
     for (const { warnings, saveErrors } of [continued, ended]) {
-      expect(warnings[0]).toMatch(/the disk has .* MiB free, and the run may need .* MiB more: 3 checkpoints of/);
-      expect(warnings[1]).toMatch(/the disk has .* MiB free, and the checkpoint of step 1 needs .* MiB; make room/);
-      expect(saveErrors[0]).toMatch(/the checkpoint of step 1 could not be written .*there is no checkpoint yet/);
+      expect(warnings[0]).toMatch(/the disk has .* MiB free, and the run may need .* MiB more: 3 saved states of/);
+      expect(warnings[1]).toMatch(/the disk has .* MiB free, and the saved state of step 1 needs .* MiB; make room/);
+      expect(saveErrors[0]).toMatch(/the saved state of step 1 could not be written .*there is no saved state yet/);
     }
     expect(readFileSync('/proc/self/mounts', 'utf8')).not.toContain(mount);
   },

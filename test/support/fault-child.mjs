@@ -6,7 +6,7 @@
 // run is to stop at a failed save, and to go on. Then an interrupted run is continued where nothing can be renamed, and
 // again where it can.
 // Prints one line of JSON: { calls, places, faults: [{ at, kind, error, onSaveError, saveErrors, code, message, isSame,
-// descriptors }], withoutRename: { code, message, saved, kept, isSame } }. The last has the digests of the checkpoints
+// descriptors }], withoutRename: { code, message, saved, kept, isSame } }. The last has the digests of the saved states
 // before and after.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
@@ -93,8 +93,8 @@ for (const at of places) {
   }
 }
 
-/** Returns a digest of every file of every checkpoint. */
-function checkpoints(out) {
+/** Returns a digest of every file of every saved state. */
+function savedStates(out) {
   const files = readdirSync(out, { recursive: true })
     .filter((name) => /step-\d+.*\//.test(name))
     .sort();
@@ -110,12 +110,12 @@ const out = join(root, 'no-rename');
 arm(trace.lastIndexOf('n'), 'EIO');
 await run(out);
 arm(-1);
-const saved = checkpoints(out);
+const saved = savedStates(out);
 const setRenames = (error) => readlinkSync(`/fault/rename/${constants.errno[error] ?? 0}`);
 setRenames('ENOSYS');
 const refused = await run(out);
 setRenames('none');
-const kept = checkpoints(out);
+const kept = savedStates(out);
 const resumed = await run(out);
 const withoutRename = { ...refused, saved, kept, isSame: resumed.code === undefined && digest(out) === expected };
 console.log(JSON.stringify({ calls: trace.length, places: places.length, faults, withoutRename }));
