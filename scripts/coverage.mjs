@@ -32,7 +32,7 @@ const filesBelow = (directory, ending) =>
     .map((name) => join(directory, name));
 
 function run(program, args) {
-  const { status, signal, stdout, stderr } = spawnSync(join(BUILD, program), args, { encoding: 'utf8' });
+  const { status, signal, stdout, stderr } = spawnSync(join(BUILD, program), args, { cwd: ROOT, encoding: 'utf8' });
   if (status !== 0) throw new StepError(`${program} ended with ${signal ?? status}`, { output: `${stdout}${stderr}` });
 }
 

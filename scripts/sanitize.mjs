@@ -12,7 +12,7 @@ import { buildTree } from './steps/native.mjs';
 import { Progress } from './steps/progress.mjs';
 
 const SUITE = [
-  'test/(lib|integration)/.*/?(volume|model|hostile-model|train|skull-strip|simulate|bertscore|tokenizer|worker-pool)\\.test',
+  'test/(lib|integration)/.*/?(volume|model|hostile-(tokenizer|config|adapter)|train|skull-strip|simulate|bertscore|tokenizer|worker-pool)\\.test',
   'test/lifecycle/(process|abort|random-end|fuzz-arguments)\\.test',
 ];
 /** The files that the tests read besides the code. */

@@ -35,7 +35,7 @@ interface TrainFlags {
   microBatch?: number;
   recompute?: boolean;
   patience?: number;
-  checkpointSteps?: number;
+  saveSteps?: number;
   onSaveError?: OnSaveError;
   seed?: number;
   device?: string;
@@ -49,7 +49,7 @@ export function addTrain(program: Command, signal: AbortSignal): void {
     .summary('train a model')
     .description(
       'Trains a model by one phase or by all of them, each from the best model of the one before. OUT gets a folder for ' +
-        'each phase, with checkpoints to go on from, a log, curves, and the best model.',
+        'each phase, with saved states to go on from, a log, curves, and the best model.',
     )
     .addOption(
       new Option('--phase <name>', "the paper's phase").choices([...BY_PAPER_NAME.keys(), 'all']).makeOptionMandatory(),
@@ -66,15 +66,11 @@ export function addTrain(program: Command, signal: AbortSignal): void {
     .option('--recompute', 'compute activations twice instead of keeping them (default: in phase 1)')
     .option('--no-recompute', 'keep activations')
     .option('--patience <n>', 'epochs without improvement before it stops (default: 15; 0: never)', integer)
-    .option(
-      '--checkpoint-steps <n>',
-      'steps between checkpoints within an epoch (default: 0, at its end only)',
-      integer,
-    )
+    .option('--save-steps <n>', 'steps between saved states within an epoch (default: 0, at its end only)', integer)
     .addOption(
       new Option(
         '--on-save-error <what>',
-        'continue: go on without the checkpoint that cannot be written, and try the next one (default: stop)',
+        'continue: go on without the state that cannot be written, and try the next one (default: stop)',
       ).choices(ON_SAVE_ERROR),
     );
   addSeed(command, 'of the order, the dropout and a fresh adapter')

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 
 /** The sizes in bytes of what a run writes again and again. */
 export interface Sizes {
-  /** The size of a checkpoint: the trained parameters and their two moments, in float32. */
+  /** The size of a saved state: the trained parameters and their two moments, in float32. */
   state: number;
   /** The size of a model: the weights that it began with, and the adapter. */
   model: number;
 }
 
 /**
- * The number of checkpoints on the disk at once. Two are kept while the next one is written, and so are the models that
+ * The number of saved states on the disk at once. Two are kept while the next one is written, and so are the models that
  * they call best.
  */
 const AT_ONCE = 3;
@@ -39,7 +39,7 @@ export class FreeSpace {
     const [free, present] = await Promise.all([freeBytes(this.#dir), sizeOf(this.#dir)]);
     if (free === null || free + present >= whole) return;
     this.#warn(
-      `the disk has ${mebibytes(free)} free, and the run may need ${mebibytes(whole - present)} more: ${AT_ONCE} checkpoints ` +
+      `the disk has ${mebibytes(free)} free, and the run may need ${mebibytes(whole - present)} more: ${AT_ONCE} saved states ` +
         `of ${mebibytes(state)} and ${AT_ONCE} models of ${mebibytes(model)} at a time; make room before it is full`,
     );
   }

@@ -31,8 +31,8 @@ export interface CommonSettings {
   patience: number;
   /** A loss counts as better if it is lower by more than this. */
   minDelta: number;
-  /** The number of steps between checkpoints within an epoch; 0 makes one only at its end. */
-  checkpointSteps: number;
+  /** The number of steps between saved states within an epoch; 0 saves one only at its end. */
+  saveSteps: number;
 }
 
 export interface LoraSettings {
@@ -66,7 +66,7 @@ export const commonEntries = {
   warmupSteps: v.optional(v.nullable(is.integer(0, BIG))),
   patience: v.optional(is.integer(0, BIG)),
   minDelta: v.optional(nonNegative()),
-  checkpointSteps: v.optional(is.integer(0, BIG)),
+  saveSteps: v.optional(is.integer(0, BIG)),
 };
 
 /**
@@ -88,7 +88,7 @@ export const COMMON_DEFAULTS: Omit<CommonSettings, 'learningRates'> = {
   warmupSteps: null,
   patience: 15,
   minDelta: 0,
-  checkpointSteps: 0,
+  saveSteps: 0,
 };
 
 /** The settings of the phases that train an adapter. */

@@ -49,8 +49,8 @@ export type TrainerEvents = {
   step: (step: StepLine) => void;
   /** An epoch's validation is done; the event is its line in the log. */
   validation: (validation: ValidationLine) => void;
-  /** A checkpoint is complete. */
-  checkpoint: (checkpoint: { phase: TrainingPhase; step: number; name: string }) => void;
+  /** A state to resume from is saved. */
+  state: (state: { phase: TrainingPhase; step: number; name: string }) => void;
   /** Something could not be written, and the run goes on (see `onSaveError`). */
   saveError: (failure: { phase: TrainingPhase; step: number; error: Brain3DError }) => void;
   /** A phase ends before its last epoch. */

@@ -69,7 +69,7 @@ export class TrainingLog {
         const name = basename(path);
         throw new Brain3DError(
           'BRAIN3D_FORMAT',
-          `${name}: expected at least the ${bytes} bytes that the checkpoint knows of, got ${size}; it was changed`,
+          `${name}: expected at least the ${bytes} bytes that the saved state knows of, got ${size}; it was changed`,
           { file: name },
         );
       }

@@ -76,7 +76,7 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
   const finished = folder.saved?.progress.finished ?? null;
   if (folder.saved !== null && finished !== null) {
     await writeRunPage(folder.dir);
-    return trainedPhase(phase, finished, folder.saved.progress, folder.checkpoints.best);
+    return trainedPhase(phase, finished, folder.saved.progress, folder.states.best);
   }
   if (scans.skipped.length > 0)
     emit('warning', `${scans.skipped.length} scans are left out: the cache was made without them`);
@@ -99,7 +99,7 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
     const shown = (own: readonly Scan[]) => own.map(({ shows }) => shows);
     const trainedOn = alsoTrainedOn(seen, { train: shown(train), val: shown(val) });
     const model = { addon, native, source, phase, seed: settings.seed, manifestSha256, trainedOn, adapterConfig };
-    const { checkpoints, dir, saved } = folder;
+    const { states, dir, saved } = folder;
     emit('phase', {
       phase,
       device: info.device,
@@ -113,7 +113,7 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
     });
     const sizes = await sizesOf(source, info);
     const run = { phase, dir, lock, settings, salt, sizes, onSaveError, addon, native, objective, train };
-    const trained = await runPhase({ ...run, checkpoints, model, control, emit }, saved);
+    const trained = await runPhase({ ...run, states, model, control, emit }, saved);
     await lock.require();
     await writeRunPage(dir);
     return trained;
@@ -123,7 +123,7 @@ export async function trainPhase(call: PhaseCall): Promise<TrainedPhase> {
   }
 }
 
-/** Returns the sizes of a checkpoint and a model on the disk, without headers. */
+/** Returns the sizes of a saved state and a model on the disk, without headers. */
 async function sizesOf({ dir }: Checkpoint, { parameters }: NativeTrainerInfo): Promise<Sizes> {
   const adapter = parameters.filter(({ group }) => group === 'lora');
   const { size } = await stat(join(dir, WEIGHTS_FILE));

@@ -1,10 +1,9 @@
-/** The loop of training, the same for every phase: steps, validation, checkpoints, early stopping. */
+/** The loop of training, the same for every phase: steps, validation, states, early stopping. */
 import { join } from 'node:path';
 import { Brain3DError } from '../base/errors';
 import { callNative } from '../native/call';
 import type { NativeStepResult } from '../native/surface';
 import { epochOrder, stepSeed } from './batches';
-import type { Progress, Saved } from './checkpoints';
 import { type Best, judge } from './early-stopping';
 import type { TrainedPhase } from './events';
 import { hashId, type StepLine, TrainingLog, type ValidationLine } from './log';
@@ -12,6 +11,7 @@ import { itemsAt, type Objective } from './objective';
 import type { PhaseSettings, TrainingPhase } from './phases';
 import type { RunControl } from './run-control';
 import { RunSaver, type SavedRun } from './run-saver';
+import type { Progress, Saved } from './saved-states';
 import type { Scan } from './scans';
 import { countWarmupSteps, learningRateFactor } from './schedule';
 import { nativeRates } from './settings';
@@ -77,7 +77,7 @@ class PhaseRun {
       await control.boundary(save);
       await this.#step(windows[this.#progress.position] as number[]);
       const { step, position } = this.#progress;
-      const isDue = settings.checkpointSteps > 0 && step % settings.checkpointSteps === 0;
+      const isDue = settings.saveSteps > 0 && step % settings.saveSteps === 0;
       if (isDue && position < windows.length) await save();
     }
     await control.boundary(save);
@@ -175,7 +175,7 @@ class PhaseRun {
   }
 
   #result(reason: TrainedPhase['reason']): TrainedPhase {
-    return trainedPhase(this.#parts.phase, reason, this.#progress, this.#parts.checkpoints.best);
+    return trainedPhase(this.#parts.phase, reason, this.#progress, this.#parts.states.best);
   }
 }
 

@@ -5,17 +5,17 @@ import { basename, join } from 'node:path';
 import { Brain3DError } from '../base/errors';
 import { makeDurableFolders, PARTIAL, removePartials } from '../files/atomic-directory';
 import { LOCK_FILE } from '../files/folder-lock';
-import { Checkpoints, type Saved } from './checkpoints';
 import { TRAINING_PHASES } from './phases';
 import { RUN_FILE, type RunFacts, type RunRecord, readRunRecord, requireSameRun, writeRunRecord } from './run-record';
+import { type Saved, SavedStates } from './saved-states';
 import type { Scan } from './scans';
 
 export interface RunFolder {
   dir: string;
-  checkpoints: Checkpoints;
+  states: SavedStates;
   /** Null for a run that has not begun. */
   record: RunRecord | null;
-  /** Null for a run that has no checkpoint yet. */
+  /** Null for a run that has no saved state yet. */
   saved: Saved | null;
 }
 
@@ -44,7 +44,7 @@ export const CACHE_FOLDER = 'cache';
  * @throws {Brain3DError} BRAIN3D_USAGE if there is something else, BRAIN3D_CONFIG, BRAIN3D_FORMAT
  */
 export async function openRunFolder(dir: string, facts: RunFacts, resume: boolean): Promise<RunFolder> {
-  const checkpoints = new Checkpoints(dir);
+  const states = new SavedStates(dir);
   const names = existsSync(dir) ? await readdir(dir) : [];
   const isBegun = names.includes(RUN_FILE);
   if (names.length > 0 && !resume) {
@@ -62,15 +62,15 @@ export async function openRunFolder(dir: string, facts: RunFacts, resume: boolea
       { file: RUN_FILE },
     );
   }
-  if (!isBegun) return { dir, checkpoints, record: null, saved: null };
+  if (!isBegun) return { dir, states, record: null, saved: null };
   const record = await readRunRecord(join(dir, RUN_FILE));
   requireSameRun(record, facts);
-  return { dir, checkpoints, record, saved: await checkpoints.recover() };
+  return { dir, states, record, saved: await states.recover() };
 }
 
 /** Makes the folder of a run that has not begun and returns its salt. */
 export async function beginRun(
-  { dir, checkpoints, record }: RunFolder,
+  { dir, states, record }: RunFolder,
   facts: RunFacts,
   scans: readonly Scan[],
 ): Promise<string> {
@@ -79,6 +79,6 @@ export async function beginRun(
   await removePartials(dir);
   // The record is written first: a folder that holds anything else without it is taken for somebody else's.
   const { salt } = await writeRunRecord(join(dir, RUN_FILE), facts, scans);
-  await checkpoints.make();
+  await states.make();
   return salt;
 }

@@ -14,7 +14,7 @@ import type { Scan } from './scans';
 
 export const RUN_FILE = 'run.json';
 /** Version 2 has full digests of everything that a run starts from, and its scans. */
-const RUN_FORMAT = 2;
+const RUN_FORMAT = 3;
 
 const digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const ScanSchema = v.object({
@@ -57,7 +57,7 @@ export type RunRecord = v.InferOutput<typeof Schema>;
 export type RunFacts = Omit<RunRecord, 'format' | 'format_version' | 'salt' | 'scans'>;
 
 /** Settings that may differ on resume. They change memory and disk use, not the mathematics. */
-const FREE = new Set(['micro_batch', 'recompute', 'logit_rows', 'checkpoint_steps'].map((key) => `settings.${key}`));
+const FREE = new Set(['micro_batch', 'recompute', 'logit_rows', 'save_steps'].map((key) => `settings.${key}`));
 
 export async function writeRunRecord(path: string, facts: RunFacts, scans: readonly Scan[]): Promise<RunRecord> {
   const salt = randomBytes(16).toString('hex');
@@ -82,10 +82,10 @@ export async function readRunRecord(path: string): Promise<RunRecord> {
   const json = await readFile(path, 'utf8');
   const result = parseStored(Schema, json);
   if (result.isIntact) return result.value;
-  if (parseStored(v.object({ format_version: v.literal(1) }), json).isIntact)
+  if (parseStored(v.object({ format_version: v.picklist([1, 2]) }), json).isIntact)
     throw new Brain3DError(
       'BRAIN3D_CONFIG',
-      `${RUN_FILE} was written by an earlier brain3d, which did not note all that the run depends on; go on with that one, or ` +
+      `${RUN_FILE} was written by an earlier brain3d, which kept runs in another form; go on with that one, or ` +
         'start anew in another folder',
       { file: RUN_FILE, field: 'format_version' },
     );

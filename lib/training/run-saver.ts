@@ -1,5 +1,5 @@
 /**
- * Keeps the log, the models and the checkpoints of a phase's run, and decides what happens where they cannot be
+ * Keeps the log, the models and the saved states of a phase's run, and decides what happens where they cannot be
  * written.
  */
 import { Brain3DError } from '../base/errors';
@@ -8,12 +8,12 @@ import { FreeSpace, type Sizes } from '../files/free-space';
 import { callNative } from '../native/call';
 import type { NativeAddon, NativeTrainer } from '../native/surface';
 import { type ModelSource, writeModel } from './best-model';
-import type { Checkpoints, Progress, Saved } from './checkpoints';
 import type { Best } from './early-stopping';
 import type { Emit } from './events';
 import { asIoError } from './io-error';
 import type { LogLine, TrainingLog } from './log';
 import type { TrainingPhase } from './phases';
+import type { Progress, Saved, SavedStates } from './saved-states';
 
 /** The reactions to a failed save. */
 export const ON_SAVE_ERROR = ['stop', 'continue'] as const;
@@ -28,7 +28,7 @@ export interface SavedRun {
   lock: FolderLock;
   addon: NativeAddon;
   native: NativeTrainer;
-  checkpoints: Checkpoints;
+  states: SavedStates;
   model: ModelSource;
   sizes: Sizes;
   onSaveError: OnSaveError;
@@ -39,16 +39,16 @@ export class RunSaver {
   readonly #parts: SavedRun;
   readonly #log: TrainingLog;
   readonly #space: FreeSpace;
-  /** The progress in the newest checkpoint, or the start. */
+  /** The progress in the newest saved state, or the start. */
   #kept: Progress;
-  /** The name of the checkpoint that this run would be resumed from; null for its start. */
+  /** The name of the saved state that this run would be resumed from; null for its start. */
   #name: string | null;
   /** The best model if it could not be written. Its weights are gone with the next step. */
   #lost: Best | null = null;
   /** Whether a line of the log is still to be written. */
   #isLogBehind = false;
 
-  /** @param start of a run that has no checkpoint */
+  /** @param start of a run that has no saved state */
   constructor(parts: SavedRun, log: TrainingLog, saved: Saved | null, start: Progress) {
     this.#parts = parts;
     this.#log = log;
@@ -59,9 +59,9 @@ export class RunSaver {
     this.#name = saved?.name ?? null;
   }
 
-  /** A description of the state for messages. */
+  /** Describes the newest saved state for messages. */
   get state(): string {
-    return this.#name === null ? 'there is no checkpoint yet' : `the checkpoint ${this.#name} is complete`;
+    return this.#name === null ? 'there is no saved state yet' : `the saved state ${this.#name} is complete`;
   }
 
   async begin(): Promise<void> {
@@ -84,23 +84,23 @@ export class RunSaver {
 
   /** Writes the model as the best one. With `isLast` a failure ends the run whatever `onSaveError` says. */
   async keepBest(best: Best, isLast: boolean): Promise<void> {
-    const { lock, checkpoints, model } = this.#parts;
+    const { lock, states, model } = this.#parts;
     await lock.require();
     const what = `the model of epoch ${best.epoch}`;
     await this.#space.check(what, 'model');
     const isWritten = await this.#try(what, best.step, isLast, () =>
-      checkpoints.writeBest(best.step, (dir) => writeModel(model, best, dir)),
+      states.writeBest(best.step, (dir) => writeModel(model, best, dir)),
     );
     this.#lost = isWritten ? null : best;
   }
 
-  /** Writes a checkpoint, unless this progress has one already. */
+  /** Saves the state, unless this progress has been saved already. */
   async keep(progress: Progress, isLast: boolean): Promise<void> {
     if (!this.isAhead(progress)) return;
     const { phase, lock, emit } = this.#parts;
     await lock.require();
     const { step } = progress;
-    const what = `the checkpoint of step ${step}`;
+    const what = `the saved state of step ${step}`;
     await this.#space.check(what, 'state');
     let name = '';
     const isWritten = await this.#try(what, step, isLast, async () => {
@@ -110,18 +110,18 @@ export class RunSaver {
     this.#name = name;
     this.#kept = progress;
     this.#isLogBehind = false;
-    emit('checkpoint', { phase, step, name });
+    emit('state', { phase, step, name });
   }
 
   async #write(progress: Progress): Promise<string> {
-    const { addon, native, checkpoints } = this.#parts;
-    // A checkpoint must not name a model that does not exist.
+    const { addon, native, states } = this.#parts;
+    // A saved state must not name a model that does not exist.
     if (this.#lost !== null) {
       const message = `the model of epoch ${this.#lost.epoch}, the best one, could not be written and is lost`;
       throw new Brain3DError('BRAIN3D_IO', message);
     }
     const logBytes = await this.#log.sync();
-    return checkpoints.write(progress, logBytes, (file) =>
+    return states.write(progress, logBytes, (file) =>
       callNative(addon, undefined, (token) => native.saveState(file, token)),
     );
   }

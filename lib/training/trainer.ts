@@ -36,8 +36,8 @@ const TrainerSchema = v.object({
   /** The folder of the preprocessed volumes and the features. @default `cache` in `out` */
   cache: v.optional(is.text()),
   /**
-   * The reaction if a checkpoint, a best model or the log cannot be written. `stop` ends the run. `continue` reports it
-   * (`saveError`), keeps the old checkpoint and tries again at the next one. A failure to write at the end is always an
+   * The reaction if a state, a best model or the log cannot be written. `stop` ends the run. `continue` reports it
+   * (`saveError`), keeps the old state and tries again at the next one. A failure to write at the end is always an
    * error. @default 'stop'
    */
   onSaveError: v.optional(is.oneOf(ON_SAVE_ERROR)),
@@ -77,7 +77,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
     return this.#running;
   }
 
-  /** Stops after the step in progress, with a checkpoint. Resolves then, or when the run has ended. */
+  /** Stops after the step in progress and saves the state. Resolves then, or when the run has ended. */
   async pause(): Promise<void> {
     await Promise.race([this.#control.pause(), this.#ended()]);
   }
@@ -88,7 +88,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
   }
 
   /**
-   * Ends the run within a step, with a checkpoint if steps were done, and waits for it. Calling it again does nothing.
+   * Ends the run within a step, saves the state if steps were done, and waits for it. Calling it again does nothing.
    */
   async dispose(): Promise<void> {
     this.#control.abort(new Brain3DError('BRAIN3D_DISPOSED', 'the trainer was disposed; resume with another one'));
@@ -112,7 +112,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter<TrainerEven
     try {
       return await this.#phases();
     } catch (cause) {
-      // An error while a checkpoint was written is already a Brain3DError and says more.
+      // An error while a state was written is already a Brain3DError and says more.
       if (Brain3DError.isInstance(cause)) throw cause;
       throw asIoError(
         cause,

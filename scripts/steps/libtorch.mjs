@@ -1,7 +1,7 @@
 // The step that finds LibTorch with the code that finds it at run time, or installs it into .libtorch/.
 import { existsSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { runExplained, StepError, which } from './command.mjs';
 import { readStamp, writeStamp } from './stamp.mjs';
 
@@ -18,8 +18,10 @@ export const libtorch = {
    */
   isUpToDate(context) {
     const stamp = readStamp(context.root, 'libtorch');
-    if (stamp === null || stamp.settings !== settings() || stamp.file !== fileState(stamp.root)) return false;
-    context.libtorch = stamp;
+    if (stamp === null || stamp.settings !== settings()) return false;
+    const root = resolve(context.root, stamp.root);
+    if (stamp.file !== fileState(root)) return false;
+    context.libtorch = { ...stamp, root };
     return true;
   },
 
@@ -44,7 +46,9 @@ export const libtorch = {
       settings: settings(),
       file: fileState(torchRoot),
     };
-    writeStamp(root, 'libtorch', context.libtorch);
+    // What is in the checkout goes with it when it is copied.
+    const inside = relative(root, torchRoot);
+    writeStamp(root, 'libtorch', { ...context.libtorch, root: inside.startsWith('..') ? torchRoot : inside });
     return finder.describeCandidate(resolution.found).replace(/, fits$/, '');
   },
 };

@@ -1,11 +1,13 @@
 // The step that builds the addon and its loader (and the C++ tests, if asked for), by CMakeLists.txt through cmake-js.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute, join, relative } from 'node:path';
 import { runExplained, StepError, which } from './command.mjs';
-import { fingerprint, readStamp, writeStamp } from './stamp.mjs';
+import { fingerprint, readStamp, withTimesOfLastBuild, writeStamp } from './stamp.mjs';
 
 const INPUTS = ['CMakeLists.txt', 'cmake', 'native', 'third_party', 'package-lock.json'];
+
+const TEST_INPUTS = [...INPUTS, 'test/native'];
 
 const TARGETS = [
   { name: 'brain3d', output: 'Release/brain3d.node' },
@@ -22,14 +24,17 @@ export const native = {
     const isBuilt = ({ output }) => existsSync(join(root, 'build', output));
     if (!targetsOf(tests).every(isBuilt)) return false;
     if (readStamp(root, 'native') !== key(context, INPUTS)) return false;
-    return !tests || readStamp(root, 'native-tests') === key(context, [...INPUTS, 'test/native']);
+    return !tests || readStamp(root, 'native-tests') === key(context, TEST_INPUTS);
   },
 
   async run(context) {
     const { root, tests } = context;
     requireTools();
-    const keys = [key(context, INPUTS), key(context, [...INPUTS, 'test/native'])];
-    await buildTree({ ...context, buildDir: join(root, 'build'), targets: targetsOf(tests).map(({ name }) => name) });
+    const keys = [key(context, INPUTS), key(context, TEST_INPUTS)];
+    const buildDir = join(root, 'build');
+    await withTimesOfLastBuild(root, 'native-times', TEST_INPUTS, join(buildDir, '.ninja_log'), () =>
+      buildTree({ ...context, buildDir, targets: targetsOf(tests).map(({ name }) => name) }),
+    );
     writeStamp(root, 'native', keys[0]);
     if (tests) writeStamp(root, 'native-tests', keys[1]);
     return `LibTorch ${context.libtorch.version}${context.debug ? ', debug' : ''}`;
@@ -41,23 +46,13 @@ export async function buildTree(context) {
   const { root, buildDir, targets, debug, libtorch, verbose, progress, defines = [] } = context;
   const generator = prepareCache(context);
   const base = ['-O', buildDir, '-B', debug ? 'Debug' : 'Release', ...(generator === null ? [] : ['-G', generator])];
-  const options = {
-    cwd: root,
-    verbose,
-    symptoms: SYMPTOMS,
-    onLine: (line) => {
-      // This matches Ninja's [12/87] and make's [ 14%].
-      const step = /^\[(\d+\/\d+| *\d+%)\]/.exec(line);
-      if (step) progress.update(step[1].trim());
-    },
-  };
-  const cmakeJs = (args) => runExplained(process.execPath, ['node_modules/cmake-js/bin/cmake-js', ...args], options);
+  const options = { cwd: root, verbose, symptoms: SYMPTOMS, onLine: (line) => progress.watch(line) };
   const entries = [`CMAKE_PREFIX_PATH=${libtorch.root}`, ...defines].map((entry) => `--CD${entry}`);
-  await cmakeJs(['configure', ...base, ...entries]);
+  const configure = ['node_modules/cmake-js/bin/cmake-js', 'configure', ...base, ...entries];
+  await runExplained(process.execPath, configure, options);
   const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism());
-  for (const target of targets) {
-    await cmakeJs(['build', ...base, '-T', target, '-p', jobs]);
-  }
+  // All at once, by CMake itself (cmake-js takes one): no core waits for the end of a target.
+  await runExplained('cmake', ['--build', buildDir, '--target', ...targets, '--parallel', jobs], options);
 }
 
 /**
@@ -103,7 +98,8 @@ function targetsOf(tests) {
 
 function key({ root, libtorch, debug }, inputs) {
   const { root: torchRoot, version, cudaVersion, file } = libtorch;
-  return fingerprint(root, inputs, { torchRoot, version, cudaVersion, file, debug, node: process.version });
+  const place = relative(root, torchRoot).startsWith('..') ? torchRoot : relative(root, torchRoot);
+  return fingerprint(root, inputs, { place, version, cudaVersion, file, debug, node: process.version });
 }
 
 function requireTools() {

@@ -1,10 +1,10 @@
 // The step that builds the parsers under sanitizers (test/fuzz/CMakeLists.txt), for `npm test` only. It needs neither
 // torch nor Node.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { runExplained } from './command.mjs';
-import { fingerprint, readStamp, writeStamp } from './stamp.mjs';
+import { runExplained, which } from './command.mjs';
+import { fingerprint, readStamp, withTimesOfLastBuild, writeStamp } from './stamp.mjs';
 
 const INPUTS = [
   'native/base',
@@ -32,17 +32,26 @@ export const parsers = {
   async run({ root, verbose, progress }) {
     const before = key(root);
     const build = join(root, PARSERS_DIR);
-    const onLine = (line) => {
-      const step = /^\[(\d+\/\d+| *\d+%)\]/.exec(line);
-      if (step) progress.update(step[1].trim());
-    };
-    const options = { cwd: root, verbose, onLine, symptoms: SYMPTOMS };
-    await runExplained('cmake', ['-S', join(root, 'test', 'fuzz'), '-B', build], options);
+    const options = { cwd: root, verbose, onLine: (line) => progress.watch(line), symptoms: SYMPTOMS };
+    const source = join(root, 'test', 'fuzz');
     const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism());
-    await runExplained('cmake', ['--build', build, '-j', jobs], options);
+    await withTimesOfLastBuild(root, 'parsers-times', INPUTS, join(build, '.ninja_log'), async () => {
+      await runExplained('cmake', ['-S', source, '-B', build, ...generatorFor(source, build)], options);
+      await runExplained('cmake', ['--build', build, '--parallel', jobs], options);
+    });
     writeStamp(root, 'parsers', before);
   },
 };
+
+/** CMake refuses another source directory than its cache's, so that of a checkout that was elsewhere is removed; and Ninja,
+ * where there is one, is what a cache is made for. */
+function generatorFor(source, build) {
+  const file = join(build, 'CMakeCache.txt');
+  const cache = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  if (cache.includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${source}\n`)) return [];
+  rmSync(build, { recursive: true, force: true });
+  return which('ninja') === null ? [] : ['-G', 'Ninja'];
+}
 
 const SYMPTOMS = [
   [

@@ -26,9 +26,18 @@ export class Progress {
     this.#endLine();
   }
 
-  /** Shows the progress (`12/87`) on a terminal only, since a log needs one line. */
-  update(text) {
-    if (this.#rewrites && !this.#verbose) process.stderr.write(`\r\x1b[K${this.#label}: ${text} `);
+  /**
+   * Reads a line that a build tool prints, and shows the progress and about how long the rest takes. It does so on a
+   * terminal only, because a log needs one line.
+   */
+  watch(line) {
+    // Ninja's [12/87] and make's [ 14%].
+    const [, percent, ninjaDone, ninjaTotal] = /^\[(?: *(\d+)%|(\d+)\/(\d+))\]/.exec(line) ?? [];
+    if (!this.#rewrites || this.#verbose || (percent ?? ninjaDone) === undefined) return;
+    const [done, total] = percent === undefined ? [ninjaDone, ninjaTotal].map(Number) : [Number(percent), 100];
+    const left = (this.#milliseconds() / 1000 / Math.max(done, 1)) * (total - done);
+    const text = percent === undefined ? `${done}/${total}` : `${done} %`;
+    process.stderr.write(`\r\x1b[K${this.#label}: ${text}, about ${Math.ceil(left)} s left `);
   }
 
   finish(state, detail = '') {
@@ -59,7 +68,11 @@ export class Progress {
     this.#open = false;
   }
 
+  #milliseconds() {
+    return performance.now() - this.#started;
+  }
+
   #seconds() {
-    return ((performance.now() - this.#started) / 1000).toFixed(1);
+    return (this.#milliseconds() / 1000).toFixed(1);
   }
 }

@@ -1,6 +1,8 @@
-// Stamps record the inputs with which a step last ran. A step whose key is unchanged is skipped.
+// Stamps record the inputs with which a step last ran. A step whose key is unchanged is skipped. They hold for the contents of files,
+// wherever the checkout is and whenever its files were written: a copy, or a branch that was left and come back to, is up
+// to date.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 /**
@@ -16,14 +18,38 @@ export function filesUnder(path) {
     .sort();
 }
 
-/** Hashes paths, sizes and modification times (not contents, which would take too long) and `facts`, any JSON value. */
+/** Hashes the files under `paths`, by their names in the checkout and their contents, and of `facts`, any JSON value. */
 export function fingerprint(root, paths, facts) {
   const hash = createHash('sha256').update(JSON.stringify(facts));
-  for (const file of paths.flatMap((path) => filesUnder(join(root, path)))) {
-    const { mtimeMs, size } = statSync(file);
-    hash.update(`\n${relative(root, file)} ${mtimeMs} ${size}`);
-  }
+  for (const file of paths.flatMap((path) => filesUnder(join(root, path))))
+    hash.update(`\n${relative(root, file)} ${digestOf(file)}`);
   return hash.digest('hex');
+}
+
+const digestOf = (file) => createHash('sha256').update(readFileSync(file)).digest('hex');
+
+/**
+ * Ninja goes by modification times, which git changes when it switches branches. Runs `build`, before which those of
+ * `paths` that hold what the last build by this function had get their time of then back. `logFile` is ninja's own record:
+ * if something else has built since, or that build failed, times are left as they are.
+ */
+export async function withTimesOfLastBuild(root, name, paths, logFile, build) {
+  const files = paths.flatMap((path) => filesUnder(join(root, path)));
+  const times = () => Object.fromEntries(files.map((file) => [relative(root, file), statSync(file).mtimeMs]));
+  const digests = Object.fromEntries(files.map((file) => [relative(root, file), digestOf(file)]));
+  const logState = () => (existsSync(logFile) ? digestOf(logFile) : null);
+  const last = readStamp(root, name);
+  if (last !== null && last.log !== null && last.log === logState()) {
+    for (const [file, mtimeMs] of Object.entries(times())) {
+      if (last.digests[file] !== digests[file] || last.times[file] === mtimeMs) continue;
+      // Rounded down: a time that is later by a fraction would count as changed.
+      utimesSync(join(root, file), new Date(), Math.floor(last.times[file]) / 1000);
+    }
+  }
+  rmSync(stampFile(root, name), { force: true });
+  const before = times();
+  await build();
+  writeStamp(root, name, { log: logState(), digests, times: before });
 }
 
 function stampFile(root, name) {

@@ -9,11 +9,10 @@ const SKIP_LINE = /^\[skipped\] (.+)$/gm;
 /** The time limit in ms, many times what the tests need. A test that hangs must fail before the user gives up. */
 const LIMIT_MS = 60 * 60_000;
 
-/** Runs a doctest program of build/; `filter` is a pattern of test case names. Output is shown as it comes. */
-export async function runDoctest(root, filter = null, program = 'brain3d_tests') {
+/** Runs a doctest program of build/; `filters` are its options that select cases. Output is shown as it comes. */
+export async function runDoctest(root, filters = [], program = 'brain3d_tests') {
   const binary = join(root, 'build', program);
-  const args = ['--no-colors=true', ...(filter === null ? [] : [`--test-case=${filter}`])];
-  const { output, code, signal } = await runShown(binary, args, root);
+  const { output, code, signal } = await runShown(binary, ['--no-colors=true', ...filters], root);
   const summary = SUMMARY.exec(output);
   if (summary === null) {
     console.log(`doctest: ${signal ? `ended by ${signal}` : `ended with status ${code}`} before its summary`);
@@ -21,7 +20,7 @@ export async function runDoctest(root, filter = null, program = 'brain3d_tests')
   }
   const [passed, failed] = [Number(summary[1]), Number(summary[2])];
   const atRunTime = [...output.matchAll(SKIP_LINE)].map(([, reason]) => reason);
-  const decorated = filter === null && Number(summary[3] ?? 0) > 0 ? skippedCases(binary, root) : [];
+  const decorated = filters.length === 0 && Number(summary[3] ?? 0) > 0 ? skippedCases(binary, root) : [];
   return {
     passed: passed - atRunTime.length,
     // A crash after the summary (in a destructor, say) is a failure too.

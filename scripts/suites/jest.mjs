@@ -1,6 +1,6 @@
 // Runs jest and counts its tests.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 /**
@@ -19,7 +19,22 @@ export async function runJest(root, args = []) {
     console.log(`jest: ${ending.text} without a result`);
     return { passed: 0, failed: 1, skipped: [], unexplained: [] };
   }
-  return count(root, JSON.parse(readFileSync(resultFile, 'utf8')), ending, args.length > 0);
+  const results = JSON.parse(readFileSync(resultFile, 'utf8'));
+  keepSeconds(root, results, args);
+  return count(root, results, ending, args.length > 0);
+}
+
+const secondsFile = (root) => join(root, 'build', 'jest-seconds.json');
+
+/** Test file -> seconds that it took when it last ran here as a whole. */
+export function lastSeconds(root) {
+  return existsSync(secondsFile(root)) ? JSON.parse(readFileSync(secondsFile(root), 'utf8')) : {};
+}
+
+function keepSeconds(root, { testResults }, args) {
+  if (args.some((arg) => arg.startsWith('-'))) return;
+  const taken = testResults.map(({ name, startTime, endTime }) => [relative(root, name), (endTime - startTime) / 1000]);
+  writeFileSync(secondsFile(root), JSON.stringify({ ...lastSeconds(root), ...Object.fromEntries(taken) }));
 }
 
 function run(root, args) {

@@ -6,16 +6,14 @@ import { runDoctest } from './doctest.mjs';
 
 const LIMIT_MS = 60 * 60_000;
 
-/**
- * Returns the results of all; each corpus and each file counts as one test. `filter` is a doctest pattern: with one,
- * only tests run.
- */
-export async function runParsers(root, filter = null) {
+/** Returns the results of all; each corpus and each file counts as one test. `filters` are doctest's; with any, only
+ * tests run. */
+export async function runParsers(root, filters = []) {
   // The leak check at the end of the program finds half-read memory that nobody frees.
   process.env.ASAN_OPTIONS ??= 'detect_leaks=1:quarantine_size_mb=16';
   process.env.UBSAN_OPTIONS ??= 'print_stacktrace=1';
-  const tests = await runDoctest(root, filter, join('parsers', 'parser_tests'));
-  if (filter !== null) return [tests];
+  const tests = await runDoctest(root, filters, join('parsers', 'parser_tests'));
+  if (filters.length > 0) return [tests];
   return [
     tests,
     run(root, 'fuzz_replay', join('test', 'fuzz', 'corpus'), /^replayed /gm),

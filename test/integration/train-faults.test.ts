@@ -69,7 +69,7 @@ describe('a run that is interrupted', () => {
       expect(readFileSync(file(resumed.model)).equals(readFileSync(file(model)))).toBe(true);
   });
 
-  test('stands still while it is paused, with a checkpoint, and then goes on', async () => {
+  test('stands still while it is paused, with its state saved, and then goes on', async () => {
     const given = options({ ...interrupted, phase: 'projector-warmup' });
     await using trainer = new Trainer(given);
     let steps = 0;
@@ -81,7 +81,7 @@ describe('a run that is interrupted', () => {
     const running = trainer.run();
     while (paused === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
     await paused;
-    expect(readdirSync(join(given.out, 'projector-warmup/checkpoints'))).toEqual(['step-00000002']);
+    expect(readdirSync(join(given.out, 'projector-warmup/states'))).toEqual(['step-00000002']);
     await new Promise((resolve) => setTimeout(resolve, 150));
     expect(steps).toBe(2);
     trainer.resume();
@@ -135,15 +135,15 @@ describe('a run that is interrupted', () => {
   });
 
   test('writes no more once its lock is gone', async () => {
-    const given = options({ phase: 'projector-warmup', epochs: 50, checkpointSteps: 1 });
+    const given = options({ phase: 'projector-warmup', epochs: 6, saveSteps: 1 });
     const state = () => {
       const run = join(given.out, 'projector-warmup');
-      return [readFileSync(join(run, 'log.jsonl'), 'utf8'), readdirSync(join(run, 'checkpoints')).sort()];
+      return [readFileSync(join(run, 'log.jsonl'), 'utf8'), readdirSync(join(run, 'states')).sort()];
     };
     let held: unknown;
     const ended = await failure(
       train(given, (trainer) =>
-        trainer.on('checkpoint', ({ step }) => {
+        trainer.on('state', ({ step }) => {
           if (step !== 3) return;
           rmSync(join(given.out, 'lock'));
           held = state();
@@ -156,7 +156,7 @@ describe('a run that is interrupted', () => {
       message: expect.stringContaining('writes no more'),
     });
     expect(state()).toEqual(held);
-    expect((await train({ ...given, epochs: 50, resume: true })).phases).toMatchObject([{ epochs: 50 }]);
+    expect((await train({ ...given, resume: true })).phases).toMatchObject([{ epochs: 6 }]);
   });
 
   test('ends with what a listener throws', async () => {
@@ -199,7 +199,7 @@ describe('refused', () => {
     expect(await failure(train({ ...given, resume: true }))).toMatchObject({ code: 'BRAIN3D_USAGE', file: 'run.json' });
   });
 
-  test('to resume with what decides the result changed, or from a damaged checkpoint', async () => {
+  test('to resume with what decides the result changed, or from a damaged state', async () => {
     const given = options({ phase: 'projector-warmup' });
     await train(given);
     const resumed = (changes: Partial<TrainerOptions>) => failure(train({ ...given, resume: true, ...changes }));
@@ -209,7 +209,7 @@ describe('refused', () => {
       message: expect.stringMatching(/^the run began with settings.seed 0, got 1;/),
     });
     expect(await resumed({ dtype: 'bfloat16' })).toMatchObject({ code: 'BRAIN3D_CONFIG', field: 'dtype' });
-    const state = join(given.out, 'projector-warmup/checkpoints/step-00000004-epoch-0002/state.safetensors');
+    const state = join(given.out, 'projector-warmup/states/step-00000004-epoch-0002/state.safetensors');
     const bytes = readFileSync(state);
     bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
     writeFileSync(state, bytes);
@@ -356,14 +356,14 @@ describe('a fault in training', () => {
     });
   });
 
-  test('names step, tensor and scans where a number is not finite, and keeps the checkpoint', async () => {
+  test('names step, tensor and scans where a number is not finite, and keeps the saved state', async () => {
     const given = options({
       phase: 'projector-warmup',
       batchSize: 2,
       warmupSteps: 1,
       maxGradNorm: 0,
       phases: { 'projector-warmup': { learningRates: { projector: 1e37, visScale: 1e37 } } },
-      checkpointSteps: 1,
+      saveSteps: 1,
     });
     const error = await failure(train(given));
     expect(error).toMatchObject({
@@ -372,7 +372,7 @@ describe('a fault in training', () => {
         /^projector-warmup: step \d gave a value that is not finite in \S+ \(scans: scan-\d.*is complete; lower the learning rates/,
       ),
     });
-    const [newest] = readdirSync(join(given.out, 'projector-warmup/checkpoints')).slice(-1) as [string];
+    const [newest] = readdirSync(join(given.out, 'projector-warmup/states')).slice(-1) as [string];
     expect(error.message).toContain(newest);
   });
 });

@@ -8,8 +8,8 @@ import { rounds } from '../support/rounds';
 import { SLOWNESS } from '../support/sanitizer';
 import { writeTrainingFixture } from '../support/training';
 
-/** Of each kind: 100 in all. */
-const POINTS = rounds(20);
+/** Of each kind. */
+const POINTS = rounds(12);
 /** So many times the work may be over before its abort comes: the machine's speed changes with what else it does. */
 const ATTEMPTS = 10 * POINTS;
 const LIMIT_MS = HANG_MS + 40_000 * POINTS;

@@ -36,22 +36,31 @@ async function expectDelays(limits: Loose, measure: () => Promise<{ beside: Loos
   expect({ limits, isWithin: seen.some(isWithin), seen }).toMatchObject({ isWithin: true });
 }
 
+/**
+ * 99 of 100 reads of the host's own files take at most 20 ms; the loop's delay, of which the histogram counts whole intervals
+ * between samples 1 ms apart, is at most 20 ms in 99 of 100 and 50 ms at most.
+ */
+const LIMITS = { readP99: 20, delayP99: 20, delayMax: 50 };
+
 test(
-  'the host reads its own files in at most 20 ms (p99), or as beside mere counting, while eight reports are computed',
+  "the event loop and the host's files stay as free as beside mere counting, while eight reports are computed at once",
   async () => {
-    await expectDelays({ p99: 20 }, async () => {
+    await expectDelays(LIMITS, async () => {
       const ending = await runScript(
         `${WATCHED}
     import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
     import { readFile } from 'node:fs/promises';
     import { tmpdir } from 'node:os';
     import { join } from 'node:path';
+    import { monitorEventLoopDelay } from 'node:perf_hooks';
     const dir = mkdtempSync(join(tmpdir(), 'host-'));
     const file = join(dir, 'small');
     writeFileSync(file, Buffer.alloc(1024, 7));
     const model = await Brain3D.load({ model: MODEL });
-    await model.generate(SAMPLE);
-    const reading = async (isOver) => {
+    await model.generate(SAMPLE); // what is loaded lazily is loaded now
+    const delays = async (isOver) => {
+      const delay = monitorEventLoopDelay({ resolution: 1 });
+      delay.enable();
       const taken = [];
       // As many as a 99th percentile needs, if the machine is so busy that few come to pass.
       while (!isOver() || taken.length < 200) {
@@ -60,17 +69,25 @@ test(
         taken.push(performance.now() - start);
         await sleep(2);
       }
+      delay.disable();
       taken.sort((a, b) => a - b);
-      return { reads: taken.length, p99: taken[Math.floor(0.99 * taken.length)] };
+      const readP99 = taken[Math.floor(0.99 * taken.length)];
+      return { readP99, delayP99: delay.percentile(99) / 1e6, delayMax: delay.max / 1e6 };
     };
-    const work = () => Promise.all(Array.from({ length: 8 }, () => model.generate(SAMPLE, { greedy: true })));
-    const seen = await watched(work, reading);
+    let reports;
+    const work = async () => {
+      reports = await Promise.all(Array.from({ length: 8 }, () => model.generate(SAMPLE, { greedy: true })));
+    };
+    const seen = await watched(work, delays);
     await model.dispose();
     rmSync(dir, { recursive: true });
-    console.log(JSON.stringify(seen));
+    const same = reports.every((report) => report.text === reports[0].text);
+    console.log(JSON.stringify({ same, ...seen }));
   `,
       );
-      return parsed(ending);
+      const { same, ...seen } = parsed(ending);
+      expect(same).toBe(true);
+      return seen;
     });
   },
   ATTEMPTS * HANG_MS,
@@ -104,38 +121,3 @@ test('64 requests over 4 volumes give the texts that they give one by one', asyn
   );
   expect(parsed(ending)).toMatchObject({ wrong: 0, texts: 4, inOrder: true });
 });
-
-test(
-  'event-loop delay is at most 20 ms (p99) and 50 ms (max), or as beside mere counting, while eight reports are computed',
-  async () => {
-    await expectDelays({ p99: 20, max: 50 }, async () => {
-      const ending = await runScript(
-        `${WATCHED}
-    import { monitorEventLoopDelay } from 'node:perf_hooks';
-    const model = await Brain3D.load({ model: MODEL });
-    await model.generate(SAMPLE); // what is loaded lazily is loaded now
-    // The histogram counts whole intervals between samples 1 ms apart.
-    const delays = async (isOver) => {
-      const delay = monitorEventLoopDelay({ resolution: 1 });
-      delay.enable();
-      while (!isOver()) await sleep(20);
-      delay.disable();
-      return { p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 };
-    };
-    let reports;
-    const work = async () => {
-      reports = await Promise.all(Array.from({ length: 8 }, () => model.generate(SAMPLE, { greedy: true })));
-    };
-    const seen = await watched(work, delays);
-    await model.dispose();
-    const same = reports.every((report) => report.text === reports[0].text);
-    console.log(JSON.stringify({ same, ...seen }));
-  `,
-      );
-      const { same, ...seen } = parsed(ending);
-      expect(same).toBe(true);
-      return seen;
-    });
-  },
-  ATTEMPTS * HANG_MS,
-);

@@ -106,12 +106,12 @@ function casesOf(changes: readonly Change[]): Case[] {
 }
 
 (hasCompiler ? test : test.skip)(
-  `a power loss at any moment loses no checkpoint that was reported, and resuming ends as if it had not been${why}`,
+  `a power loss at any moment loses no state that was reported, and resuming ends as if it had not been${why}`,
   async () => {
     const { model, data } = await writeTrainingFixture(join(dir, 'fixture'), { train: 4, val: 2 });
     const root = join(dir, 'disk');
     mkdirSync(root);
-    const settings = { model, data, phase: 'lora-sft', epochs: 2, batchSize: 2, checkpointSteps: 1 } as const;
+    const settings = { model, data, phase: 'lora-sft', epochs: 2, batchSize: 2, saveSteps: 1 } as const;
     const options = (disk: string): TrainerOptions => ({ ...settings, out: join(disk, 'runs/run'), resume: true });
     const changes = await record(options(root), root);
     const whole = resultOf(options(root).out);

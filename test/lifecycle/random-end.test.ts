@@ -31,8 +31,8 @@ const ENDS: [what: string, end: string, expected: { code: number | null; signal:
   ['an unhandled rejection', `Promise.reject(new Error('of the host'))`, { code: 1, signal: null }],
 ];
 
-const EACH = rounds(6);
-const TERMINATIONS = rounds(40);
+const EACH = rounds(4);
+const TERMINATIONS = rounds(24);
 const TERMINATE_LIMIT_MS = HANG_MS + 20_000 * TERMINATIONS;
 
 test.each(ENDS)(

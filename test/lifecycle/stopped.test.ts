@@ -133,7 +133,7 @@ test(
     const dir = mkdtempSync(join(tmpdir(), 'brain3d-stopped-'));
     try {
       const fixture = await writeTrainingFixture(join(dir, 'fixture'), { train: 4, val: 2 });
-      const options = { ...fixture, phase: 'lora-sft', epochs: 3, batchSize: 2, checkpointSteps: 1 };
+      const options = { ...fixture, phase: 'lora-sft', epochs: 3, batchSize: 2, saveSteps: 1 };
       const run = async (out: string, isStopped: boolean) => {
         const given = JSON.stringify({ options: { ...options, out } });
         const child = spawn(process.execPath, [join(ROOT, 'test/support/train-child.mjs'), given]);

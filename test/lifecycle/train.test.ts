@@ -21,7 +21,7 @@ let operations: number;
 let count = 0;
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'brain3d-train-'));
-  fixture = await writeTrainingFixture(join(dir, 'fixture'), { train: 4, val: 2 });
+  fixture = await writeTrainingFixture(join(dir, 'fixture'), { train: 2, val: 1 });
   const given = options();
   const ended = await run(given);
   expect(ended.json).toMatchObject({ phases: [{ phase: 'lora-sft', steps: 4 }] });
@@ -35,8 +35,8 @@ const options = (changes: Partial<TrainerOptions> = {}): TrainerOptions => ({
   out: join(dir, `run-${count++}`),
   phase: 'lora-sft',
   epochs: 2,
-  batchSize: 2,
-  checkpointSteps: 1,
+  batchSize: 1,
+  saveSteps: 1,
   resume: true,
   ...changes,
 });
@@ -104,12 +104,12 @@ test(
 
 test('on a full disk it stops with an error that says what is left, and goes on from there', async () => {
   const given = options();
-  // Each time further: the log, a checkpoint, the best model, the curves.
+  // Each time further: the log, a saved state, the best model, the curves.
   for (const share of [0.01, 0.1, 0.3, 0.5]) {
     const { json } = await run(given, { failAt: Math.floor(share * operations) });
     expect(json).toMatchObject({
       code: 'BRAIN3D_IO',
-      message: expect.stringMatching(/ENOSPC.*(no checkpoint yet|--resume goes on)/),
+      message: expect.stringMatching(/ENOSPC.*(no saved state yet|--resume goes on)/),
     });
     await expectBestToBeComplete(given.out);
   }
@@ -117,14 +117,14 @@ test('on a full disk it stops with an error that says what is left, and goes on 
   expect(resultOf(given.out)).toEqual(whole);
 });
 
-test('a state that cannot be written natively leaves the checkpoint before', async () => {
+test('a state that cannot be written natively leaves the state before', async () => {
   const given = options();
   await run(given, { killAt: Math.floor(operations / 2) });
   const { json } = await run(given, { fileLimit: 3000 });
   expect(json).toMatchObject({
     code: 'BRAIN3D_IO',
     message: expect.stringMatching(
-      /the checkpoint of step \d could not be written .*step-0000000\d.* is complete, and --resume/,
+      /the saved state of step \d could not be written .*step-0000000\d.* is complete, and --resume/,
     ),
   });
   await run(given);

@@ -26,10 +26,10 @@ const SAMPLES = 40;
  * show, `heap` JavaScript's, `resident` and `upper` (of its 95 % interval) what the system counts, in which are the free pieces that malloc keeps.
  */
 const PLANS = {
-  reports: { calls: 2000, warm: 200, short: 40, allocated: 0.25, resident: 1, upper: 4, heap: 0.1 },
-  cycles: { calls: 500, warm: 50, short: 24, allocated: 2, heap: 2 },
-  aborts: { calls: 10_000, warm: 3000, short: 400, allocated: 0.1, resident: 0.5, upper: 1, heap: 0.1 },
-  refusals: { calls: 10_000, warm: 1000, short: 800, allocated: 0.05, resident: 0.25, upper: 0.5, heap: 0.1 },
+  reports: { calls: 2000, warm: 200, short: 24, allocated: 0.25, resident: 1, upper: 4, heap: 0.1 },
+  cycles: { calls: 500, warm: 50, short: 16, allocated: 2, heap: 2 },
+  aborts: { calls: 10_000, warm: 3000, short: 200, allocated: 0.1, resident: 0.5, upper: 1, heap: 0.1 },
+  refusals: { calls: 10_000, warm: 1000, short: 400, allocated: 0.05, resident: 0.25, upper: 0.5, heap: 0.1 },
 };
 /** The bounds of resident memory over a whole run. */
 const MAX_GROWTH = 0.05;

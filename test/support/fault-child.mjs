@@ -1,11 +1,12 @@
 // Trains again and again in one process whose calls on files fail in turn (fault-shim.c, preloaded).
 // argv: JSON { options, root, isFull }; `options` comes without `out`. A run gets a fault at each of its calls, once
 // with each error that its kind of call can have. If not `isFull`, each call gets one of the errors by turns, and of
-// many calls of a kind in a row, such as those for a file's tensors, only the first two and the last fail. By turns the
+// many calls of a kind in a row, such as those for a file's tensors, only the first and the last fail; of these places
+// every other in the first half of the run, and the others in the second, which saves once more as the first does. By turns the
 // run is to stop at a failed save, and to go on. Then an interrupted run is continued where nothing can be renamed, and
 // again where it can.
 // Prints one line of JSON: { calls, places, faults: [{ at, kind, error, onSaveError, saveErrors, code, message, isSame,
-// descriptors }], withoutRename: { code, message, saved, kept, isSame } }. The last has the digests of the checkpoints
+// descriptors }], withoutRename: { code, message, saved, kept, isSame } }. The last has the digests of the saved states
 // before and after.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
@@ -69,8 +70,9 @@ const trace = arm(-1);
 if (digest(join(root, 'traced')) !== expected) throw new Error('two runs without a fault differ');
 
 const faults = [];
-const isInside = (at) => [at - 2, at - 1, at + 1].every((near) => trace[near] === trace[at]);
-const places = [...trace].map((_, at) => at).filter((at) => isFull || !isInside(at));
+const isInside = (at) => [at - 1, at + 1].every((near) => trace[near] === trace[at]);
+const ends = [...trace].map((_, at) => at).filter((at) => isFull || !isInside(at));
+const places = ends.filter((at, index) => isFull || (index + (2 * at > trace.length ? 1 : 0)) % 2 === 0);
 let turn = 0;
 for (const at of places) {
   const known = ERRORS[trace[at]];
@@ -91,8 +93,8 @@ for (const at of places) {
   }
 }
 
-/** Returns a digest of every file of every checkpoint. */
-function checkpoints(out) {
+/** Returns a digest of every file of every saved state. */
+function savedStates(out) {
   const files = readdirSync(out, { recursive: true })
     .filter((name) => /step-\d+.*\//.test(name))
     .sort();
@@ -108,12 +110,12 @@ const out = join(root, 'no-rename');
 arm(trace.lastIndexOf('n'), 'EIO');
 await run(out);
 arm(-1);
-const saved = checkpoints(out);
+const saved = savedStates(out);
 const setRenames = (error) => readlinkSync(`/fault/rename/${constants.errno[error] ?? 0}`);
 setRenames('ENOSYS');
 const refused = await run(out);
 setRenames('none');
-const kept = checkpoints(out);
+const kept = savedStates(out);
 const resumed = await run(out);
 const withoutRename = { ...refused, saved, kept, isSame: resumed.code === undefined && digest(out) === expected };
 console.log(JSON.stringify({ calls: trace.length, places: places.length, faults, withoutRename }));

@@ -43,7 +43,7 @@ for (let roomKib = 16; ; roomKib *= 1.6) {
 }
 const isSame = digest(out) === expected;
 
-/** Continues with room for the log, but not for a checkpoint. */
+/** Continues with room for the log, but not for a saved state. */
 async function goOn(out, makesRoom) {
   const [warnings, saveErrors] = [[], []];
   writeFileSync(filler, Buffer.alloc(freeBytes() - 48 * 1024));

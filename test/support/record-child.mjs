@@ -1,4 +1,4 @@
-// Trains while fault-shim.c, preloaded, records the changes to the disk, with a mark for each checkpoint that is
+// Trains while fault-shim.c, preloaded, records the changes to the disk, with a mark for each saved state that is
 // reported. argv: JSON, the options of the trainer.
 import { readlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,5 +15,5 @@ function mark(text) {
 }
 
 const trainer = new Trainer(JSON.parse(process.argv[2]));
-trainer.on('checkpoint', ({ step }) => mark(step));
+trainer.on('state', ({ step }) => mark(step));
 await trainer.run();

@@ -26,8 +26,8 @@ export interface TrainingFixture {
   cache: string;
 }
 
-/** Writes a scan with stripes, whose direction and width depend on the report. */
-async function writeSubject(dir: string, index: number): Promise<{ image: string; report: string }> {
+/** Writes a scan with stripes, whose direction and width depend on the report `index`. */
+export async function writeSmallScan(image: string, index: number): Promise<void> {
   const kind = index % REPORTS.length;
   const [depth, height, width] = SIZE;
   const period = 3 + 2 * Math.floor(kind / 3);
@@ -35,12 +35,16 @@ async function writeSubject(dir: string, index: number): Promise<{ image: string
     const place = [Math.floor(at / (height * width)), Math.floor(at / width) % height, at % width][kind % 3] as number;
     return (Math.floor(place / period) % 2) + ((at * 7 + index * 13) % 11) / 44;
   });
-  const image = join(dir, `scan-${index}.nii`);
   await Volume.fromArray(voxels, SIZE, RAS).write(image);
-  return { image, report: REPORTS[kind] as string };
 }
 
 const TINY = { vision: join(ROOT, 'models/tiny/vision'), language: join(ROOT, 'models/tiny/language') };
+
+/** Makes a checkpoint for such scans, over the tiny backbones if none are given. */
+export async function writeSmallModel(out: string, backbones = TINY): Promise<void> {
+  const geometry = { depthKernel: 2, depthStride: 2, depthPadding: 0, volumeSize: SIZE };
+  await initCheckpoint({ ...backbones, out, ...geometry });
+}
 
 /** @param counts scans of each split */
 export async function writeTrainingFixture(
@@ -51,7 +55,9 @@ export async function writeTrainingFixture(
   mkdirSync(dir, { recursive: true });
   const lines: string[] = [];
   for (let index = 0; index < counts.train + counts.val; index++) {
-    const { image, report } = await writeSubject(dir, index);
+    const image = join(dir, `scan-${index}.nii`);
+    await writeSmallScan(image, index);
+    const report = REPORTS[index % REPORTS.length] as string;
     const split = index < counts.train ? 'train' : 'val';
     const id = `scan-${index}`;
     const fixed = { source: 'test', class: 'glioma', modality: 'FLAIR' };
@@ -60,8 +66,7 @@ export async function writeTrainingFixture(
   const data = join(dir, 'manifest.jsonl');
   writeFileSync(data, `${lines.join('\n')}\n`);
   const model = join(dir, 'model');
-  const geometry = { depthKernel: 2, depthStride: 2, depthPadding: 0, volumeSize: SIZE };
-  await initCheckpoint({ ...backbones, out: model, ...geometry });
+  await writeSmallModel(model, backbones);
   const cache = join(dir, 'cache');
   await preprocessDataset({ manifest: data, out: cache, size: SIZE, skullStrip: 'none' });
   return { model, data, cache };

@@ -1,24 +1,15 @@
 /** Bad input at every entrance of a model: each case spoils one thing of a good model and names what must be said. */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Brain3D, importCheckpoint, initCheckpoint, writeTensors } from 'brain3d';
 import { fingerprint } from '../../../dist/checkpoint/backbone';
 import { type Loose, MODEL, ROOT } from '../../support/child';
+import { copyModelBeforeEach, path } from '../../support/spoiled-model';
 import { writeGoldenTokenizer } from '../../support/tokenizer';
 
 const GOLDEN = join(ROOT, 'test/golden');
 const golden = { vision: join(GOLDEN, 'models/vision'), language: join(GOLDEN, 'models/gemma_text') };
-let dir: string;
-
-/** A copy of the demo model in the same arrangement: DIR/vision, DIR/language, DIR/checkpoint. */
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'brain3d-'));
-  cpSync(join(MODEL, '..'), dir, { recursive: true });
-});
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
-
-const path = (name: string): string => join(dir, name);
+copyModelBeforeEach();
 const editJson = (name: string, edit: (json: Loose) => void): void => {
   const json = JSON.parse(readFileSync(path(name), 'utf8'));
   edit(json);
@@ -388,71 +379,6 @@ describe('adapter', () => {
       rename(header, `${prefix}B.weight`, 'base_model.model.model.layers.8.self_attn.q_proj.lora_B.weight'),
     );
     expect(await refusal()).toMatchObject({ message: expect.stringContaining('lora_A without lora_B') });
-  });
-});
-
-describe('init and import', () => {
-  test('init is a function of its seed and refuses to overwrite', async () => {
-    const make = (out: string, seed: number) =>
-      initCheckpoint({ vision: path('vision'), language: path('language'), out: path(out), seed });
-    const made = await make('a', 3);
-    await make('b', 3);
-    await make('c', 4);
-    const bytes = ['a', 'b', 'c'].map((name) => readFileSync(path(`${name}/brain3d.safetensors`)));
-    expect(bytes[0]?.equals(bytes[1] as Buffer)).toBe(true);
-    expect(bytes[0]?.equals(bytes[2] as Buffer)).toBe(false);
-    expect(made).toMatchObject({ phase: 'initialised', eosTokenIds: [1], hasAdapter: false });
-    expect(made.vision.files.map((file) => file.name)).toEqual(['config.json', 'model.safetensors']);
-    await expect(make('a', 3)).rejects.toMatchObject({ code: 'BRAIN3D_USAGE' });
-  });
-
-  test('import reads the authors projector and leaves out a folder that holds no adapter', async () => {
-    cpSync(golden.language, path('gemma'), { recursive: true });
-    writeGoldenTokenizer(path('gemma'));
-    const from = join(GOLDEN, 'peer/phase2a');
-    const made = await importCheckpoint({
-      from,
-      vision: golden.vision,
-      language: path('gemma'),
-      out: path('imported'),
-    });
-    expect(made).toMatchObject({
-      phase: 'imported',
-      hasAdapter: false,
-      recipe: { name: 'braingemma3d', channelCollapse: 'mean', position: 'linear' },
-      prompt: 'Generate a radiology report for this brain MRI FLAIR scan. \n',
-    });
-    const adapted = await importCheckpoint({
-      from: join(GOLDEN, 'peer/phase2b'),
-      vision: golden.vision,
-      language: path('gemma'),
-      out: path('adapted'),
-    });
-    expect(adapted.hasAdapter).toBe(true);
-  });
-
-  test('import refuses an adapter that loading would refuse, before it writes anything', async () => {
-    cpSync(golden.language, path('gemma'), { recursive: true });
-    writeGoldenTokenizer(path('gemma'));
-    cpSync(join(GOLDEN, 'peer/phase2b'), path('phase2b'), { recursive: true });
-    editJson('phase2b/lora_adapters/adapter_config.json', (json) => {
-      json.init_lora_weights = 'pissa';
-    });
-    const options = { from: path('phase2b'), vision: golden.vision, language: path('gemma'), out: path('imported') };
-    await expect(importCheckpoint(options)).rejects.toMatchObject({
-      code: 'BRAIN3D_UNSUPPORTED',
-      field: 'init_lora_weights',
-    });
-    expect(readdirSync(path('imported'))).toEqual([]);
-  });
-
-  test('import refuses a file that holds code', async () => {
-    cpSync(join(GOLDEN, 'peer/forbidden.pt'), path('projector_vis_scale.pt'));
-    const options = { from: dir, vision: golden.vision, language: path('language'), out: path('imported') };
-    await expect(importCheckpoint(options)).rejects.toMatchObject({
-      code: 'BRAIN3D_UNSUPPORTED',
-      message: expect.stringContaining('posix'),
-    });
   });
 });
 

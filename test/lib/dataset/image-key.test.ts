@@ -8,7 +8,7 @@ import { SplitMix64 } from '../../../lib/base/rng';
 import { imageKey } from '../../../lib/dataset/image-key';
 
 type Triple = [number, number, number];
-const SHAPE: Triple = [40, 44, 48];
+const SHAPE: Triple = [28, 32, 36];
 
 let dir: string;
 beforeAll(() => {
@@ -37,7 +37,7 @@ function phantom(cube: Triple): Float32Array {
     const place = [Math.floor(index / (height * width)), Math.floor(index / width) % height, index % width] as Triple;
     const isCube = place.every((at, axis) => Math.abs(at - (cube[axis] as number)) < 2);
     const radius = Math.hypot(...place.map((at, axis) => at - (SHAPE[axis] as number) / 2));
-    return isCube ? 900 : radius < 16 ? 400 : 0;
+    return isCube ? 900 : radius < 12 ? 400 : 0;
   });
 }
 

@@ -7,8 +7,7 @@ import { adapterOf, comparable, failure, readLog, train, trainingWorkbench, weig
 const { fresh, options } = trainingWorkbench();
 
 const PHASE = 'lora-sft';
-const given = (): TrainerOptions =>
-  options({ phase: PHASE, epochs: 2, batchSize: 2, checkpointSteps: 1, warmupSteps: 1 });
+const given = (): TrainerOptions => options({ phase: PHASE, epochs: 2, batchSize: 2, saveSteps: 1, warmupSteps: 1 });
 /** Steps of an epoch. */
 const STEPS = 3;
 
@@ -33,10 +32,10 @@ function resultOf(out: string) {
 /** Trains with the models of these epochs blocked; gives what was told. */
 async function trainBlocked(parts: TrainerOptions, epochs: number[]) {
   const told: [number, string][] = [];
-  const checkpoints: number[] = [];
+  const states: number[] = [];
   const running = train({ ...parts, onSaveError: 'continue' }, (trainer) => {
     for (const epoch of epochs) blockAt(trainer, parts.out, epoch);
-    trainer.on('checkpoint', ({ step }) => checkpoints.push(step));
+    trainer.on('state', ({ step }) => states.push(step));
     trainer.on('saveError', ({ phase, step, error }) => {
       expect({ phase, code: error.code, name: error.name }).toEqual({
         phase: PHASE,
@@ -52,35 +51,35 @@ async function trainBlocked(parts: TrainerOptions, epochs: number[]) {
       (error) => error,
     ),
     told,
-    checkpoints,
+    states,
   };
 }
 
-test('a best model that cannot be written: no checkpoint is complete until an epoch is better', async () => {
+test('a best model that cannot be written: no saved state is complete until an epoch is better', async () => {
   const whole = given();
   await train(whole);
   expect(readLog(whole.out, PHASE).filter(({ event }) => event === 'validation')[1].epochs_without_improvement).toBe(0);
 
   const parts = { ...whole, out: fresh() };
-  const { error, told, checkpoints } = await trainBlocked(parts, [1]);
+  const { error, told, states } = await trainBlocked(parts, [1]);
   expect(error).toBeNull();
   expect(told).toEqual([
     [
       3,
       expect.stringMatching(
-        /^lora-sft: the model of epoch 1 could not be written \(ENOTEMPTY\); the checkpoint step-00000002 is complete/,
+        /^lora-sft: the model of epoch 1 could not be written \(ENOTEMPTY\); the saved state step-00000002 is complete/,
       ),
     ],
     ...[3, 4, 5].map((step) => [
       step,
       expect.stringMatching(
         new RegExp(
-          `^lora-sft: the checkpoint of step ${step} could not be written \\(the model of epoch 1, the best one, .* is lost\\)`,
+          `^lora-sft: the saved state of step ${step} could not be written \\(the model of epoch 1, the best one, .* is lost\\)`,
         ),
       ),
     ]),
   ]);
-  expect(checkpoints).toEqual([1, 2, 6]);
+  expect(states).toEqual([1, 2, 6]);
   expect(resultOf(parts.out)).toEqual(resultOf(whole.out));
 
   const atEnd = { ...whole, out: fresh() };
@@ -107,19 +106,19 @@ test('a wrong value is refused by name', () => {
   );
 });
 
-test('a pause right after a checkpoint needs no second one', async () => {
+test('a pause right after a saved state needs no second one', async () => {
   const parts = given();
   await using trainer = new Trainer(parts);
-  const checkpoints: number[] = [];
+  const states: number[] = [];
   let paused: Promise<void> | undefined;
-  trainer.on('checkpoint', ({ step }) => checkpoints.push(step));
+  trainer.on('state', ({ step }) => states.push(step));
   trainer.on('step', ({ step }) => {
     if (step === 1) paused = trainer.pause();
   });
   const running = trainer.run();
   while (paused === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
   await paused;
-  expect(checkpoints).toEqual([1]);
+  expect(states).toEqual([1]);
   trainer.resume();
   await running;
 });

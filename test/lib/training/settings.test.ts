@@ -255,7 +255,7 @@ test('a resumed run may change memory, but nothing that decides its result', () 
   refused({ manifest_sha256: 'c'.repeat(64) }, 'manifest_sha256');
 });
 
-test('the log is cut back to what a checkpoint knows of, and must have that', async () => {
+test('the log is cut back to what a saved state knows of, and must have that', async () => {
   const path = join(dir, 'log.jsonl');
   const line = (step: number): Loose => ({ event: 'validation', step });
   const first = await TrainingLog.open(path, 0);

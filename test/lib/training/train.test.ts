@@ -79,7 +79,7 @@ describe('all phases', () => {
   beforeAll(async () => {
     run = options({ epochs: 6, warmupSteps: 0 });
     result = await train(run, (trainer) => {
-      for (const name of ['phase', 'epoch', 'step', 'validation', 'checkpoint', 'done'] as const)
+      for (const name of ['phase', 'epoch', 'step', 'validation', 'state', 'done'] as const)
         trainer.on(name, (event: Loose) => events.push(`${event.phase} ${name}`));
     });
   });
@@ -101,7 +101,7 @@ describe('all phases', () => {
   });
 
   test('tell every step', () => {
-    const epoch = ['epoch', 'step', 'step', 'checkpoint', 'validation'];
+    const epoch = ['epoch', 'step', 'step', 'state', 'validation'];
     const expected = TRAINING_PHASES.flatMap((phase) =>
       ['phase', ...Array.from({ length: 6 }, () => epoch).flat(), 'done'].map((name) => `${phase} ${name}`),
     );
@@ -203,9 +203,9 @@ describe('all phases', () => {
     }
   });
 
-  test('keep two checkpoints and the models these call best, for their owner only', () => {
+  test('keep two saved states and the models these call best, for their owner only', () => {
     for (const phase of TRAINING_PHASES) {
-      expect(readdirSync(join(run.out, phase, 'checkpoints'))).toEqual([
+      expect(readdirSync(join(run.out, phase, 'states'))).toEqual([
         'step-00000010-epoch-0005',
         'step-00000012-epoch-0006',
       ]);

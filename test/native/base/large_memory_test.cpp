@@ -111,10 +111,10 @@ TEST_CASE("threads take, give and release at the same time") {
   std::vector<int> wrong(4, 0);
   for (std::size_t t = 0; t < wrong.size(); ++t)
     threads.emplace_back([t, &wrong] {
-      for (std::size_t i = 0; i < 2000; ++i) {
+      for (std::size_t i = 0; i < 300; ++i) {
         LargeVector<std::uint8_t> mine((64 + (i * 37 + t * 11) % 512) << 10, static_cast<std::uint8_t>(t + 1));
         if (mine.front() != t + 1 || mine.back() != t + 1) ++wrong[t];
-        if (i % 100 == t) release_cached_cpu_memory();
+        if (i % 20 == t) release_cached_cpu_memory();
       }
     });
   for (std::thread& thread : threads) thread.join();

@@ -13,13 +13,12 @@ namespace brain3d::io::test {
 /// memory rose above where it was.
 class Bounds {
  public:
-#ifdef B3D_TEST_SANITIZED  // unoptimised, every access checked, with the sanitizer's shadow and quarantine
-  static constexpr double kMaxSeconds = 10.0;
-  static constexpr long kMaxKib = 192 * 1024;
+#ifdef B3D_TEST_SANITIZED  // unoptimised, and every access checked
+  static constexpr double kMaxSeconds = 4.0;
 #else
   static constexpr double kMaxSeconds = 1.0;
-  static constexpr long kMaxKib = 64 * 1024;
 #endif
+  static constexpr long kMaxKib = 64 * 1024;
 
   Bounds() : before_kib_(status_kib("VmRSS:")), start_(std::clock()) {
     std::ofstream("/proc/self/clear_refs") << "5";  // sets the peak to what is resident now

@@ -66,7 +66,7 @@ TEST_CASE("members in a row are one stream, and zeros may pad its end") {
 
 TEST_CASE("rejects a stream that is cut off anywhere") {
   const TempDir dir;
-  const std::string packed = gzip_compress(sample(3000));
+  const std::string packed = gzip_compress(sample(1000));
   for (std::size_t size = 2; size < packed.size(); ++size) {
     const std::string path = dir.write("a.gz", packed.substr(0, size));
     CAPTURE(size);
@@ -90,7 +90,7 @@ TEST_CASE("one flipped bit is refused or leaves the contents as they were") {
   const std::string text = sample(2000);
   const std::string packed = gzip_compress(text);
   std::mt19937 random(11);
-  for (int trial = 0; trial < 1000; ++trial) {
+  for (int trial = 0; trial < 400; ++trial) {
     std::string flipped = packed;
     const std::size_t bit = random() % (packed.size() * 8);
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));

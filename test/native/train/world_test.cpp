@@ -132,7 +132,9 @@ TEST_CASE("two and three processes train what one trains") {
         CHECK(outcome.losses[i] == doctest::Approx(alone.losses[i]).epsilon(1e-6));
       CHECK(outcome.losses == outcomes[0].losses);
       for (std::size_t i = 0; i < alone.parameters.size(); ++i) {
-        check_close(outcome.parameters[i], alone.parameters[i], 1e-6);
+        // AdamW divides by the gradient's size, so that roundings of small gradients move weights by more (up to 2e-6
+        // here).
+        check_close(outcome.parameters[i], alone.parameters[i], 1e-5);
         CHECK(at::equal(outcome.parameters[i], outcomes[0].parameters[i]));
       }
     }

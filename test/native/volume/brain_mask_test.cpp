@@ -80,7 +80,7 @@ TEST_CASE("brain masks: all 48 axis orientations of one head give the same brain
       // The search sees the same head, and what it finds comes back to where the volume's voxels are.
       REQUIRE(at::equal(canonicalise(volume).voxels, canonical.voxels));
       CHECK(at::equal(from_canonical(expected.mask.voxels, volume), there));
-      if (signs != 3 && signs != 4) continue;  // the whole way takes a second each: two of each order
+      if (signs != (order[0] < order[1] ? 3 : 4)) continue;  // the whole way takes a second each: one of each order
       const BrainMask found = brain_mask(volume, StripMethod::Auto, CancelFlag{});
       CHECK(found.mask.affine == volume.affine);
       CHECK(at::equal(found.mask.voxels, there));

@@ -82,12 +82,14 @@ TEST_CASE("properties: voxels outside of the mask have no say, whatever their va
 
 TEST_CASE("properties: one voxel outside of the brain, however dark or bright, changes neither brain nor picture") {
   Uniform uniform(2);
-  for (int round = 0; round < 3; ++round) {
+  // The search takes a second each: every extreme in one head.
+  const std::array<std::array<float, 2>, 2> extremes{{{-150.0F, 32767.0F}, {-32768.0F, -3e38F}}};
+  for (std::size_t round = 0; round < extremes.size(); ++round) {
     CAPTURE(round);
-    const Head head = random_head(uniform, static_cast<std::uint64_t>(20 + round));
+    const Head head = random_head(uniform, 20 + round);
     for (const Volume& volume : {head.volume, stripped(head, 0)}) {
       const BrainMask expected = brain_mask(volume, StripMethod::Auto, {});
-      for (const float extreme : {-150.0F, -32768.0F, 32767.0F, -3e38F}) {
+      for (const float extreme : extremes.at(round)) {
         Volume other = volume;
         other.voxels = volume.voxels.clone();
         other.voxels[0][0][0] = extreme;
@@ -101,7 +103,7 @@ TEST_CASE("properties: one voxel outside of the brain, however dark or bright, c
 
 TEST_CASE("properties: voxels that are wrong, anywhere outside of the brain, hardly move its surface") {
   Uniform uniform(8);
-  for (int round = 0; round < 4; ++round) {
+  for (int round = 0; round < 3; ++round) {
     CAPTURE(round);
     const Head head = random_head(uniform, static_cast<std::uint64_t>(30 + round));
     const at::Tensor expected = brain_mask(head.volume, StripMethod::Auto, {}).mask.voxels;
@@ -141,7 +143,7 @@ TEST_CASE("properties: an affine scaling of intensities changes nothing, with a 
 
 TEST_CASE("properties: the brain of a head is found in whatever units its intensities are") {
   Uniform uniform(4);
-  for (int round = 0; round < 3; ++round) {
+  for (int round = 0; round < 2; ++round) {
     CAPTURE(round);
     const Head head = random_head(uniform, static_cast<std::uint64_t>(60 + round));
     const at::Tensor expected = brain_mask(head.volume, StripMethod::Auto, {}).mask.voxels;
@@ -156,21 +158,20 @@ TEST_CASE("properties: the brain of a head is found in whatever units its intens
 
 TEST_CASE("properties: the brain of a head is found beside a fill value around what was scanned") {
   Uniform uniform(7);
-  for (int round = 0; round < 3; ++round) {
-    CAPTURE(round);
-    const Head head = random_head(uniform, static_cast<std::uint64_t>(70 + round));
+  std::uint64_t seed = 70;
+  for (const double fill : {-32768.0, -2.0, 9.0}) {
+    CAPTURE(fill);
+    const Head head = random_head(uniform, seed++);
     const at::Tensor expected = brain_mask(head.volume, StripMethod::Auto, {}).mask.voxels;
-    for (const double fill : {-32768.0, -2.0, 9.0}) {
-      Volume other = head.volume;
-      other.voxels = at::full_like(head.volume.voxels, fill);
-      const auto inner = [](at::Tensor voxels) {
-        for (std::int64_t axis = 0; axis < 3; ++axis) voxels = voxels.narrow(axis, 1, voxels.size(axis) - 2);
-        return voxels;
-      };
-      inner(other.voxels).copy_(inner(head.volume.voxels));
-      const at::Tensor found = brain_mask(other, StripMethod::Auto, {}).mask.voxels;
-      CHECK(found.ne(expected).sum().item<double>() < 0.02 * expected.sum().item<double>());
-    }
+    Volume other = head.volume;
+    other.voxels = at::full_like(head.volume.voxels, fill);
+    const auto inner = [](at::Tensor voxels) {
+      for (std::int64_t axis = 0; axis < 3; ++axis) voxels = voxels.narrow(axis, 1, voxels.size(axis) - 2);
+      return voxels;
+    };
+    inner(other.voxels).copy_(inner(head.volume.voxels));
+    const at::Tensor found = brain_mask(other, StripMethod::Auto, {}).mask.voxels;
+    CHECK(found.ne(expected).sum().item<double>() < 0.02 * expected.sum().item<double>());
   }
 }
 

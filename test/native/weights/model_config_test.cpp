@@ -1,6 +1,6 @@
 // config.json of every kind of model: what is read, and each refusal by its field. Without torch, so that the readers
 // run under the sanitizers of test/fuzz as well; those of whole files by number are in
-// test/integration/hostile-model.test.ts.
+// test/integration/hostile-config.test.ts.
 #include <string>
 
 #include "io/io_test_support.h"

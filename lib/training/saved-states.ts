@@ -1,6 +1,6 @@
 /**
- * Keeps the checkpoints to resume a phase's run from, and its best model. Each is a directory that appears whole by one
- * rename; `best` is a link that is changed in one step. At any moment the newest checkpoint, and the model it calls
+ * Keeps the saved states to resume a phase's run from, and its best model. Each is a directory that appears whole by one
+ * rename; `best` is a link that is changed in one step. At any moment the newest saved state, and the model it calls
  * best, are complete.
  */
 import { readdir, readFile, readlink, rm } from 'node:fs/promises';
@@ -24,7 +24,7 @@ const STATE_FILE = 'state.safetensors';
 const TRAINER_FILE = 'trainer.json';
 const KEPT = 2;
 
-/** The position of a checkpoint in the run. With `state.safetensors` it is all that is needed to continue. */
+/** The position of a saved state in the run. With `state.safetensors` it is all that is needed to continue. */
 export interface Progress extends Stopping {
   /** The number of epochs done. */
   epoch: number;
@@ -51,7 +51,7 @@ const TrainerSchema = v.object({
 });
 type StoredTrainer = v.InferOutput<typeof TrainerSchema>;
 
-/** A complete checkpoint. */
+/** A complete saved state. */
 export interface Saved {
   name: string;
   progress: Progress;
@@ -60,7 +60,7 @@ export interface Saved {
   stateSha256: string;
 }
 
-export class Checkpoints {
+export class SavedStates {
   readonly #dir: string;
 
   /** @param dir of the phase's run */
@@ -68,8 +68,8 @@ export class Checkpoints {
     this.#dir = dir;
   }
 
-  get #checkpoints(): string {
-    return join(this.#dir, 'checkpoints');
+  get #states(): string {
+    return join(this.#dir, 'states');
   }
 
   /** The path by which the best model is found. */
@@ -79,41 +79,41 @@ export class Checkpoints {
 
   /** Makes the folder and syncs it, so that the files beside it in the run's folder are on the disk too. */
   async make(): Promise<void> {
-    await makeDurableFolders(this.#checkpoints);
+    await makeDurableFolders(this.#states);
   }
 
   /**
-   * Returns the newest checkpoint, verified; null if there is none. Removes what a killed process left unfinished, and
-   * points `best` to the model that the checkpoint calls best.
+   * Returns the newest saved state, verified; null if there is none. Removes what a killed process left unfinished, and
+   * points `best` to the model that the saved state calls best.
    * @throws {Brain3DError} BRAIN3D_FORMAT if it is damaged
    */
   async recover(): Promise<Saved | null> {
     await this.make();
     await removePartials(this.#dir);
-    await removePartials(this.#checkpoints);
+    await removePartials(this.#states);
     const newest = (await this.#names()).at(-1);
     const saved = newest === undefined ? null : await this.#read(newest);
     if (saved !== null && (await digestFile(saved.stateFile)) !== saved.stateSha256)
       throw damaged(saved.name, `${STATE_FILE} has other bytes than were written`);
     if (saved?.progress.best) await pointLink(this.best, bestName(saved.progress.best.step));
     else await rm(this.best, { force: true });
-    // The process that wrote the newest checkpoint may have ended before this. Older ones are removed once the newest
+    // The process that wrote the newest saved state may have ended before this. Older ones are removed once the newest
     // is on the disk.
-    await syncPath(this.#checkpoints);
+    await syncPath(this.#states);
     await this.#prune();
     return saved;
   }
 
-  /** Writes the model of this step as the best one. `best` points to it once a checkpoint names it. */
+  /** Writes the model of this step as the best one. `best` points to it once a saved state names it. */
   async writeBest(step: number, fill: (dir: string) => Promise<void>): Promise<void> {
     await writeDirectoryAtomic(join(this.#dir, bestName(step)), fill);
   }
 
   /** @param saveState writes the native state to the given file */
   async write(progress: Progress, logBytes: number, saveState: (file: string) => Promise<void>): Promise<string> {
-    const name = checkpointName(progress);
-    // The checkpoint was written before, but could not be synced.
-    if ((await this.#names()).includes(name)) await syncPath(this.#checkpoints);
+    const name = stateName(progress);
+    // The saved state was written before, but could not be synced.
+    if ((await this.#names()).includes(name)) await syncPath(this.#states);
     else await this.#writeNew(name, progress, logBytes, saveState);
     if (progress.best !== null) await pointLink(this.best, bestName(progress.best.step));
     await this.#prune();
@@ -126,7 +126,7 @@ export class Checkpoints {
     logBytes: number,
     saveState: (file: string) => Promise<void>,
   ): Promise<void> {
-    await writeDirectoryAtomic(join(this.#checkpoints, name), async (dir) => {
+    await writeDirectoryAtomic(join(this.#states, name), async (dir) => {
       const state = join(dir, STATE_FILE);
       await saveState(state);
       const stored: StoredTrainer = {
@@ -143,14 +143,14 @@ export class Checkpoints {
     });
   }
 
-  /** The names of the checkpoints, oldest first. */
+  /** The names of the saved states, oldest first. */
   async #names(): Promise<string[]> {
-    const names = (await readdir(this.#checkpoints)).filter((name) => orderOf(name) !== null);
+    const names = (await readdir(this.#states)).filter((name) => orderOf(name) !== null);
     return names.sort((a, b) => (orderOf(a) as number) - (orderOf(b) as number));
   }
 
   async #read(name: string): Promise<Saved> {
-    const dir = join(this.#checkpoints, name);
+    const dir = join(this.#states, name);
     const json = await readFile(join(dir, TRAINER_FILE), 'utf8').catch((cause) => {
       throw damaged(name, `${TRAINER_FILE} cannot be read (${(cause as NodeJS.ErrnoException).code})`);
     });
@@ -161,11 +161,11 @@ export class Checkpoints {
     return { name, progress: respell(progress, toCamel) as Progress, logBytes, stateFile, stateSha256 };
   }
 
-  /** Keeps the newest checkpoints and the models that they, or the link, call best. */
+  /** Keeps the newest saved states and the models that they, or the link, call best. */
   async #prune(): Promise<void> {
     const names = await this.#names();
     const kept = names.slice(-KEPT);
-    for (const name of names.slice(0, -KEPT)) await rm(join(this.#checkpoints, name), { recursive: true });
+    for (const name of names.slice(0, -KEPT)) await rm(join(this.#states, name), { recursive: true });
     const used = new Set<string>();
     for (const name of kept) {
       const { best } = (await this.#read(name)).progress;
@@ -179,7 +179,7 @@ export class Checkpoints {
 }
 
 /** Returns `step-00000123`, or with `-epoch-0004` if the epoch is done and validated. */
-function checkpointName({ step, epoch, position }: Progress): string {
+function stateName({ step, epoch, position }: Progress): string {
   const name = `step-${String(step).padStart(8, '0')}`;
   return position === 0 ? `${name}-epoch-${String(epoch).padStart(4, '0')}` : name;
 }
@@ -188,7 +188,7 @@ function bestName(step: number): string {
   return `best-${String(step).padStart(8, '0')}`;
 }
 
-/** Orders checkpoints by step. Within a step, the one before the validation comes first. Null for other names. */
+/** Orders saved states by step. Within a step, the one before the validation comes first. Null for other names. */
 function orderOf(name: string): number | null {
   const match = /^step-(\d+)(-epoch-\d+)?$/.exec(name);
   if (match === null || name.endsWith(PARTIAL)) return null;
@@ -198,7 +198,7 @@ function orderOf(name: string): number | null {
 function damaged(name: string, reason: string): Brain3DError {
   return new Brain3DError(
     'BRAIN3D_FORMAT',
-    `the checkpoint ${name} is damaged: ${reason}; remove that folder to go on from the one before`,
+    `the saved state ${name} is damaged: ${reason}; remove that folder to go on from the one before`,
     { file: name },
   );
 }
