@@ -157,7 +157,7 @@ TEST_CASE("phase 2B over Qwen 2.5 trains as the reference: losses, gradients and
             of_training(std::string("learning_rates.") + train::group_name(group))[step].item<double>();
       update.max_grad_norm = of_training("max_grad_norm").item<double>();
       const auto result = trainer.step(train::ReportObjective(samples(step), options), update, kNeverCancelled);
-      CHECK(result.objective.loss == doctest::Approx(of_training("losses")[step].item<double>()).epsilon(1e-5));
+      CHECK(result.losses.loss == doctest::Approx(of_training("losses")[step].item<double>()).epsilon(1e-5));
     }
     for (const train::Parameter& parameter : trainer.model().parameters()) {
       CAPTURE(parameter.name);
