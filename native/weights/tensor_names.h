@@ -6,9 +6,9 @@
 namespace brain3d::weights {
 
 /// "text.layers.0.self_attn.q_proj.weight", "vision.encoder.layers.0...", "mmproj...", "lm_head.weight"; a name that
-/// fits no rule comes back unchanged. Accepts Gemma3ForCausalLM, Gemma3ForConditionalGeneration on disk and in memory
-/// of every transformers version, SigLIP, and PEFT's "base_model.model." prefix.
-/// Rules: shared specification gemma3.md section 6.
+/// fits no rule comes back unchanged. The names of Gemma3ForCausalLM, Qwen2ForCausalLM, SigLIP and
+/// Gemma3ForConditionalGeneration are known, on disk and in memory of every transformers version, and so is PEFT's
+/// "base_model.model." prefix.
 std::string canonical_tensor_name(const std::string& name);
 
 }  // namespace brain3d::weights

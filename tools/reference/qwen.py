@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
-from tokenizers import AddedToken, Tokenizer, models, trainers
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
 from brain3d_outputs import MARGIN, decode
@@ -30,7 +30,7 @@ TEXTS = TEXTS + ["<|im_start|>user\nhi<|im_end|>\n<|endoftext|>", "It'S we'LL I'
 
 
 def fill_qwen(model, seed):
-    """`common.fill`, but norms multiply by the stored weight itself."""
+    """Fills as `common.fill` does, but norms multiply by the stored weight itself."""
     fill(model, seed)
     with torch.no_grad():
         for name, p in model.named_parameters():
@@ -47,7 +47,7 @@ def make_models(out):
     for shard in path.glob("*.safetensors"):
         save(shard, load_file(shard))
     (path / "generation_config.json").unlink(missing_ok=True)
-    # As published: the fields of transformers 4.4x.
+    # The published directories have the fields of transformers 4.4x.
     save_json(path / "config.json", {
         "architectures": ["Qwen2ForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 316, "eos_token_id": 318,
         "hidden_act": "silu", "hidden_size": 32, "initializer_range": 0.02, "intermediate_size": 48,
@@ -76,12 +76,11 @@ def load(out, name):
 
 
 def make_tokenizer(out):
-    """Trained through the library's own class, saved in both layouts."""
+    """Trains a byte-level BPE with the parts of the library's own class, and saves it in both layouts."""
     slow, fast = out / "models" / "qwen", out / "models" / "qwen_tied"
     template = Qwen2Tokenizer()._tokenizer
     tok = Tokenizer(models.BPE())
     tok.normalizer, tok.pre_tokenizer = template.normalizer, template.pre_tokenizer
-    from tokenizers import pre_tokenizers
     trainer = trainers.BpeTrainer(vocab_size=VOCAB - 4, show_progress=False,
                                   initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()))
     tok.train_from_iterator([REPORT, HEALTHY, LEFT], trainer)
