@@ -23,8 +23,6 @@ struct SamplingOptions {
   std::vector<std::int64_t> eos_token_ids;
   std::int64_t pad_token_id = 0;
 };
-std::int64_t pad_token_id = 0;
-};
 
 /// Divides positive and multiplies negative scores of every token seen, once however often it occurred.
 /// scores (B, V) float32, seen (B, V) bool.
