@@ -9,6 +9,7 @@
 #include "models/language/decoder.h"
 #include "nn/rotary_table.h"
 #include "ops/attention.h"
+#include "ops/gated_activation.h"
 #include "ops/heads.h"
 #include "ops/rms_norm.h"
 #include "support/golden.h"
