@@ -23,7 +23,7 @@ import {
   WEIGHTS_FILE,
   writeCheckpoint,
 } from './checkpoint';
-import { eosTokenId, readLanguageFamily } from './families';
+import { eosTokenId, readLanguageFamily, requireBegin } from './families';
 import { COMPRESSIONS, makeRecipe, PATCH_EMBEDDINGS, RECIPES, type Recipe, recipePrompt } from './recipe';
 
 const entries = {
@@ -174,6 +174,7 @@ async function reportEos(addon: NativeAddon, languageDir: string, signal: AbortS
   const tokenizer = await Tokenizer.load(languageDir, { signal });
   try {
     const id = eosTokenId(family, tokenizer);
+    await requireBegin(family, tokenizer);
     // Loading would refuse this backbone too.
     const { config } = await callNative(addon, signal, (token) => addon.inspectBackbone(languageDir, token));
     requireVocabulary(tokenizer, config.vocab_size as number, family.unusedRows);

@@ -1,6 +1,6 @@
 /**
- * The families of language models, as far as they differ for TypeScript: names of tokens, and rows of the embedding. What
- * they compute is in native/models/language/family.cpp, which knows the same types.
+ * The families of language models, as far as they differ for TypeScript: names of tokens and rows of the embedding. The
+ * native core has a table of the same families (native/models/language/family.cpp), with all that they compute.
  */
 import { join } from 'node:path';
 import { Brain3DError } from '../base/errors';
@@ -11,21 +11,30 @@ export interface LanguageFamily {
   title: string;
   /** `model_type` of config.json. */
   modelTypes: readonly string[];
-  /** Ends a report. What a chat model stops at never occurs in one. */
+  /** The token that a text begins with, or null where a text begins with nothing. */
+  bos: string | null;
+  /** The token that ends a report. The one that a chat model stops at never occurs in a report. */
   eos: string;
-  /** Stands behind a report that has ended, in a batch. */
+  /** The token that fills a batch behind a report that has ended. */
   pad: string;
-  /** The embedding may have fewer than this many rows without a token; more is another model's tokenizer. */
+  /** Fewer rows of the embedding than this may be without a token. With more, the tokenizer belongs to another model. */
   unusedRows: number;
 }
 
 const FAMILIES: readonly LanguageFamily[] = [
-  { title: 'Gemma 3', modelTypes: ['gemma3', 'gemma3_text'], eos: '<eos>', pad: '<pad>', unusedRows: 128 },
-  // 151,665 tokens have 151,936 rows up to 3B, and 152,064 from 7B on.
-  { title: 'Qwen 2.5', modelTypes: ['qwen2'], eos: '<|endoftext|>', pad: '<|endoftext|>', unusedRows: 512 },
+  {
+    title: 'Gemma 3',
+    modelTypes: ['gemma3', 'gemma3_text'],
+    bos: '<bos>',
+    eos: '<eos>',
+    pad: '<pad>',
+    unusedRows: 128,
+  },
+  // The 151,665 tokens have 151,936 rows up to 3B, and 152,064 from 7B on.
+  { title: 'Qwen 2.5', modelTypes: ['qwen2'], bos: null, eos: '<|endoftext|>', pad: '<|endoftext|>', unusedRows: 512 },
 ];
 
-/** The family of a language backbone. @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_CONFIG */
+/** Reads the family of a language backbone. @throws {Brain3DError} BRAIN3D_NOT_FOUND, BRAIN3D_CONFIG */
 export async function readLanguageFamily(dir: string): Promise<LanguageFamily> {
   const config = await readJsonFile(join(dir, 'config.json'));
   const type = (config as { model_type?: unknown } | null)?.model_type;
@@ -40,7 +49,7 @@ export async function readLanguageFamily(dir: string): Promise<LanguageFamily> {
   });
 }
 
-/** The id of the token that ends a report. @throws {Brain3DError} BRAIN3D_CONFIG if the tokenizer has none */
+/** Returns the id of the token that ends a report. @throws {Brain3DError} BRAIN3D_CONFIG if the tokenizer has none */
 export function eosTokenId(family: LanguageFamily, tokenizer: Tokenizer): number {
   const id = tokenizer.summary.added[family.eos];
   if (id !== undefined) return id;
@@ -53,7 +62,21 @@ export function eosTokenId(family: LanguageFamily, tokenizer: Tokenizer): number
   );
 }
 
-/** The id that fills up a batch; rows that have ended are not read, so without such a token any other will do. */
+/** Checks that a text begins as the family's models have learnt it. @throws {Brain3DError} BRAIN3D_CONFIG */
+export async function requireBegin(family: LanguageFamily, tokenizer: Tokenizer): Promise<void> {
+  const [text, whole] = [await tokenizer.encode('a', false), await tokenizer.encode('a', true)];
+  const begin = family.bos === null ? [] : [tokenizer.summary.added[family.bos]];
+  if (JSON.stringify(whole) === JSON.stringify([...begin, ...text])) return;
+  const { file } = tokenizer;
+  throw new Brain3DError(
+    'BRAIN3D_CONFIG',
+    `${file}: expected a text of a ${family.title} model to begin with ${family.bos ?? 'no special token'}, and nothing else ` +
+      'around it; give the tokenizer that belongs to the model',
+    { file, field: 'post_processor' },
+  );
+}
+
+/** Returns the id that fills a batch. Rows that have ended are not read, so without such a token any other will do. */
 export function padTokenId(family: LanguageFamily, tokenizer: Tokenizer): number {
   return tokenizer.summary.added[family.pad] ?? 0;
 }

@@ -1,4 +1,4 @@
-/** The two files of a byte-level BPE as directories hold it that have no tokenizer.json. */
+/** Reads the two files of a byte-level BPE in a directory without a tokenizer.json. */
 
 export interface BpeModel {
   type: 'BPE';
@@ -7,7 +7,7 @@ export interface BpeModel {
 }
 
 /**
- * The model of a vocab.json (token to id) and a merges.txt (`left right` a line, best first), as tokenizer.json has it.
+ * Builds the `model` of a tokenizer.json from a vocab.json (token to id) and a merges.txt (`left right` a line, best first).
  * @throws {Error} for texts that are none
  */
 export function bpeModel(vocabText: string, mergesText: string): BpeModel {

@@ -1,10 +1,10 @@
 /**
- * Qwen 2.5's tokenizer as the slow class saves it: vocab.json and merges.txt, and the added tokens in
+ * Builds Qwen 2.5's tokenizer from the files of the slow class: vocab.json and merges.txt, and the added tokens in
  * tokenizer_config.json (`added_tokens_decoder`) or added_tokens.json.
  */
 import { bpeModel } from './bpe-files';
 
-/** Texts of the files that are there. */
+/** The texts of the files that are there. */
 export interface QwenFiles {
   vocab: string;
   merges: string;
@@ -15,14 +15,14 @@ export interface QwenFiles {
 
 type Json = Record<string, unknown>;
 
-/** As transformers' Qwen2Tokenizer splits a text before merging. */
+/** The expression by which transformers' Qwen2Tokenizer splits a text before merging. */
 const PRE_TOKENIZER =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
 const NAMED_TOKENS = ['bos_token', 'eos_token', 'unk_token', 'pad_token', 'sep_token', 'cls_token', 'mask_token'];
 
 /**
- * The tokenizer.json of these files. It puts nothing around a text: Qwen has no token for a text's begin.
+ * Builds the tokenizer.json of these files. It puts nothing around a text, since Qwen has no token for a text's begin.
  * @throws {Error} for texts that are none
  */
 export function qwenBpe(files: QwenFiles): object {
@@ -68,7 +68,7 @@ function addedTokens(files: QwenFiles): object[] {
   }));
 }
 
-/** The tokens that a configuration names for a purpose; each is a text, or an object with its `content`. */
+/** Lists the tokens that a configuration names for a purpose. Each is a text, or an object with its `content`. */
 function namedTokens(config: Json): unknown[] {
   const additional = config.additional_special_tokens;
   const tokens = [...NAMED_TOKENS.map((name) => config[name]), ...(Array.isArray(additional) ? additional : [])];

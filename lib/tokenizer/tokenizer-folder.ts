@@ -1,4 +1,4 @@
-/** Which files of a model directory make its tokenizer. */
+/** Knows which files of a model directory make its tokenizer, and reads them. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { qwenBpe } from './qwen-bpe';
@@ -6,12 +6,12 @@ import { robertaBpe } from './roberta-bpe';
 import { MAX_TOKENIZER_BYTES, readBounded } from './tokenizer-file';
 
 const SLOW_FILES = ['vocab.json', 'merges.txt'];
-/** What the slow classes save beside them, and what may decide about ids. */
+/** The files that the slow classes save beside those two, and that may decide about ids. */
 const SLOW_SETTINGS = ['added_tokens.json', 'special_tokens_map.json', 'tokenizer_config.json'];
 
 /**
- * The files of a directory's `names` that decide about its tokenizer's ids: tokenizer.json, or, where there is none,
- * vocab.json and merges.txt with those beside them. None where there is no tokenizer.
+ * Lists those of a directory's `names` that decide about its tokenizer's ids: tokenizer.json, or, where there is none,
+ * vocab.json and merges.txt with the files beside them. The list is empty where there is no tokenizer.
  */
 export function tokenizerFiles(names: readonly string[]): string[] {
   if (names.includes('tokenizer.json')) return ['tokenizer.json'];
@@ -19,7 +19,7 @@ export function tokenizerFiles(names: readonly string[]): string[] {
   return names.filter((name) => SLOW_FILES.includes(name) || SLOW_SETTINGS.includes(name));
 }
 
-/** tokenizer.json of a directory that has a tokenizer, or what the files of an older class are as one. */
+/** Returns the tokenizer.json of a directory that has a tokenizer. The files of a slow class are turned into one. */
 export function readTokenizer(dir: string): object {
   const has = (name: string): boolean => existsSync(join(dir, name));
   const read = (name: string): string => readBounded(join(dir, name), MAX_TOKENIZER_BYTES);
@@ -36,7 +36,7 @@ export function readTokenizer(dir: string): object {
   return qwenBpe({ vocab, merges, tokenizerConfig, addedTokens, specialTokensMap });
 }
 
-/** By the tokenizer's class, or by the model's type where no class is named. */
+/** Decides by the tokenizer's class, or by the model's type where no class is named. */
 function isQwen(tokenizerConfig: string | undefined, config: string | undefined): boolean {
   const named = (tokenizerConfig === undefined ? {} : JSON.parse(tokenizerConfig)).tokenizer_class;
   if (typeof named === 'string') return /^Qwen2Tokenizer(Fast)?$/.test(named);

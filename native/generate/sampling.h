@@ -1,5 +1,5 @@
 // From logits to the next token, entirely on the device: no value is read back by the host, no shape depends on data.
-// Order and semantics are transformers' (shared specification generation.md). Processors see generated tokens only.
+// Order and semantics are those of transformers' processors, which see generated tokens only.
 #pragma once
 
 #include <cstdint>
@@ -9,17 +9,18 @@
 
 namespace brain3d::generate {
 
+/// Nothing is on unless it is asked for. The paper's values are a matter of policy and stand in TypeScript.
 struct SamplingOptions {
   bool greedy = false;                    // ignores temperature, top_k, top_p and the seed
-  double temperature = 0.1;               // a positive number that float32 holds to full precision
+  double temperature = 1;                 // a positive number that float32 holds to full precision
   std::int64_t top_k = 0;                 // 0 is off
-  double top_p = 0.9;                     // 1 is off
-  double repetition_penalty = 1.2;        // as the temperature; 1 is off
-  std::int64_t no_repeat_ngram_size = 3;  // 0 is off
+  double top_p = 1;                       // 1 is off
+  double repetition_penalty = 1;          // as the temperature; 1 is off
+  std::int64_t no_repeat_ngram_size = 0;  // 0 is off
   std::int64_t min_new_tokens = 0;
-  std::int64_t max_new_tokens = 256;
+  std::int64_t max_new_tokens = 0;
   std::uint64_t seed = 0;
-  std::vector<std::int64_t> eos_token_ids{1};
+  std::vector<std::int64_t> eos_token_ids;
   std::int64_t pad_token_id = 0;
 };
 

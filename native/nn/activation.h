@@ -1,4 +1,4 @@
-// The activation of a gated MLP. Without torch, so that a configuration can be read without it.
+// The activation of a gated MLP. The file includes no torch, so that a configuration can be read without it.
 #pragma once
 
 namespace brain3d::nn {

@@ -1,6 +1,6 @@
 #include "nn/gated_mlp.h"
 
-#include "ops/ops.h"
+#include "ops/gated_activation.h"
 
 namespace brain3d::nn {
 

@@ -29,13 +29,13 @@ struct Linear {
   /// alone, and the sum is rounded to the base's dtype.
   at::Tensor forward(const at::Tensor& x, const Dropout* dropout = nullptr) const;
 
-  /// Of weight and bias; branches are an adapter's.
+  /// Counts weight and bias. Branches belong to an adapter.
   std::int64_t num_parameters() const { return weight.numel() + (bias.defined() ? bias.numel() : 0); }
   std::int64_t bytes() const {
     return weight.bytes() + (bias.defined() ? static_cast<std::int64_t>(bias.nbytes()) : 0);
   }
 
-  /// Weight and bias in another dtype of the computation, with their history; without branches.
+  /// The layer in another dtype of the computation, without branches. The history of what trains is kept.
   Linear to(at::ScalarType dtype) const { return {weight.to(dtype), bias.defined() ? bias.to(dtype) : bias, {}}; }
 };
 

@@ -1,10 +1,11 @@
-// Which operations have a CUDA kernel, and their declarations. In a CPU build every answer is no and nothing links.
+// Tells where a CUDA kernel may stand in for an operation's ATen implementation. In a CPU build it never may, and the
+// compiler drops the calls of functions that such a build does not have.
 #pragma once
 
 #include <cstdlib>
+#include <string>
 
 #include "device/torch.h"
-#include "ops/ops.h"
 
 namespace brain3d::ops {
 
@@ -26,20 +27,5 @@ inline bool has_cuda_kernel(const at::Tensor& x) {
 #else
 constexpr bool has_cuda_kernel(const at::Tensor&) { return false; }
 #endif
-
-/// The functions of ops.h of the same names; `can_...`: whether the kernel takes these shapes and layouts.
-namespace cuda {
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& scale, double eps);
-NormedSum add_rms_norm(const at::Tensor& residual, const at::Tensor& x, const std::optional<at::Tensor>& scale,
-                       const std::optional<at::Tensor>& next_scale, double eps);
-bool can_split_heads(const at::Tensor& qkv, const at::Tensor& keys, const at::Tensor& values);
-at::Tensor split_heads(const at::Tensor& qkv, const HeadRotation& rotation, const at::Tensor& positions,
-                       const at::Tensor& keys, const at::Tensor& values);
-at::Tensor gelu_tanh_mul(const at::Tensor& x);
-at::Tensor silu_mul(const at::Tensor& x);
-bool can_decode_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
-at::Tensor decode_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                            const std::optional<at::Tensor>& mask, double scale);
-}  // namespace cuda
 
 }  // namespace brain3d::ops

@@ -10,10 +10,10 @@
 namespace brain3d::train {
 
 struct AdamWOptions {
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double epsilon = 1e-8;
-  double weight_decay = 0.01;  // of the parameters that decay
+  double beta1 = 0;
+  double beta2 = 0;
+  double epsilon = 0;
+  double weight_decay = 0;  // of the parameters that decay
 };
 
 using LearningRates = std::map<ParameterGroup, double>;

@@ -20,8 +20,8 @@ struct GroundingBatch {
 enum class VisualEmbedding { Inference, Peer };
 
 struct GroundingOptions {
-  std::int64_t micro_batch = 8;
-  double temperature = 0.07;
+  std::int64_t micro_batch = 1;
+  double temperature = 1;
   VisualEmbedding visual_embedding = VisualEmbedding::Inference;
   bool recompute = false;
 };

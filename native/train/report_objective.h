@@ -21,7 +21,7 @@ enum class LossMean { Tokens, Samples };
 struct ReportOptions {
   std::vector<std::vector<std::size_t>> micro_batches;  // indices of samples computed together; each sample in one
   LossMean loss_mean = LossMean::Tokens;
-  std::int64_t logit_rows = 1024;  // rows of logits held at a time
+  std::int64_t logit_rows = 1;  // rows of logits held at a time
   bool recompute = false;
 };
 

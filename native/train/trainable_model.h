@@ -26,9 +26,10 @@ class TrainableModel {
                              const weights::LoraSpec* fresh_adapter, at::Device device, at::ScalarType dtype,
                              const CancelHandle& cancel, const models::StageProgress& progress);
 
-  /// Of volumes to pooled tokens, in the dtype of the computation, with the leaves' history.   (paper eq. 2 and 3)
+  /// The path from volumes to pooled tokens in the dtype of the computation, with the leaves' history.   (paper eq. 2,
+  /// 3)
   models::VisualPath visual_path() const;
-  /// From pooled to visual tokens, likewise.   (paper eq. 4)
+  /// The same for the path from pooled to visual tokens.   (paper eq. 4)
   models::Projector projector() const;
 
   const models::SiglipEncoder& encoder() const { return encoder_; }

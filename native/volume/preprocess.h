@@ -10,9 +10,9 @@
 namespace brain3d::volume {
 
 struct PreprocessOptions {
-  std::array<std::int64_t, 3> size{64, 128, 128};  // (D, H, W)
-  double lower_percentile = 1;
-  double upper_percentile = 99;
+  std::array<std::int64_t, 3> size{};  // (D, H, W)
+  double lower_percentile = 0;
+  double upper_percentile = 100;
   /// The mask of the brain (native/volume/brain_mask.h) on the volume's grid; without one all voxels are kept.
   std::shared_ptr<const Volume> mask = nullptr;
 };

@@ -1,4 +1,4 @@
-// Layers as model files store them: a module's name, then ".weight" and ".bias".
+// Reads layers of model files, in which a module's name is followed by ".weight" and ".bias".
 #pragma once
 
 #include <string>
@@ -12,12 +12,12 @@
 namespace brain3d::weights {
 
 void expect_layer_norm(ExpectedTensors& expected, const std::string& module, std::int64_t width);
-/// With a bias.
+/// The layer has a bias.
 void expect_linear(ExpectedTensors& expected, const std::string& module, std::int64_t out, std::int64_t in);
 
 nn::LayerNorm load_layer_norm(WeightSource& source, const std::string& module, at::TensorOptions options);
 
-/// Reads linear layers, those that run as one fused on the way in, and an adapter with them.
+/// Reads linear layers, and an adapter with them. Layers that run as one are fused on the way in.
 class LinearLoader {
  public:
   /// With `merge`, the adapter is added to the weights in float32 and rounded once; without, it stays a branch beside

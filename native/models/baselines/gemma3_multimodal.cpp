@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "models/language/family.h"
-#include "ops/ops.h"
+#include "ops/rms_norm.h"
 #include "weights/json_fields.h"
 
 namespace brain3d::models {

@@ -1,4 +1,4 @@
-// What a backbone directory holds.
+// Looks into a backbone directory.
 #pragma once
 
 #include <cstdint>

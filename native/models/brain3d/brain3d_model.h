@@ -51,7 +51,7 @@ class Brain3DModel {
   const Recipe& recipe() const { return recipe_; }
   at::Device device() const { return language_.options().device(); }
   at::ScalarType dtype() const { return c10::typeMetaToScalarType(language_.options().dtype()); }
-  /// Bytes of all weights as held, without an adapter's branches.
+  /// The bytes of all weights as they are held, without an adapter's branches.
   std::int64_t weight_bytes() const;
   std::int64_t num_adapter_parameters() const { return num_adapter_parameters_; }
   const std::vector<std::string>& warnings() const { return warnings_; }

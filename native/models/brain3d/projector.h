@@ -18,7 +18,7 @@ struct Projector {
   at::Tensor forward(const at::Tensor& pooled) const;
 
   std::int64_t num_parameters() const;
-  /// Bytes of all weights as held.
+  /// The bytes of all weights as they are held.
   std::int64_t weight_bytes() const;
 };
 

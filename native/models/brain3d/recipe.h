@@ -23,17 +23,18 @@ enum class Attention { Volume, Slice };
 /// left and right apart.
 enum class Compression { Sequence, Grid };
 
+/// The values of the named recipes stand in TypeScript.
 struct Recipe {
   ChannelCollapse channel_collapse = ChannelCollapse::Sum;
   PositionScheme position = PositionScheme::LearnedDepthPretrainedSpatial;
   Attention attention = Attention::Volume;
   Compression compression = Compression::Sequence;
-  std::int64_t num_visual_tokens = 32;                    // K
-  std::array<std::int64_t, 3> compression_grid{8, 2, 2};  // bins along (Dp, Hp, Wp)
-  std::int64_t depth_kernel = 2;
+  std::int64_t num_visual_tokens = 0;              // K
+  std::array<std::int64_t, 3> compression_grid{};  // bins along (Dp, Hp, Wp)
+  std::int64_t depth_kernel = 1;
   std::int64_t depth_stride = 1;
-  std::int64_t depth_padding = 1;
-  std::array<std::int64_t, 3> volume_size{64, 128, 128};  // (D, H, W)
+  std::int64_t depth_padding = 0;
+  std::array<std::int64_t, 3> volume_size{};  // (D, H, W)
 
   /// (Dp, Hp, Wp) for a patch of `patch_size` voxels in plane; rows and columns beyond the last whole patch are not
   /// read. Throws Config if no patch fits or the compression does not suit the grid.

@@ -22,7 +22,7 @@ class VisionEncoder3d {
   std::int64_t num_tokens() const { return num_patches(token_grid()); }
   std::int64_t width() const { return encoder_.config().hidden_size; }
   std::int64_t num_parameters() const;
-  /// Bytes of all weights as held.
+  /// The bytes of all weights as they are held.
   std::int64_t weight_bytes() const;
 
  private:

@@ -10,8 +10,8 @@
 
 namespace brain3d::models {
 
-/// What the path computes with beside the encoder, in the dtype of the computation. Where a tensor comes from a leaf,
-/// the leaf's gradient flows through it.
+/// The tensors that the path needs beside the encoder's, in the dtype of the computation. Where a tensor comes from a
+/// leaf, the leaf's gradient flows through it.
 struct VisualPath {
   Recipe recipe;
   at::Tensor patch_weight;  // (E, 1, kd, p, p)
@@ -19,10 +19,10 @@ struct VisualPath {
   at::Tensor positions;     // P of eq. 2, (N, E)
 };
 
-/// Runs the blocks of an encoder over sequences (B, N, E), which it takes over.
+/// Runs the blocks of an encoder over sequences (B, N, E) and takes them over.
 using EncoderBlocks = std::function<at::Tensor(at::Tensor)>;
 
-/// `cancel` is checked before every block and may be null.
+/// Runs the blocks one after another. `cancel` is checked before every block and may be null.
 EncoderBlocks all_blocks(const SiglipEncoder& encoder, const CancelFlag* cancel);
 
 /// Z_enc of volumes (B, 1, D, H, W), [0, 1], D to Superior, H to Anterior, W to Right -> (B, N, E); or, where each

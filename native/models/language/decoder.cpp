@@ -2,7 +2,9 @@
 
 #include "base/error.h"
 #include "models/language/attention_mask.h"
-#include "ops/ops.h"
+#include "ops/attention.h"
+#include "ops/heads.h"
+#include "ops/rms_norm.h"
 
 namespace brain3d::models {
 

@@ -111,13 +111,13 @@ class Decoder {
   const DecoderSpec& spec() const { return spec_; }
   at::TensorOptions options() const { return embed_tokens_.options(); }
   std::int64_t num_parameters() const;
-  /// Bytes of all weights as held, without an adapter's branches.
+  /// The bytes of all weights as they are held, without an adapter's branches.
   std::int64_t weight_bytes() const;
 
  private:
   at::Tensor attention(const DecoderLayer& layer, std::size_t index, const at::Tensor& x, const DecoderStep& step,
                        nn::KvCache* cache, const nn::Dropout* dropout) const;
-  /// Over every tensor of the model.
+  /// Sums a number over every tensor of the model.
   template <typename OfWeight, typename OfTensor>
   std::int64_t sum_of(OfWeight of_weight, OfTensor of_tensor) const;
   RotaryTables make_rotary(std::int64_t max_length) const;

@@ -1,5 +1,5 @@
-// What tells one decoder from another: sizes, and which of the optional parts its layers have. A model family makes it
-// of a config.json (family.h). Without torch, so that a configuration can be read without it.
+// A decoder's sizes, and which of the optional parts its layers have. A model family makes the spec of a config.json
+// (family.h). The file includes no torch, so that a configuration can be read without it.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +10,15 @@
 
 namespace brain3d::models {
 
-/// What the layers of one kind have in common: their rotary embedding, and how far back they see.
+/// The rotary embedding of the layers of one kind, and how far back they see.
 struct LayerKind {
   double rope_theta = 1e4;
   double rope_factor = 1.0;  // positions are divided by it
   std::int64_t window = 0;   // positions seen, the query's own included; 0 where all before it are
 };
 
-/// How a layer calls its norms ("input_layernorm"). The two behind attention and MLP are optional: empty means that the
-/// layer has none.
+/// The names of a layer's norms ("input_layernorm"). The two behind attention and MLP are optional. An empty name means
+/// that the layer has no such norm.
 struct LayerNorms {
   std::string before_attention, after_attention, before_mlp, after_mlp;
 };
@@ -36,7 +36,7 @@ struct DecoderSpec {
   std::vector<std::size_t> layer_kinds;  // of each layer, an index into `kinds`
   LayerNorms norms;
   double rms_norm_eps = 1e-6;
-  double norm_offset = 0;  // a norm multiplies by this plus the stored weight
+  double norm_offset = 0;  // a norm multiplies by the stored weight plus this
   bool has_qk_norms = false;
   bool has_qkv_bias = false;
   nn::Activation activation = nn::Activation::Silu;
@@ -44,9 +44,10 @@ struct DecoderSpec {
   double embedding_scale = 1.0;  // of looked-up embeddings
   bool tie_word_embeddings = false;
 
-  /// How the published class calls the decoder, with the dot: the names of an adapter that PEFT can read begin so.
+  /// The published class's name for the decoder, with the dot. The names of an adapter that PEFT can read begin with
+  /// it.
   std::string module_prefix = "model.";
-  /// Tensors of a directory that are another part's begin so, in canonical form.
+  /// Canonical names that begin with one of these belong to other parts of the directory's model.
   std::vector<std::string> unused_tensors;
 
   std::int64_t num_hidden_layers() const { return static_cast<std::int64_t>(layer_kinds.size()); }

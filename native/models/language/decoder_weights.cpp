@@ -1,4 +1,4 @@
-// Loading of a decoder: which tensors it expects, and how q, k, v and gate, up are fused on the way in.
+// Loads a decoder: declares the tensors that it expects, and fuses q, k, v and gate, up on the way in.
 #include <algorithm>
 #include <utility>
 
@@ -24,7 +24,7 @@ std::vector<std::string> with_prefix(const std::string& prefix, std::initializer
   return modules;
 }
 
-/// The modules of a layer, as they are fused.
+/// The modules of a layer, grouped as they are fused.
 struct LayerModules {
   explicit LayerModules(const std::string& prefix)
       : qkv(with_prefix(prefix, {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"})),
@@ -41,7 +41,7 @@ at::Tensor load_norm_scale(weights::WeightSource& source, const std::string& nam
   return offset == 0 ? scale : scale.add_(offset);
 }
 
-/// Rounded to the dtype of the weights: for bfloat16, sqrt(2560) is 50.5 and not 50.596.
+/// The scale rounded to the dtype of the weights. For bfloat16, sqrt(2560) is 50.5 and not 50.596.
 double rounded(double scale, at::ScalarType dtype) {
   return at::scalar_tensor(scale, at::TensorOptions().dtype(dtype)).item<double>();
 }

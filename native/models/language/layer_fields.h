@@ -1,4 +1,4 @@
-// Fields of config.json that the families share, read as transformers reads them.
+// Reads fields of config.json that the families share, as transformers reads them.
 #pragma once
 
 #include <vector>
@@ -7,7 +7,7 @@
 
 namespace brain3d::models {
 
-/// A rotary embedding: what comes later replaces single values of what was there.
+/// A rotary embedding. Each object of fields replaces single values of those before it.
 struct RopeFields {
   double theta;
   bool is_linear = false;
@@ -20,8 +20,8 @@ struct RopeFields {
   double factor() const { return is_linear ? linear_factor : 1.0; }
 };
 
-/// `layer_types`: whether each of `num_layers` layers has sliding attention. Throws Config for a list of another
-/// length, or with another word than full_attention and sliding_attention in it.
+/// Reads `layer_types`: true for each of `num_layers` layers that has sliding attention. Throws Config for a list of
+/// another length, or with another word than full_attention and sliding_attention in it.
 std::vector<bool> read_sliding_layers(const weights::JsonFields& fields, std::int64_t num_layers);
 
 }  // namespace brain3d::models

@@ -26,7 +26,7 @@ RopeFields parse_rope(const weights::JsonFields& fields) {
   return rope;
 }
 
-/// The window of the layers that have one; 0 where `use_sliding_window` is off, whatever `sliding_window` says.
+/// The window of the layers that have one. It is 0 where `use_sliding_window` is off, whatever `sliding_window` says.
 std::int64_t parse_window(const weights::JsonFields& fields) {
   if (!fields.boolean("use_sliding_window", false) || fields.is_null("sliding_window")) return 0;
   return fields.integer("sliding_window", 4096);

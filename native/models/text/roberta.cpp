@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "ops/ops.h"
+#include "ops/activation.h"
 #include "weights/layer_weights.h"
 
 namespace brain3d::models {

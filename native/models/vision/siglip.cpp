@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "models/vision/position3d.h"
-#include "ops/ops.h"
+#include "ops/activation.h"
 #include "weights/layer_weights.h"
 
 namespace brain3d::models {

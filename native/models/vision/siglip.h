@@ -39,7 +39,7 @@ class SiglipEncoder {
 
   const SiglipConfig& config() const { return config_; }
   std::int64_t num_parameters() const;
-  /// Bytes of all weights as held.
+  /// The bytes of all weights as they are held.
   std::int64_t weight_bytes() const;
 
  private:

@@ -1,6 +1,6 @@
 // A gated activation in one pass over the fused projection, where ATen writes the gate's activation and reads it again.
 #include "ops/cuda/element.cuh"
-#include "ops/cuda/kernels.h"
+#include "ops/cuda/gated_activation.h"
 
 namespace brain3d::ops::cuda {
 

@@ -1,7 +1,7 @@
 // The heads of a layer in one launch where ATen takes fourteen: two norms, two rotary embeddings and two writes into
 // the cache. A block takes one head of one token; intermediate results are rounded where ATen keeps them in a tensor.
 #include "ops/cuda/element.cuh"
-#include "ops/cuda/kernels.h"
+#include "ops/cuda/heads.h"
 
 namespace brain3d::ops::cuda {
 
@@ -56,7 +56,7 @@ __global__ void split_heads_kernel(SplitHeads call, float eps) {
 
 }  // namespace
 
-cudaError_t split_heads(const SplitHeads& call, float eps, FloatType type, cudaStream_t stream) {
+cudaError_t split_heads_into(const SplitHeads& call, float eps, FloatType type, cudaStream_t stream) {
   const int num_all = call.num_heads + 2 * call.num_kv_heads;
   const auto blocks = static_cast<unsigned>(call.batch * call.count * num_all);
   if (blocks == 0) return cudaSuccess;

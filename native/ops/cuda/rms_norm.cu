@@ -1,7 +1,7 @@
 // RMSNorm in one launch where ATen takes seven: decoding a token runs six norms a layer, each bound by its launch. With
 // the residual sums before and after, six launches of a layer become three.
 #include "ops/cuda/element.cuh"
-#include "ops/cuda/kernels.h"
+#include "ops/cuda/rms_norm.h"
 
 namespace brain3d::ops::cuda {
 

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { listModelFiles } from '../../../dist/checkpoint/backbone';
-import { eosTokenId, padTokenId, readLanguageFamily } from '../../../dist/checkpoint/families';
+import { eosTokenId, padTokenId, readLanguageFamily, requireBegin } from '../../../dist/checkpoint/families';
 import { requireVocabulary, Tokenizer } from '../../../dist/tokenizer/tokenizer';
 import cases from '../../golden/qwen/tokenizer_cases.json';
 import { ROOT } from '../../support/child';
@@ -64,6 +64,13 @@ test('the tokens that a report ends and is filled up with are the family’s', a
   const tokenizer = await Tokenizer.load(dir);
   expect(eosTokenId(family, tokenizer)).toBe(cases.added['<|endoftext|>']);
   expect(padTokenId(family, tokenizer)).toBe(cases.added['<|endoftext|>']);
+  await expect(requireBegin(family, tokenizer)).resolves.toBeUndefined();
+  const gemma = await readLanguageFamily(join(MODELS, 'gemma_text'));
+  await expect(requireBegin(gemma, tokenizer)).rejects.toMatchObject({
+    code: 'BRAIN3D_CONFIG',
+    field: 'post_processor',
+    message: expect.stringContaining('to begin with <bos>'),
+  });
   // Published tables have some hundred rows more than there are tokens; a thousand are another model's.
   expect(() => requireVocabulary(tokenizer, cases.size_with_added + 271, family.unusedRows)).not.toThrow();
   expect(() => requireVocabulary(tokenizer, cases.size_with_added + 1000, family.unusedRows)).toThrow('vocab.json has');

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "io/json.h"
 #include "support/golden.h"
+#include "support/paper.h"
 
 using namespace brain3d;
 using namespace brain3d::generate;
@@ -208,7 +209,7 @@ TEST_CASE("a seed gives the same draws everywhere, another seed others") {
 }
 
 TEST_CASE("a row stops after its EOS and is padded; the others go on") {
-  SamplingOptions options;
+  SamplingOptions options = test::paper_sampling();
   options.greedy = true;
   options.repetition_penalty = 1;
   options.no_repeat_ngram_size = 0;
@@ -231,7 +232,7 @@ TEST_CASE("a row stops after its EOS and is padded; the others go on") {
 
 TEST_CASE("rejects options outside their range") {
   const auto with = [](auto change) {
-    SamplingOptions options;
+    SamplingOptions options = test::paper_sampling();
     change(options);
     Sampler(options, 1, 8, test_device());
   };
@@ -245,7 +246,7 @@ TEST_CASE("rejects options outside their range") {
 
 TEST_CASE("factors that float32 does not hold are refused") {
   const auto with = [](auto change) {
-    SamplingOptions options;
+    SamplingOptions options = test::paper_sampling();
     change(options);
     Sampler(options, 1, 8, test_device());
   };
@@ -277,7 +278,7 @@ TEST_CASE("no token is chosen among scores that are not finite, whatever the opt
     for (const double penalty : {1.2e-38, 1e-20, 0.5, 1.0, 1.2, 1e20, 3.4e38})
       for (const double p : {0.0, 1e-30, 0.9, 1.0})
         for (const bool greedy : {false, true}) {
-          SamplingOptions options;
+          SamplingOptions options = test::paper_sampling();
           options.greedy = greedy;
           options.temperature = temperature;
           options.repetition_penalty = penalty;
@@ -300,7 +301,7 @@ TEST_CASE("no token is chosen among scores that are not finite, whatever the opt
 }
 
 TEST_CASE("a row whose every token is banned is noticed, and one that has finished does not matter") {
-  SamplingOptions options;
+  SamplingOptions options = test::paper_sampling();
   options.greedy = true;
   options.repetition_penalty = 1;
   options.no_repeat_ngram_size = 1;
@@ -323,7 +324,7 @@ TEST_CASE("a row whose every token is banned is noticed, and one that has finish
 }
 
 TEST_CASE("logits that are not finite are noticed") {
-  SamplingOptions options;
+  SamplingOptions options = test::paper_sampling();
   options.max_new_tokens = 2;
   Sampler sampler(options, 1, 4, test_device());
   sampler.step(row({1, 2, 3, 4}));

@@ -1,6 +1,7 @@
 // The kernels and hand-written backward passes of ops against the plain formulas under autograd, and against finite
 // differences.
-#include "ops/ops.h"
+#include "ops/heads.h"
+#include "ops/rms_norm.h"
 #include "support/golden.h"
 
 using namespace brain3d;

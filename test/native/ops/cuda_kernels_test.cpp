@@ -3,7 +3,10 @@
 
 #include "device/device.h"
 #include "device/step_graph.h"
-#include "ops/ops.h"
+#include "ops/attention.h"
+#include "ops/gated_activation.h"
+#include "ops/heads.h"
+#include "ops/rms_norm.h"
 #include "support/golden.h"
 
 using namespace brain3d;

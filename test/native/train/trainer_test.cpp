@@ -5,6 +5,7 @@
 
 #include "base/rng.h"
 #include "io/safetensors/safetensors.h"
+#include "support/paper.h"
 #include "train/training_fixture.h"
 
 using namespace brain3d;
@@ -33,7 +34,7 @@ train::Update update(const train::ParameterGroups& groups, double rate = 1e-3) {
 }
 
 train::Trainer make_trainer(const train::ParameterGroups& groups, double dropout = 0) {
-  return train::Trainer(training_model(groups, groups.count(ParameterGroup::Lora) != 0), {}, dropout);
+  return train::Trainer(training_model(groups, groups.count(ParameterGroup::Lora) != 0), test::usual_adamw(), dropout);
 }
 
 std::string file_bytes(const std::string& path) {
@@ -71,9 +72,10 @@ std::int64_t resident_bytes() {
 TEST_CASE("memory is flat over eight hundred steps") {
   const CachedVolumes volumes;
   const train::GroundingBatch batch = grounding_batch("grounding", volumes);
-  train::Trainer trainer(training_model(kAll, true), {}, 0.1);
+  train::Trainer trainer(training_model(kAll, true), test::usual_adamw(), 0.1);
   const std::vector<train::ReportSample> samples = {report_sample(0), report_sample(4)};
   train::GroundingOptions grounding;
+  grounding.temperature = 0.07;
   grounding.micro_batch = 4;
   train::ReportOptions reports = together(2);
   const auto run = [&](int steps) {
@@ -98,7 +100,7 @@ TEST_CASE("what trains changes, what is frozen does not in a single bit") {
   for (const ParameterGroup group : kAll) {
     CAPTURE(train::group_name(group));
     const train::ParameterGroups groups = {group};
-    train::Trainer trainer(training_model(groups, true), {}, 0);
+    train::Trainer trainer(training_model(groups, true), test::usual_adamw(), 0);
     const auto before = written(trainer, true);
     const bool contrastive = group == ParameterGroup::PatchEmbedding || group == ParameterGroup::DepthPositions;
     const auto result =
@@ -181,7 +183,7 @@ TEST_CASE("a state of other parameters is refused and changes nothing") {
 TEST_CASE("dropout acts in training only, and a function of the step's seed alone") {
   const train::ParameterGroups groups = {ParameterGroup::Lora};
   const auto loss = [&](double dropout, std::uint64_t seed, bool recompute) {
-    train::Trainer trainer(training_model(groups, true), {}, dropout);
+    train::Trainer trainer(training_model(groups, true), test::usual_adamw(), dropout);
     train::Update with_seed = update(groups);
     with_seed.seed = seed;
     train::ReportOptions options = together(6);
@@ -193,7 +195,7 @@ TEST_CASE("dropout acts in training only, and a function of the step's seed alon
   CHECK(loss(0.3, 1, false) == loss(0.3, 1, true));  // the same masks when a block is computed again
   CHECK(loss(0.3, 1, false) != loss(0.3, 2, false));
   CHECK(loss(0.3, 1, false) != loss(0.0, 1, false));
-  const train::Trainer trainer(training_model(groups, true), {}, 0.3);
+  const train::Trainer trainer(training_model(groups, true), test::usual_adamw(), 0.3);
   CHECK(trainer.loss(ReportObjective(all_samples(), together(6)), kNeverCancelled).loss ==
         doctest::Approx(loss(0.0, 1, false).first).epsilon(1e-6));
 }
@@ -215,6 +217,7 @@ TEST_CASE("with dropout, micro-batches change nothing but roundings") {
   const auto run = [&](const std::vector<std::vector<std::size_t>>& micro_batches, bool recompute) {
     train::Trainer trainer = make_trainer(groups, 0.3);
     train::ReportOptions options;
+    options.logit_rows = 1024;
     options.micro_batches = micro_batches;
     options.recompute = recompute;
     std::vector<float> losses;
@@ -313,9 +316,9 @@ TEST_CASE("a new adapter changes nothing until it is trained, and is drawn as PE
                                     golden_path("checkpoints/paper_text/brain3d.safetensors"), "", training_recipe()};
   const weights::LoraSpec spec{4, 8, {"q_proj", "down_proj"}, 1};
   const train::ParameterGroups groups = {ParameterGroup::Lora};
-  train::Trainer adapted(train::TrainableModel::load(files, groups, &spec, test_device(), at::kFloat, nullptr, {}), {},
-                         0);
-  const train::Trainer base(training_model({ParameterGroup::Projector}, false), {}, 0);
+  train::Trainer adapted(train::TrainableModel::load(files, groups, &spec, test_device(), at::kFloat, nullptr, {}),
+                         test::usual_adamw(), 0);
+  const train::Trainer base(training_model({ParameterGroup::Projector}, false), test::usual_adamw(), 0);
   CHECK(adapted.loss(ReportObjective(all_samples(), together(6)), kNeverCancelled).loss ==
         doctest::Approx(base.loss(ReportObjective(all_samples(), together(6)), kNeverCancelled).loss).epsilon(1e-6));
   CHECK(adapted.model().parameters().size() == 7 * 2 * 2);
@@ -360,7 +363,7 @@ TEST_CASE("a volume that cannot be read is named by its place in the batch") {
 
 TEST_CASE("bfloat16 trains float32 leaves") {
   const train::ParameterGroups groups = {ParameterGroup::Projector, ParameterGroup::VisScale, ParameterGroup::Lora};
-  train::Trainer trainer(training_model(groups, true, at::kBFloat16), {}, 0);
+  train::Trainer trainer(training_model(groups, true, at::kBFloat16), test::usual_adamw(), 0);
   const double first = trainer.loss(ReportObjective(all_samples(), together(6)), kNeverCancelled).loss;
   for (int step = 0; step < 10; ++step)
     trainer.step(ReportObjective(all_samples(), together(6)), update(groups, 3e-3), kNeverCancelled);

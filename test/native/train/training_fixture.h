@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "support/golden.h"
+#include "support/paper.h"
 #include "train/grounding.h"
 #include "train/report_objective.h"
 #include "train/trainer.h"
@@ -17,7 +18,7 @@ inline constexpr std::int64_t kNumSamples = 6;
 inline const train::SingleProcess kAlone;
 
 inline models::Recipe training_recipe() {
-  models::Recipe recipe;
+  models::Recipe recipe = test::paper_recipe();
   recipe.num_visual_tokens = 8;
   recipe.compression_grid = {2, 2, 2};
   recipe.volume_size = {8, 42, 56};
@@ -76,6 +77,7 @@ inline train::GroundingBatch grounding_batch(const std::string& file, const Cach
 /// One micro-batch of all samples.
 inline train::ReportOptions together(std::size_t count) {
   train::ReportOptions options;
+  options.logit_rows = 1024;
   options.micro_batches.emplace_back();
   for (std::size_t i = 0; i < count; ++i) options.micro_batches[0].push_back(i);
   return options;

@@ -1,6 +1,7 @@
 // Ten optimiser steps of each phase against PyTorch, transformers and PEFT in float32. Tolerances, relative, and why: a
 // change of the volumes in the last bit moves losses by 1.4e-6, gradients by 3.2e-6, norms by 4.3e-5 and final weights
 // by 1.0e-6 (measured in the reference); a wrong set of decayed tensors moves final weights by 1e-4.
+#include "support/paper.h"
 #include "train/training_fixture.h"
 
 using namespace brain3d;
@@ -22,7 +23,7 @@ const train::ParameterGroups kWarmup = {ParameterGroup::Projector, ParameterGrou
 const train::ParameterGroups kLora = {ParameterGroup::Projector, ParameterGroup::VisScale, ParameterGroup::Lora};
 
 train::AdamWOptions optimizer_options(const std::string& file) {
-  train::AdamWOptions options;
+  train::AdamWOptions options = test::usual_adamw();
   options.weight_decay = training_tensor(file, "weight_decay").item<double>();
   return options;
 }
@@ -113,6 +114,7 @@ void check_reports(const std::string& file, const train::ParameterGroups& groups
 
 train::ReportOptions in_pairs(bool recompute) {
   train::ReportOptions options;
+  options.logit_rows = 1024;
   options.micro_batches = {{3, 0}, {1, 2}};
   options.logit_rows = 7;
   options.recompute = recompute;
@@ -181,7 +183,7 @@ TEST_CASE("phase 2B with recomputation has the same loss and gradients") {
 
 TEST_CASE("pooled tokens and text embeddings are the reference's") {
   const CachedVolumes volumes;
-  const train::Trainer trainer(training_model(kWarmup, false), {}, 0);
+  const train::Trainer trainer(training_model(kWarmup, false), test::usual_adamw(), 0);
   std::vector<std::vector<std::int64_t>> texts;
   for (std::int64_t i = 0; i < kNumSamples; ++i) {
     check_close(trainer.encode_pooled(volumes.paths[static_cast<std::size_t>(i)], kNeverCancelled),

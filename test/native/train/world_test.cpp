@@ -4,6 +4,7 @@
 #include <mutex>
 #include <thread>
 
+#include "support/paper.h"
 #include "train/training_fixture.h"
 
 using namespace brain3d;
@@ -87,10 +88,12 @@ train::Update update(std::uint64_t seed) {
 
 /// Two steps of each objective, in micro-batches of two samples.
 Outcome train_in(std::shared_ptr<const train::World> world, const CachedVolumes& volumes) {
-  train::Trainer trainer(training_model(kAll, true), {}, 0.1, std::move(world));
+  train::Trainer trainer(training_model(kAll, true), test::usual_adamw(), 0.1, std::move(world));
   train::GroundingOptions grounding;
+  grounding.temperature = 0.07;
   grounding.micro_batch = 2;
   train::ReportOptions reports;
+  reports.logit_rows = 1024;
   reports.micro_batches = {{0, 3}, {5, 1}, {2, 4}};
   std::vector<train::ReportSample> samples;
   for (std::int64_t i = 0; i < kNumSamples; ++i) samples.push_back(report_sample(i));

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "strip/analytic_head.h"
 #include "support/golden.h"
+#include "support/paper.h"
 #include "volume/preprocess.h"
 
 using namespace brain3d;
@@ -107,7 +108,7 @@ TEST_CASE("brain masks: Colin27 with its skull, at 2 mm, against its own brain m
 TEST_CASE("brain masks: a mask darkens what is outside of it, in preprocessing as by itself") {
   const test::AnalyticHead head = test::analytic_head({28, 30, 26}, {7, 7, 7}, 0, 0.02, 1);
   const Volume volume = canonical_volume(head.image);
-  PreprocessOptions options;
+  PreprocessOptions options = test::paper_preprocessing();
   options.size = {16, 16, 16};
   options.mask = std::make_shared<const Volume>(canonical_volume(head.brain));
   const float background = background_level(volume, options.mask.get(), 1, 99);

@@ -31,7 +31,7 @@ std::string volume_file(float value, Change&& change) {
 
 Volume preprocessed(const std::string& path) {
   CancelFlag cancel;
-  return preprocess(read_volume(path, {}), {.size = {4, 4, 4}}, cancel);
+  return preprocess(read_volume(path, {}), {{4, 4, 4}, 1, 99}, cancel);
 }
 
 TEST_CASE("N31: a file that does not say how it lies is refused, and read as the caller states with a record of it") {

@@ -9,6 +9,7 @@
 #include "models/brain3d/checkpoint_weights.h"
 #include "models/brain3d/inflate.h"
 #include "models/brain3d/token_compression.h"
+#include "support/paper.h"
 
 using namespace brain3d;
 using namespace brain3d::test;
@@ -27,7 +28,7 @@ constexpr Case kCases[] = {{"paper_text", "gemma_text", false},
                            {"peer_cond", "gemma_cond", true}};
 
 models::Recipe small_recipe(bool is_peer) {
-  models::Recipe recipe;
+  models::Recipe recipe = test::paper_recipe();
   recipe.channel_collapse = is_peer ? models::ChannelCollapse::Mean : models::ChannelCollapse::Sum;
   recipe.position = is_peer ? models::PositionScheme::Linear : models::PositionScheme::LearnedDepthPretrainedSpatial;
   recipe.num_visual_tokens = 8;
@@ -59,7 +60,7 @@ std::vector<std::int64_t> input_ids(const char* name) {
 at::Tensor input_volume() { return golden_tensor("brain3d/inputs.safetensors", "volume"); }
 
 generate::SamplingOptions greedy_options(bool penalised) {
-  generate::SamplingOptions options;
+  generate::SamplingOptions options = test::paper_sampling();
   options.greedy = true;
   options.max_new_tokens = 64;
   options.min_new_tokens = penalised ? 10 : 0;
@@ -125,7 +126,7 @@ TEST_CASE("decoding stops with an error where the scores overflow, however the s
   const at::Tensor inputs = model.soft_prompt(expected(item, "visual_tokens"), input_ids("prompt_ids"));
   const CancelFlag never;
   const auto decode_with = [&](double temperature, double penalty, bool greedy) {
-    generate::SamplingOptions options;
+    generate::SamplingOptions options = test::paper_sampling();
     options.greedy = greedy;
     options.temperature = temperature;
     options.repetition_penalty = penalty;

@@ -8,8 +8,11 @@
 #include "models/brain3d/vision_encoder3d.h"
 #include "models/language/decoder.h"
 #include "nn/rotary_table.h"
-#include "ops/ops.h"
+#include "ops/attention.h"
+#include "ops/heads.h"
+#include "ops/rms_norm.h"
 #include "support/golden.h"
+#include "support/paper.h"
 #include "weights/tensor_names.h"
 
 using namespace brain3d;
@@ -117,7 +120,7 @@ struct Text {
 };
 
 std::vector<std::int64_t> greedy(const Text& text, const at::Tensor& inputs, double penalty, std::int64_t ngram) {
-  generate::SamplingOptions options;
+  generate::SamplingOptions options = test::paper_sampling();
   options.greedy = true;
   options.max_new_tokens = 8;
   options.repetition_penalty = penalty;
@@ -157,7 +160,7 @@ TEST_CASE("3D encoder, compression, projector and gate, both recipes (eq. 1 to 4
 
   const auto run = [&](models::ChannelCollapse collapse, models::PositionScheme scheme) {
     Vision vision;
-    models::Recipe recipe;
+    models::Recipe recipe = test::paper_recipe();
     recipe.channel_collapse = collapse;
     recipe.position = scheme;
     recipe.num_visual_tokens = 4;

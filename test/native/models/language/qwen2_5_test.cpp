@@ -4,6 +4,7 @@
 #include "models/language/qwen2_5.h"
 
 #include "generate/decode_loop.h"
+#include "support/paper.h"
 #include "train/training_fixture.h"
 
 using namespace brain3d;
@@ -40,7 +41,7 @@ at::Tensor visual_tokens() {
 
 /// (2, 64), greedy.
 at::Tensor decode(const models::Brain3DModel& model, bool penalised, const generate::StepPlan& plan = {}) {
-  generate::SamplingOptions options;
+  generate::SamplingOptions options = test::paper_sampling();
   options.greedy = true;
   options.max_new_tokens = 64;
   options.min_new_tokens = penalised ? 10 : 0;
@@ -146,7 +147,7 @@ TEST_CASE("phase 2B over Qwen 2.5 trains as the reference: losses, gradients and
       check_close(parameter.value.grad() / scale, wanted / scale, test_device().is_cpu() ? 2e-5 : 5e-5);
     }
 
-    train::AdamWOptions adamw;
+    train::AdamWOptions adamw = test::usual_adamw();
     adamw.weight_decay = of_training("weight_decay").item<double>();
     train::Trainer trainer(trainable(), adamw, 0);
     for (std::int64_t step = 0; step < 10; ++step) {

@@ -1,8 +1,8 @@
 // Attention of one new token over the cache. A library's kernel gives a head to one block that walks the keys in tiles,
 // which is slow with one query, and wants the mask as numbers. Here the warps of a block share out the keys, each with
 // a running softmax, and are put together at the end.
+#include "ops/cuda/attention.h"
 #include "ops/cuda/element.cuh"
-#include "ops/cuda/kernels.h"
 
 namespace brain3d::ops::cuda {
 
@@ -14,7 +14,7 @@ constexpr int kKeys = 4;  // that a warp has under way at once, to hide their lo
 
 /// A block takes one query head of one sequence; a lane kHeadDim / 32 neighbouring channels.
 template <typename T, int kHeadDim>
-__global__ void __launch_bounds__(kThreads) decode_attention_kernel(DecodeAttention call) {
+__global__ void __launch_bounds__(kThreads) decode_attention_kernel(OneQueryAttention call) {
   constexpr int kChannels = kHeadDim / 32;
   constexpr float kNone = -INFINITY;
   const int head = static_cast<int>(blockIdx.x), sequence = static_cast<int>(blockIdx.y);
@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(kThreads) decode_attention_kernel(DecodeAttent
 }
 
 template <typename T>
-void launch(const DecodeAttention& call, cudaStream_t stream) {
+void launch(const OneQueryAttention& call, cudaStream_t stream) {
   const dim3 blocks(static_cast<unsigned>(call.num_heads), static_cast<unsigned>(call.batch));
   switch (call.head_dim) {
     case 64: decode_attention_kernel<T, 64><<<blocks, kThreads, 0, stream>>>(call); break;
@@ -99,7 +99,7 @@ void launch(const DecodeAttention& call, cudaStream_t stream) {
 
 }  // namespace
 
-cudaError_t decode_attention(const DecodeAttention& call, FloatType type, cudaStream_t stream) {
+cudaError_t one_query_attention(const OneQueryAttention& call, FloatType type, cudaStream_t stream) {
   if (call.batch == 0) return cudaSuccess;
   if (type == FloatType::Float32)
     launch<float>(call, stream);

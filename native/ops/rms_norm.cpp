@@ -1,12 +1,26 @@
-#include "ops/forward.h"
+#include "ops/rms_norm.h"
 
 #include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "ops/cpu/rms_norm.h"
+#include "ops/dispatch.h"
+#include "ops/recorded.h"
 
 namespace brain3d::ops {
 
+namespace cuda {  // defined in cuda/rms_norm.cpp
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& scale, double eps);
+NormedSum add_rms_norm(const at::Tensor& residual, const at::Tensor& x, const std::optional<at::Tensor>& scale,
+                       const std::optional<at::Tensor>& next_scale, double eps);
+}  // namespace cuda
+
 namespace {
+
+struct Normed {
+  at::Tensor y;            // x's dtype
+  at::Tensor inverse_rms;  // (..., 1) float32
+};
 
 constexpr std::int64_t kGrainElements = 1 << 15;  // fewer are not worth a second thread
 
@@ -16,8 +30,6 @@ template <typename Rows>
 void parallel_rows(std::int64_t rows, std::int64_t width, Rows run) {
   at::parallel_for(0, rows, std::max<std::int64_t>(1, kGrainElements / width), run);
 }
-
-}  // namespace
 
 Normed rms_norm_forward(const at::Tensor& x, const at::Tensor& scale, double eps) {
   if (has_cpu_kernel(x)) {
@@ -38,6 +50,7 @@ Normed rms_norm_forward(const at::Tensor& x, const at::Tensor& scale, double eps
   return {(x32 * inverse_rms).mul_(scale).to(x.scalar_type()), inverse_rms};
 }
 
+/// d of x for a gradient of y; in x's dtype, computed in float32.
 at::Tensor rms_norm_backward(const at::Tensor& gradient, const at::Tensor& x, const at::Tensor& scale,
                              const at::Tensor& inverse_rms) {
   if (has_cpu_kernel(x)) {
@@ -56,10 +69,35 @@ at::Tensor rms_norm_backward(const at::Tensor& gradient, const at::Tensor& x, co
   return ((scaled - normed * mean) * inverse_rms).to(x.scalar_type());
 }
 
-at::Tensor rotary_forward(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  const auto halves = x.chunk(2, -1);
-  const at::Tensor rotated = at::cat({halves[1].neg(), halves[0]}, -1);
-  return (x * cos.unsqueeze(1)).add_(rotated.mul_(sin.unsqueeze(1)));  // (S, 1, Dh) against (B, S, Nh, Dh)
+/// The norm with a frozen scale, whose history is x and one number a row.
+struct RmsNorm : torch::autograd::Function<RmsNorm> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& scale,
+                            double eps) {
+    const Normed normed = rms_norm_forward(x, scale, eps);
+    context->save_for_backward({x, scale, normed.inverse_rms});
+    return normed.y;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    return {rms_norm_backward(gradients[0], saved[0], saved[1], saved[2]), {}, {}};
+  }
+};
+
+}  // namespace
+
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& scale, double eps) {
+  if (is_recorded(x)) return RmsNorm::apply(x, scale, eps);
+  if (has_cuda_kernel(x)) return cuda::rms_norm(x, scale, eps);
+  return rms_norm_forward(x, scale, eps).y;
+}
+
+NormedSum add_rms_norm(const at::Tensor& residual, const at::Tensor& x, const std::optional<at::Tensor>& scale,
+                       const std::optional<at::Tensor>& next_scale, double eps) {
+  if (has_cuda_kernel(x)) return cuda::add_rms_norm(residual, x, scale, next_scale, eps);
+  const at::Tensor sum = residual + (scale ? rms_norm(x, *scale, eps) : x);
+  return {sum, next_scale ? rms_norm(sum, *next_scale, eps) : at::Tensor()};
 }
 
 }  // namespace brain3d::ops
