@@ -1,7 +1,7 @@
 // Lists the files of an installed addon and their places, for binding.gyp's action, `npm run prebuilds` and the
 // packaging tests. The loader has a folder of its own, because node-gyp-build takes any .node file beside the addon for
 // the addon.
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { ROOT } from './setup.mjs';
@@ -31,8 +31,8 @@ export function prebuildDir(out) {
  */
 export async function makePrebuild(out) {
   const buildDir = join(ROOT, 'build');
-  // prebuildify moves the addon away, so it works on a copy.
-  const stage = join(ROOT, 'build', 'prebuild-stage');
+  // prebuildify moves the addon away, so it works on a copy, which is on the disk of `out`: it cannot move to another.
+  const stage = join(out, 'prebuilds', 'stage');
   placeAddon(buildDir, { addonDir: join(stage, 'build', 'Release'), loaderDir: join(stage, 'build', 'loader') });
   const prebuildify = createRequire(import.meta.url)('prebuildify');
   const options = {
@@ -48,6 +48,7 @@ export async function makePrebuild(out) {
     quiet: true,
   };
   await new Promise((resolve, reject) => prebuildify(options, (error) => (error ? reject(error) : resolve())));
+  rmSync(stage, { recursive: true });
   const folder = prebuildDir(out);
   placeAddon(buildDir, { addonDir: folder, loaderDir: join(folder, 'loader'), withAddon: false });
   return folder;

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { MODEL } from '../support/child';
 
 const SUBJECT = 'Simulated_Training_001';
-const ROUNDS = 4;
+const ROUNDS = 3;
 let dir: string;
 let model: Brain3D;
 const volumes: Record<string, Volume> = {};

@@ -116,7 +116,7 @@ describe('the process of an isolated model', () => {
     model.on('warning', (message) => warnings.push(message));
     const expected = (await model.generate(SAMPLE, { greedy: true })).text;
     const pids = new Set([model.pid]);
-    for (let kill = 0; kill < 8; kill++) {
+    for (let kill = 0; kill < 4; kill++) {
       const pid = model.pid as number;
       // While it generates, and by turns while calls wait behind.
       const calls = Array.from({ length: 1 + (kill % 2) }, () =>
@@ -140,8 +140,8 @@ describe('the process of an isolated model', () => {
       expect((await model.generate(SAMPLE, { greedy: true })).text).toBe(expected);
       pids.add(model.pid);
     }
-    expect(pids.size).toBe(9);
-    expect(warnings.length).toBeGreaterThanOrEqual(8);
+    expect(pids.size).toBe(5);
+    expect(warnings.length).toBeGreaterThanOrEqual(4);
     expect(warnings[0]).toMatch(/^the model was loaded again: .*SIGKILL/);
   });
 

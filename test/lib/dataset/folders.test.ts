@@ -295,7 +295,7 @@ describe('whatever the folders hold', () => {
         const { findings } = await checkDataset(out);
         expect(findings.filter(({ level }) => level === 'error')).toEqual([]);
       }),
-      { numRuns: 40, seed: 5 },
+      { numRuns: 20, seed: 5 },
     );
     expect(built).toBeGreaterThan(15);
   });
