@@ -17,7 +17,7 @@ namespace {
 /// enough to waste little after the last EOS. On the CPU a step is finished when it was issued.
 constexpr std::size_t kRunAhead = 4;
 
-/// What the host has seen of the sequences so far.
+/// The part of the sequences that the host has seen so far.
 class Transcript {
  public:
   Transcript(std::int64_t batch, std::vector<std::int64_t> eos_ids, const TokenCallback& on_tokens)

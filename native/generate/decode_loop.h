@@ -23,7 +23,7 @@ struct Generation {
   double decode_ms = 0;
 };
 
-/// How the decode steps are issued; no setting changes a token.
+/// The way in which decoding steps are issued; no setting changes a token.
 struct StepPlan {
   /// The cache is read up to the next multiple of this, the rest masked. 1 reads exactly what is there.
   std::int64_t length_bucket = 1;

@@ -1,5 +1,5 @@
-// From logits to the next token, entirely on the device: no value is read back by the host, no shape depends on data.
-// Order and semantics are those of transformers' processors, which see generated tokens only.
+// Chooses the next token from logits, entirely on the device: no value is read back by the host, no shape depends on
+// data. Order and semantics are those of transformers' processors, which see generated tokens only.
 #pragma once
 
 #include <cstdint>

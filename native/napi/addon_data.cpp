@@ -31,7 +31,7 @@ void AddonData::attach(Napi::Env env) {
   env.SetInstanceData(data);
   // Added after the queue's own hook, so it runs before it: no thread posts to a queue that is gone.
   env.AddCleanupHook([data] { data->shut_down(); });
-  // On the main thread process.exit and an uncaught exception run no such hook, only this event. Right after it the C
+  // process.exit and an uncaught exception run no such hook of the main thread, only this event. Right after it the C
   // library destroys what LibTorch computes with, under a thread that is still computing.
   const Napi::Object process = env.Global().Get("process").As<Napi::Object>();
   const auto at_exit = Napi::Function::New(env, [](const Napi::CallbackInfo& call) { of(call.Env()).shut_down(); });

@@ -1,5 +1,5 @@
-// What one JavaScript environment (main thread or worker) holds of the addon. There is no process-wide state: two
-// environments share nothing but LibTorch.
+// The part of the addon that belongs to one JavaScript environment (main thread or worker). There is no process-wide
+// state: two environments share nothing but LibTorch.
 #pragma once
 
 #include <napi.h>

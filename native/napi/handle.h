@@ -52,8 +52,8 @@ std::shared_ptr<T> get_handle(const Napi::Value& value) {
   return *static_cast<std::shared_ptr<T>*>(pointer);
 }
 
-/// What JavaScript holds of something large. `dispose` empties it; calls in flight have their own share and finish.
-/// Its `HandleTraits` also say, as `disposed`, what a call after that is told.
+/// The share of something large that JavaScript holds. `dispose` empties it; calls in flight have their own share and
+/// finish. Its `HandleTraits` also say, as `disposed`, what a call after that is told.
 template <typename T>
 struct Disposable {
   std::shared_ptr<T> object;

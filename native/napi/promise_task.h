@@ -27,7 +27,7 @@ class Held {
     return references_.size() - 1;
   }
   Napi::Value get(std::size_t index) const { return references_[index].Value(); }
-  /// What a callback of the caller's threw; the task then rejects with it.
+  /// The value that a callback of the caller's threw; the task then rejects with it.
   std::optional<Napi::Error> thrown;
   void abandon() {
     for (auto& reference : references_) reference.SuppressDestruct();

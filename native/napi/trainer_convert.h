@@ -1,4 +1,4 @@
-// What training takes and gives across the seam; types and contracts are in lib/native/surface.ts.
+// The values of training across the seam; types and contracts are in lib/native/surface.ts.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,7 @@
 namespace brain3d::napi {
 
 train::Update to_update(const Napi::Value& value);
-/// None for null.
+/// Nothing for null.
 std::optional<weights::LoraSpec> to_lora_spec(const Napi::Value& value);
 
 Napi::Object losses_object(Napi::Env env, const train::Losses& losses);

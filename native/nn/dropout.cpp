@@ -10,7 +10,7 @@ namespace brain3d::nn {
 
 namespace {
 
-// Of MurmurHash3's finaliser, as signed numbers.
+// The constants of MurmurHash3's finaliser, as signed numbers.
 constexpr auto kFirstFactor = static_cast<std::int32_t>(0x85ebca6bU);
 constexpr auto kSecondFactor = static_cast<std::int32_t>(0xc2b2ae35U);
 constexpr std::uint64_t kChannelSeed = 0x6368616e6e656cULL;

@@ -16,7 +16,7 @@ class Dropout {
  public:
   /// One seed for each sample. 0 <= probability < 1.
   Dropout(double probability, std::vector<std::uint64_t> seeds, at::Device device);
-  /// For one sample.
+  /// Makes the masks of one sample.
   Dropout(double probability, std::uint64_t seed, at::Device device)
       : Dropout(probability, std::vector<std::uint64_t>{seed}, device) {}
 

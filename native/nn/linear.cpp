@@ -6,7 +6,7 @@ at::Tensor Linear::forward(const at::Tensor& x, const Dropout* dropout) const {
   const at::Tensor base = weight.linear(x, bias);
   if (lora.empty()) return base;
   const at::Tensor x32 = x.to(at::kFloat), base32 = base.to(at::kFloat);
-  std::vector<at::Tensor> parts;  // of the output features, in order
+  std::vector<at::Tensor> parts;  // parts of the output features, in order
   std::int64_t end = 0;
   const auto keep_base_until = [&](std::int64_t begin) {
     if (begin > end) parts.push_back(base32.narrow(-1, end, begin - end));

@@ -16,8 +16,8 @@ struct LoraBranch {
   at::Tensor lora_B;  // (out part, R) float32
   double scaling = 1.0;
   std::int64_t out_begin = 0;
-  std::string module = {};  // what it adapts: "text.layers.0.self_attn.q_proj"
-  std::uint64_t site = 0;   // of its dropout masks
+  std::string module = {};  // the module that it adapts: "text.layers.0.self_attn.q_proj"
+  std::uint64_t site = 0;   // the place of its dropout masks
 };
 
 struct Linear {

@@ -11,7 +11,8 @@ namespace brain3d::ops {
 /// x (B, S, Nh, Dh); cos, sin (S, Dh) in x's dtype. Returns x's shape.
 at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
 
-/// What a layer does to its query and key heads: RMSNorm over each where the model has one, then the rotary embedding.
+/// The treatment of a layer's query and key heads: RMSNorm over each where the model has one, then the rotary
+/// embedding.
 struct HeadRotation {
   std::optional<at::Tensor> q_norm, k_norm;  // (Dh) float32; both or neither
   double eps;

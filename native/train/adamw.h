@@ -13,7 +13,7 @@ struct AdamWOptions {
   double beta1 = 0;
   double beta2 = 0;
   double epsilon = 0;
-  double weight_decay = 0;  // of the parameters that decay
+  double weight_decay = 0;  // for the parameters that decay
 };
 
 using LearningRates = std::map<ParameterGroup, double>;

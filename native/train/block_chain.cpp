@@ -9,7 +9,7 @@ at::Tensor BlockChain::forward(const at::Tensor& x) {
     return hidden;
   }
   entry_ = x;
-  inputs_.clear();  // of a pass that ended in an error
+  inputs_.clear();  // a pass that ended in an error may have left some
   hidden = x.detach();
   {
     const at::NoGradGuard no_grad;

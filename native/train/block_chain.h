@@ -30,7 +30,7 @@ class BlockChain {
   Block block_;
   bool recompute_;
   at::Tensor entry_;                // x, with its history
-  std::vector<at::Tensor> inputs_;  // of each block, without
+  std::vector<at::Tensor> inputs_;  // the input of each block, without
   at::Tensor result_;               // a leaf that collects its gradient
 };
 

@@ -1,4 +1,4 @@
-// What a step learns towards. An objective is a file that implements this, and its name in napi/objectives.cpp.
+// The aim of a training step. An objective is a file that implements this, and its name in napi/objectives.cpp.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ struct LoraDropout {
   std::uint64_t seed = 0;
 };
 
-/// What surrounds the samples of a step.
+/// The surroundings of the samples of a step.
 struct StepContext {
   LoraDropout dropout;
   const World& world;

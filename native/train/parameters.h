@@ -1,4 +1,4 @@
-// What can be trained, in named groups. A phase trains some of them.
+// The tensors that can be trained, in named groups. A phase trains some of the groups.
 #pragma once
 
 #include <set>

@@ -40,7 +40,7 @@ class TrainableModel {
   at::Device device() const { return language_.options().device(); }
   at::ScalarType dtype() const { return c10::typeMetaToScalarType(language_.options().dtype()); }
 
-  /// What trains, in the order of the checkpoint and then of the adapter.
+  /// The tensors that train, in the order of the checkpoint and then of the adapter.
   const std::vector<Parameter>& parameters() const { return parameters_; }
   double vis_scale() const { return weights_.projector.vis_scale.item<double>(); }
   const std::vector<std::string>& warnings() const { return warnings_; }

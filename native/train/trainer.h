@@ -14,13 +14,13 @@ namespace brain3d::train {
 struct Update {
   LearningRates learning_rates;
   double max_grad_norm = 0;  // 0 is off
-  std::uint64_t seed = 0;    // of the step's dropout masks
+  std::uint64_t seed = 0;    // for the step's dropout masks
 };
 
 /// A loss or gradient that is not finite.
 struct NonFinite {
   std::string tensor;                // "loss", or the parameter whose gradient it is
-  std::vector<std::size_t> samples;  // whose loss it is; all of the step for a gradient
+  std::vector<std::size_t> samples;  // the samples whose loss it is; all of the step for a gradient
 };
 
 struct StepResult {
@@ -38,7 +38,7 @@ class Trainer {
 
   /// A step that throws, or is cancelled, updates nothing.
   StepResult step(const Objective& objective, const Update& update, const CancelFlag& cancel);
-  /// Without gradients or dropout.
+  /// The losses alone, without gradients or dropout.
   Losses loss(const Objective& objective, const CancelFlag& cancel) const;
 
   /// Z_pool (K, E) float32 on the CPU of a file of the preprocessing cache.

@@ -24,7 +24,7 @@ class World {
   /// Rows (R_r, ..) of every process, one below the other by rank -> (sum of R_r, ..).
   virtual at::Tensor all_gather(const at::Tensor& rows) const = 0;
 
-  /// Of `count` things in order, the half-open range that is this process's: ranges follow each other by rank, and
+  /// The half-open range of `count` things in order that is this process's: ranges follow each other by rank, and
   /// differ in length by one at most.
   std::pair<std::size_t, std::size_t> share(std::size_t count) const {
     const auto begin_of = [&](std::int64_t r) {

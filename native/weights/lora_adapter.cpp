@@ -34,7 +34,7 @@ bool split_name(const std::string& canonical, std::string& module, bool& is_a) {
   return false;
 }
 
-/// What PEFT calls the module of a stored name: without the wrapper's prefix and the weight's suffix.
+/// PEFT's name for the module of a stored name: without the wrapper's prefix and the weight's suffix.
 std::string module_key(const std::string& stored) {
   const std::size_t begin = stored.starts_with(kPeftWrapper) ? std::string_view(kPeftWrapper).size() : 0;
   return stored.substr(begin, stored.rfind(".lora_") - begin);
@@ -67,7 +67,7 @@ LoraAdapter LoraAdapter::read(const std::string& dir) {
                  concat("does not have the configured rank ", rank, ": its shape is ", at::IntArrayRef(entry.shape)));
     LoraWeights& layer = adapter.layers_[module];
     at::Tensor& half = is_a ? layer.lora_A : layer.lora_B;
-    // Which of the two is meant, no reader can know: PEFT takes the one that has its own prefix.
+    // No reader can know which of the two is meant; PEFT takes the one that has its own prefix.
     if (half.defined()) bad_tensor(name, concat("is a second name for ", canonical));
     half = view_of(file, name, entry).to(at::kFloat, false, /*copy=*/true);
     require_finite(half, name, kWeightsName);
@@ -135,7 +135,7 @@ void LoraAdapter::check_against(const LinearModules& modules) const {
 }
 
 void LoraAdapter::check_selection(const LinearModules& modules) const {
-  // How the class that PEFT adapted calls its decoder: "model." or "model.language_model.".
+  // The name of the decoder in the class that PEFT adapted: "model." or "model.language_model.".
   std::string prefix = "model.";
   bool is_first = true;
   for (const auto& [module, layer] : layers_) {

@@ -15,7 +15,7 @@ struct LoraWeights {
   at::Tensor lora_A;  // (R, in) float32
   at::Tensor lora_B;  // (out, R) float32
   double scaling = 1.0;
-  std::string key = {};  // of the module in the class that PEFT adapted: "model.layers.0.self_attn.q_proj"
+  std::string key = {};  // the module's name in the class that PEFT adapted: "model.layers.0.self_attn.q_proj"
 
   /// scaling * B A, (out, in) float32.
   at::Tensor delta() const;
@@ -46,7 +46,7 @@ class LoraAdapter {
 
   bool empty() const { return layers_.empty(); }
   const LoraConfig& config() const { return config_; }
-  /// By module: "text.layers.0.self_attn.q_proj".
+  /// The weights by module: "text.layers.0.self_attn.q_proj".
   const std::map<std::string, LoraWeights>& layers() const { return layers_; }
   const LoraWeights* find(const std::string& module) const;
   /// Throws Weights unless every layer is one of `modules` (module -> (out, in)) with fitting shapes and a finite

@@ -114,7 +114,7 @@ bool any_matches(const std::vector<std::string>& names, const std::string& key) 
   return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return ends_with_name(key, name); });
 }
 
-/// None where every layer is meant; PEFT takes an empty list for that, too.
+/// Nothing where every layer is meant; PEFT takes an empty list for that, too.
 std::optional<std::set<std::int64_t>> read_layers(const JsonFields& config) {
   const char* field = "layers_to_transform";
   if (!config.has(field)) return {};

@@ -15,7 +15,8 @@ inline constexpr const char* kAdapterConfigName = "adapter_config.json";
 /// An adapter that is W + scaling * B A over the untouched base, and which modules it is for.
 class LoraConfig {
  public:
-  /// Of a new adapter: scaling is alpha / rank; a module is selected whose name ends in "." and one of `targets`.
+  /// The configuration of a new adapter: scaling is alpha / rank; a module is selected whose name ends in "." and one
+  /// of `targets`.
   LoraConfig(std::int64_t rank, double alpha, std::vector<std::string> targets);
 
   /// Reads DIR/adapter_config.json. Every field must be one that brain3d knows, with a value whose meaning it computes:
@@ -31,7 +32,7 @@ class LoraConfig {
 
   /// `Unknown`: a regular expression decides, and brain3d runs none that a file brings.
   enum class Selection { Yes, No, Unknown };
-  /// Whether PEFT adapts the module `key` ("model.layers.0.self_attn.q_proj", as the module is called in its class):
+  /// True if PEFT adapts the module `key` ("model.layers.0.self_attn.q_proj", as the module is called in its class):
   /// target_modules, less exclude_modules, within layers_to_transform.
   Selection selects(const std::string& key) const;
 

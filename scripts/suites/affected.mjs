@@ -1,4 +1,4 @@
-// Which tests a change can affect: the files of the checkout as a graph of who names whom, read from their text. No table of
+// Finds the tests that a change can affect: the files of the checkout as a graph of who names whom, read from their text. No table of
 // names: what is imported, included, or given as a path in a string is an edge.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -6,7 +6,7 @@ import { runCommand } from '../steps/command.mjs';
 
 const SCRIPT = /\.([cm]?[jt]s)$/;
 const NATIVE = /\.(h|cpp|cu|cuh)$/;
-/** What all native code is built into; who names it loads it. */
+/** The module that loads the addon; a file that names it depends on all native code. */
 const ADDON = 'brain3d.node';
 /** Named by so many that being named says nothing. */
 const TOO_WIDE = new Set(['', '.', 'lib', 'dist', 'test', 'native', 'scripts']);

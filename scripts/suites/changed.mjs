@@ -1,9 +1,9 @@
-// What `npm test -- --changed` runs: of the tests that a change can affect, the nearest, for as long as a person waits.
+// Chooses what `npm test -- --changed` runs: the nearest tests that a change can affect, for as long as a person waits.
 import { changedFiles, reach, seeds, sourceFiles } from './affected.mjs';
 
 /** Seconds that the TypeScript tests may take, by what they took last. */
 const BUDGET = 40;
-/** As many run at once (jest.config.js). */
+/** The number of files that run at once (jest.config.js). */
 const WORKERS = 2;
 const UNKNOWN_SECONDS = 20;
 

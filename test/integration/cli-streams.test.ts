@@ -77,7 +77,7 @@ describe.each(COMMANDS)('%s', (_, args, status) => {
     expect((await shell(args(), '2>/dev/full | true')).status).toBe(status);
   });
 
-  // What fails has no result to lose: its one message is the same for every command.
+  // A command that fails has no result to lose: its one message is the same for every command.
   if (status === 0)
     it('has its own status when nobody reads stderr', async () => {
       expect((await shell(args(), '2> >(true) >/dev/null')).status).toBe(status);

@@ -1,4 +1,4 @@
-/** What a report depends on and what not, what it is refused for, and what it says of itself. */
+/** Tests of what a report depends on, for which inputs it is refused, and what it says of itself. */
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -167,7 +167,7 @@ describe('dataset show', () => {
     const { entries } = await readManifest(at('m.jsonl'));
     const scans = entries.map((entry) => ({ entry, picture: null, notes: [] }));
     const html = datasetPage(scans, [], composition(entries));
-    // As much of a document as the script asks for.
+    // The stand-in has as much of a document as the script asks for.
     const controls = [...html.matchAll(/<(?:input|select) name="(\w+)"/g)].map(([, name]) => ({
       name: name as string,
       value: '',

@@ -37,9 +37,9 @@ const SPLITS = ['train', 'train', 'train', 'train', 'val', 'val', 'test', 'test'
 const [VISION, LANGUAGE] = ['vision', 'language'].map((kind) => join(ROOT, 'models/tiny', kind)) as [string, string];
 
 let dir: string;
-/** What is read: the folder's own name is a canary. */
+/** The folder of inputs; its own name is a canary. */
 const input = (...names: string[]): string => join(dir, `${CANARY.folder}_input`, ...names);
-/** What is written. */
+/** The folder of outputs. */
 const output = (...names: string[]): string => join(dir, 'output', ...names);
 const nii = (name: string): string => input(`${CANARY.name}-${name}.nii`);
 
@@ -241,7 +241,7 @@ describe('what failing commands print', () => {
   test('of a manifest with a canary where it does not belong', async () => {
     const file = input('spoiled.jsonl');
     const lines = [
-      // Of the wrong form, and of the wrong type.
+      // One has the wrong form, and one the wrong type.
       ...COLUMNS.map((column) => spoil((entry) => Object.assign(entry, { [column]: `/${CANARY.text}/` }))).filter(
         (line) => !/"(image|report|segmentation)":"\/QZ/.test(line),
       ),

@@ -1,4 +1,4 @@
-/** What a report must not depend on, over random changes of one simulated patient, as a head and as a stripped brain. */
+/** A report must not depend on these things, over random changes of one simulated patient, as a head and as a stripped brain. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

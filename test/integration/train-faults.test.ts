@@ -25,7 +25,7 @@ describe('a run that is interrupted', () => {
     const whole = options({ ...interrupted, phase });
     const { model } = await train(whole);
     const parts = { ...whole, out: fresh() };
-    // In the middle of a step, right after one, and in the validation.
+    // The aborts come in the middle of a step, right after one, and in the validation.
     const points: ((trainer: Trainer, abort: () => void) => void)[] = [
       (trainer, abort) => trainer.on('step', ({ step }) => void (step === 1 && setTimeout(abort, 1))),
       (trainer, abort) => trainer.on('step', ({ step }) => void (step >= 2 && abort())),
@@ -114,11 +114,11 @@ describe('a run that is interrupted', () => {
       file: 'lock',
       message: expect.stringContaining(`in use by process ${process.pid}`),
     });
-    // Of a process that was killed while it wrote.
+    // This file is of a process that was killed while it wrote.
     writeFileSync(join(given.out, 'lock'), '{"ho');
     await train({ ...given, resume: true });
     expect(existsSync(join(given.out, 'lock'))).toBe(false);
-    // Of a machine whose processes nobody can see from here.
+    // This lock is of a machine whose processes nobody can see from here.
     writeFileSync(join(given.out, 'lock'), '{"host":"elsewhere","pid":1}');
     expect(await failure(train({ ...given, resume: true }))).toMatchObject({ code: 'BRAIN3D_USAGE', file: 'lock' });
     writeFileSync(join(given.out, 'lock'), JSON.stringify({ host: hostname(), pid: process.ppid }));
@@ -304,7 +304,7 @@ describe('grounding without reports that differ', () => {
   };
   const refused = { code: 'BRAIN3D_CONFIG', message: expect.stringContaining('at least 2 different reports') };
 
-  // Of the fixture's scans 0 to 5 train and 6 to 8 validate.
+  // The fixture's scans 0 to 5 train, and 6 to 8 validate.
   test('in either split is refused before the first step', async () => {
     expect(await withReports(() => SAME)).toMatchObject({ ...refused, field: 'report' });
     expect(await withReports((id) => (id < 6 ? SAME : own(id)))).toMatchObject({

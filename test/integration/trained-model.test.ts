@@ -26,7 +26,7 @@ test("the report has the side, the lobe, the edema's grade, the necrosis and the
   const { text } = await model.generate(scan, { greedy: true });
   expect(extractLaterality(truth).side).toBe('left');
   expect(extractLaterality(text).side).toBe('left');
-  // What the truth says, by the clauses that a reader would compare.
+  // The truth, by the clauses that a reader would compare.
   for (const finding of [
     /left temporal lobe/,
     /moderate (swelling|edema)|edema .*moderate/i,

@@ -8,7 +8,7 @@ import { rounds } from '../support/rounds';
 import { SLOWNESS } from '../support/sanitizer';
 import { writeTrainingFixture } from '../support/training';
 
-/** Of each kind. */
+/** The number of aborts of each kind. */
 const POINTS = rounds(12);
 /** So many times the work may be over before its abort comes: the machine's speed changes with what else it does. */
 const ATTEMPTS = 10 * POINTS;
@@ -60,7 +60,7 @@ const HARNESS = `
       (error) => { settled++; return error === reason ? 'aborted' : String(error.stack); },
     );
     await Promise.race([typeof when === 'number' ? sleep(when) : when, call]);
-    // What other threads have sent is taken first, and so not for something that came after the abort.
+    // Messages that other threads have sent already are taken first, and so do not count as sent after the abort.
     await new Promise((resolve) => setImmediate(resolve));
     const start = performance.now();
     const wasOver = settled > 0;

@@ -68,7 +68,7 @@ withCompiler(
       'wsn'.includes(kind) && error !== 'short' && onSaveError === 'stop' ? [code] : [],
     );
     expect([...new Set(codes)]).toEqual(['BRAIN3D_IO']);
-    // Where nothing can be renamed at all, what was saved stays as it was, and is gone on with elsewhere.
+    // Nothing can be renamed at all: saved states stay as they were, and training goes on from them elsewhere.
     expect(withoutRename).toMatchObject({
       code: 'BRAIN3D_IO',
       message: expect.stringContaining('ENOSYS'),
@@ -76,7 +76,7 @@ withCompiler(
       isSame: true,
     });
     expect(withoutRename.saved.length).toBeGreaterThan(2);
-    // Where the run is to go on, it does, and tells of what failed.
+    // A run that is to go on does so, and tells of what failed.
     const told = faults.filter(({ saveErrors }: Loose) => saveErrors.length > 0);
     expect(told.every(({ onSaveError }: Loose) => onSaveError === 'continue')).toBe(true);
     expect([...new Set(told.flatMap(({ saveErrors }: Loose) => saveErrors))]).toEqual(['BRAIN3D_IO']);
@@ -125,7 +125,7 @@ const canMount = ((): boolean => {
       expect(code).toBe('BRAIN3D_IO');
       expect(message).toMatch(/ENOSPC|No space left/i);
     }
-    // With room made in time it ends well, without it with an error, and either way it has told before.
+    // The run ends well if room is made in time, and with an error if not; either way it has told before.
     expect(continued).toMatchObject({ isSame: true, resumed: null });
     expect(ended).toMatchObject({ isSame: true, resumed: 'BRAIN3D_IO' });
     for (const { warnings, saveErrors } of [continued, ended]) {

@@ -62,7 +62,7 @@ test(
       const delay = monitorEventLoopDelay({ resolution: 1 });
       delay.enable();
       const taken = [];
-      // As many as a 99th percentile needs, if the machine is so busy that few come to pass.
+      // A 99th percentile needs as many, even if the machine is so busy that few come to pass.
       while (!isOver() || taken.length < 200) {
         const start = performance.now();
         await readFile(file);

@@ -8,7 +8,7 @@ import { ROOT, SAMPLE } from '../support/child';
 import { HANG_MS } from '../support/limits';
 import { writeTrainingFixture } from '../support/training';
 
-/** Of each function; BRAIN3D_FUZZ_RUNS for more. */
+/** The number of calls of each function; BRAIN3D_FUZZ_RUNS sets another. */
 const RUNS = Number(process.env.BRAIN3D_FUZZ_RUNS ?? 40);
 const SEED = 20261124;
 const LIMIT_MS = HANG_MS + RUNS * 10_000;

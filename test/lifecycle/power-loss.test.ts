@@ -31,7 +31,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const digestOf = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
 
-/** What a training into the empty folder `root` changes there. */
+/** Records the changes that a training makes in the empty folder `root`. */
 async function record(options: TrainerOptions, root: string): Promise<Change[]> {
   const [shim, log] = [join(dir, 'fault-shim.so'), join(dir, 'log')];
   const source = join(ROOT, 'test/support/fault-shim.c');

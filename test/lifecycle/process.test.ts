@@ -1,4 +1,4 @@
-/** How a process that uses the addon ends, and what outlives what. Each case is a process of its own. */
+/** Tests of how a process that uses the addon ends, and of what outlives what. Each case is a process of its own. */
 import { parsed, runNode, runScript } from '../support/child';
 import { SLOWNESS } from '../support/sanitizer';
 

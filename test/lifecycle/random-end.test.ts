@@ -16,7 +16,7 @@ const WORK = `
   })().catch((error) => { console.error(error); process.exit(99); });
 `;
 
-/** From 0 to `max`, spread evenly, in no order. */
+/** Delays from 0 to `max`, spread evenly, in no order. */
 const moment = (index: number, max: number): number => Math.floor(((index * 0.6180339887) % 1) * max);
 
 const ENDS: [what: string, end: string, expected: { code: number | null; signal: string | null }][] = [

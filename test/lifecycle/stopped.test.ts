@@ -19,7 +19,7 @@ const LONG = { greedy: true, minNewTokens: 200, maxNewTokens: 200, noRepeatNgram
 const LONGER = { ...LONG, minNewTokens: 1500, maxNewTokens: 1500 } as const;
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** As the kernel says: T is stopped. */
+/** The state that the kernel tells: T is stopped. */
 const stateOf = (pid: number): string => (/\) (\w) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [])[1] ?? '';
 
 /** Stops the process for a while; `whileStopped` is asked at its end. */

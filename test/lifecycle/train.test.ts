@@ -86,7 +86,7 @@ test(
     for (let kills = 0; kills < KILLS; ) {
       const given = options();
       for (let isKilled = true; isKilled; ) {
-        // By turns before an operation on a file, and at some time.
+        // Kills come by turns before an operation on a file and at some time.
         const fault: Fault =
           kills % 2 === 0
             ? { killAt: Math.floor(random.uniform() * 0.7 * operations) }

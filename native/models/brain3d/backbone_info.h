@@ -10,7 +10,7 @@ namespace brain3d::models {
 
 struct BackboneInfo {
   std::string model_type;
-  std::int64_t num_parameters = 0;                     // of all tensors in the files
+  std::int64_t num_parameters = 0;                     // numbers in all tensors of the files
   std::vector<std::string> files;                      // names of the weight files
   std::vector<std::pair<std::string, double>> config;  // the sizes that are read, by their names in config.json
 };

@@ -23,10 +23,10 @@ struct Backbones {
   /// Opens every file and compares it with its configuration: what does not fit is known before a gigabyte is copied.
   static Backbones open(const std::string& vision_dir, const std::string& language_dir);
 
-  /// Of a checkpoint over them.
+  /// The sizes of a checkpoint over them.
   CheckpointSizes checkpoint_sizes(const Recipe& recipe) const;
 
-  /// Who cancels the reading, and who hears of it; either may be empty.
+  /// Sets the flag that cancels the reading and the callback that hears of it; either may be empty.
   void watch(const CancelHandle& cancel, const StageProgress& progress);
 };
 

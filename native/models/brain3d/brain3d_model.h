@@ -10,7 +10,7 @@
 
 namespace brain3d::models {
 
-/// Where a model's parts lie and how it is to be held.
+/// The places of a model's parts, and the way in which it is held.
 struct ModelFiles {
   std::string vision_dir;
   std::string language_dir;

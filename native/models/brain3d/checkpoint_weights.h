@@ -26,7 +26,7 @@ struct CheckpointSizes {
 
 CheckpointSizes checkpoint_sizes(const SiglipConfig& vision, std::int64_t language_width, const Recipe& recipe);
 
-/// Where the 3D patch embedding starts: the backbone's 2D kernel, inflated; or drawn at random, as one would without
+/// The start of the 3D patch embedding: the backbone's 2D kernel, inflated; or drawn at random, as one would without
 /// inflation.
 enum class PatchEmbeddingStart { Inflated, Random };
 

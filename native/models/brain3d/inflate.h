@@ -1,4 +1,4 @@
-// From a 2D patch embedding to a 3D one.
+// Inflates a 2D patch embedding to a 3D one.
 #pragma once
 
 #include "device/torch.h"

@@ -1,4 +1,4 @@
-// From the vision width to the language width, with a learned gate.
+// Projects tokens from the vision width to the language width, with a learned gate.
 #pragma once
 
 #include "nn/linear.h"

@@ -1,5 +1,5 @@
-// What distinguishes one Brain3D from another: geometry of the inflated embedding, positions, token compression.
-// Recipes have names in TypeScript; the core sees only these settings.
+// The settings that distinguish one Brain3D from another: geometry of the inflated embedding, positions, token
+// compression. Recipes have names in TypeScript; the core sees only these settings.
 #pragma once
 
 #include <array>
@@ -7,8 +7,8 @@
 
 namespace brain3d::models {
 
-/// How the three input channels of the 2D kernel become the one of an MRI. `Sum` keeps the response of a grey image;
-/// `Mean`, the peer's, has a third of it.
+/// The way in which the three input channels of the 2D kernel become the one of an MRI. `Sum` keeps the response of a
+/// grey image; `Mean`, the peer's, has a third of it.
 enum class ChannelCollapse { Sum, Mean };
 
 /// `LearnedDepthPretrainedSpatial`: eq. 2 of the paper. `PretrainedSpatial`: the backbone's alone, the same on every

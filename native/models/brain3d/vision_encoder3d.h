@@ -12,12 +12,12 @@ class VisionEncoder3d {
   VisionEncoder3d(SiglipEncoder encoder, const Recipe& recipe, at::Tensor patch_weight, at::Tensor patch_bias,
                   const at::Tensor& depth_table, const at::Tensor& position_table);
 
-  /// As `encode_patches`.
+  /// The same as `encode_patches`.
   at::Tensor forward(const at::Tensor& volumes, const CancelFlag* cancel) const;
-  /// As `pool_tokens`.
+  /// The same as `pool_tokens`.
   at::Tensor pool(const at::Tensor& patch_tokens) const { return pool_tokens(path_, patch_tokens); }
 
-  /// Of Z_enc.
+  /// The grid of Z_enc.
   PatchGrid token_grid() const { return path_.recipe.token_grid(encoder_.config().patch_size); }
   std::int64_t num_tokens() const { return num_patches(token_grid()); }
   std::int64_t width() const { return encoder_.config().hidden_size; }

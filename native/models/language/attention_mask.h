@@ -20,7 +20,7 @@ at::Tensor within_window(const at::Tensor& mask, const at::Tensor& positions, st
 
 /// Lets tokens of one image see each other in both directions: mask OR (same block). `block_ids` (S) int64 numbers the
 /// contiguous runs of image tokens, -1 elsewhere; rows and columns are the same positions 0..S-1.
-/// As in Gemma 3's own code, a local layer's window applies to the union.
+/// A local layer's window applies to the union, as in Gemma 3's own code.
 at::Tensor with_bidirectional_blocks(const at::Tensor& mask, const at::Tensor& block_ids);
 
 }  // namespace brain3d::models

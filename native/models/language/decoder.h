@@ -28,16 +28,17 @@ struct DecoderLayer {
   std::size_t kind = 0;  // an index into DecoderSpec::kinds
 };
 
-/// By the kind of layer, (max_length, Dh).
+/// The tables (max_length, Dh) of each kind of layer.
 using RotaryTables = std::vector<nn::RotaryTable>;
 
-/// What one sequence batch carries through its passes; the model itself stays constant and can serve many at once.
+/// The state that one batch of sequences carries through its passes; the model itself stays constant and can serve many
+/// at once.
 struct DecoderState {
   nn::KvCache cache;
   RotaryTables rotary;
 };
 
-/// What the layers of one kind share in a pass over positions p_0..p_{S-1}.
+/// The tensors that layers of one kind share in a pass over positions p_0..p_{S-1}.
 struct KindPass {
   std::optional<at::Tensor> mask;  // (S, length) bool; none where every position is visible
   at::Tensor cos, sin;             // (S, Dh)

@@ -33,15 +33,15 @@ struct DecoderSpec {
   std::int64_t max_position_embeddings = 0;
 
   std::vector<LayerKind> kinds;
-  std::vector<std::size_t> layer_kinds;  // of each layer, an index into `kinds`
+  std::vector<std::size_t> layer_kinds;  // an index into `kinds` for each layer
   LayerNorms norms;
   double rms_norm_eps = 1e-6;
   double norm_offset = 0;  // a norm multiplies by the stored weight plus this
   bool has_qk_norms = false;
   bool has_qkv_bias = false;
   nn::Activation activation = nn::Activation::Silu;
-  double attention_scale = 1.0;  // of q k^t
-  double embedding_scale = 1.0;  // of looked-up embeddings
+  double attention_scale = 1.0;  // the factor of q k^t
+  double embedding_scale = 1.0;  // the factor of looked-up embeddings
   bool tie_word_embeddings = false;
 
   /// The published class's name for the decoder, with the dot. The names of an adapter that PEFT can read begin with

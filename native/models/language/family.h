@@ -11,7 +11,7 @@
 namespace brain3d::models {
 
 struct LanguageFamily {
-  std::vector<std::string> model_types;  // of config.json
+  std::vector<std::string> model_types;  // values of `model_type` in config.json
   DecoderSpec (*parse)(const weights::JsonFields& root);
 };
 

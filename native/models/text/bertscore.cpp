@@ -71,7 +71,7 @@ class TextEmbedder {
     }
   }
 
-  /// By id, as the reference: special tokens written in a text have no weight either.
+  /// Special tokens are told by their ids, as in the reference, so those written in a text have no weight either.
   at::Tensor weights(const TokenIds& ids) const {
     const at::Tensor tokens = at::tensor(ids);
     const RobertaConfig& config = encoder_.config();

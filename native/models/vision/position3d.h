@@ -18,7 +18,7 @@ at::Tensor interpolate_position_table(const at::Tensor& table, std::int64_t heig
 /// depth_table (Dp, E), spatial (Hp, Wp, E) -> (N, E).
 at::Tensor decomposed_positions(const at::Tensor& depth_table, const at::Tensor& spatial);
 
-/// What the authors' code computes: every component gets linspace(-1, 1, Dp)[z]; component 0 also linspace(-1, 1,
+/// The positions of the authors' code: every component gets linspace(-1, 1, Dp)[z]; component 0 also linspace(-1, 1,
 /// Hp)[y], component 1 also linspace(-1, 1, Wp)[x]. Nothing is learned or pretrained. -> (N, E) float32.
 at::Tensor linear_positions(const PatchGrid& grid, std::int64_t width);
 

@@ -14,7 +14,7 @@ struct OneQueryAttention {
   const bool* mask;
   void* out;
   int batch, num_heads, num_kv_heads, head_dim, length;
-  std::int64_t batch_stride, head_stride;  // of keys and values alike, in elements
+  std::int64_t batch_stride, head_stride;  // the same for keys and values, in elements
   float scale;
 };
 cudaError_t one_query_attention(const OneQueryAttention& call, FloatType type, cudaStream_t stream);

@@ -12,7 +12,7 @@ __device__ inline float load(const __nv_bfloat16* x, std::int64_t i) { return __
 __device__ inline void store(float* y, std::int64_t i, float value) { y[i] = value; }
 __device__ inline void store(__nv_bfloat16* y, std::int64_t i, float value) { y[i] = __float2bfloat16_rn(value); }
 
-/// What a tensor of type T would hold, where ATen keeps an intermediate result in one.
+/// The value that a tensor of type T would hold where ATen keeps an intermediate result in one.
 template <typename T>
 __device__ inline float rounded(float value);
 template <>

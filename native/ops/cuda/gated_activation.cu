@@ -8,7 +8,7 @@ namespace {
 
 constexpr int kThreads = 256;
 
-/// As at::gelu(x, "tanh").
+/// The same as at::gelu(x, "tanh").
 struct GeluTanh {
   __device__ float operator()(float x) const {
     constexpr float kBeta = 0.7978845608028654f;  // sqrt(2 / pi)
@@ -16,7 +16,7 @@ struct GeluTanh {
   }
 };
 
-/// As at::silu(x).
+/// The same as at::silu(x).
 struct Silu {
   __device__ float operator()(float x) const { return x / (1.0f + expf(-x)); }
 };
@@ -26,7 +26,7 @@ __global__ void gated_kernel(const T* x, T* y, std::int64_t num_elements, int wi
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i >= num_elements) return;
   const std::int64_t row = i / width;
-  const std::int64_t gate = i + row * width;  // of a row twice as wide
+  const std::int64_t gate = i + row * width;  // an index into rows twice as wide
   store(y, i, rounded<T>(Activation()(load(x, gate))) * load(x, gate + width));
 }
 

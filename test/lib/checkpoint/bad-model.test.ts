@@ -128,7 +128,7 @@ describe('checkpoint', () => {
   });
 });
 
-/** What a report needs: each group of tensors, and the files that hold them. */
+/** Everything that a report needs: each group of tensors, and the files that hold them. */
 describe('a model without one of its parts writes nothing:', () => {
   const without = (file: string, pattern: RegExp) => (): void => {
     editTensors(file, (header) => {

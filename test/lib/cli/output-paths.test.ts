@@ -1,4 +1,4 @@
-/** Where results may go: not over the input, not over an earlier result unasked, nowhere outside the folder that was given. */
+/** Results may not go over the input, not over an earlier result unasked, nowhere outside the folder that was given. */
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,

@@ -133,7 +133,7 @@ describe('folders that are links to nowhere', () => {
     expect(skipped[bratsId(1)]).toContain('a link that leads nowhere');
   });
 
-  // Who may read everything sees no permission missing.
+  // A user who may read everything sees no permission missing.
   const isRoot = process.getuid?.() === 0;
   const test = isRoot ? it.skip : it;
   const why = isRoot ? ' (skipped: root may read everything)' : '';

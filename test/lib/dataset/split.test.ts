@@ -90,7 +90,7 @@ describe('the split', () => {
   });
 });
 
-/** By an implementation in Python of the rule in docs/datasets.md. */
+/** A list made by an implementation in Python of the rule in docs/datasets.md. */
 const WRITTEN_DOWN = 's0:test,s11:test,s12:val,s16:val,s3:test,s7:test';
 
 test.each([

@@ -1,4 +1,4 @@
-/** Which folders of DICOM slices are one volume, which are a FLAIR image, and that neither says what headers hold. */
+/** Tells which folders of DICOM slices are one volume and which are a FLAIR image; neither answer quotes a header. */
 import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Which model is printed bold, and what rows are called. */
+/** Tests of the model that is printed bold, and of the names of rows. */
 import { resolve } from 'node:path';
 import { CONTROL_NAMES } from '../../../lib/evaluate/controls';
 import { modelNames } from '../../../lib/evaluate/model-names';
@@ -23,7 +23,7 @@ const best = (
 
 describe('the best models', () => {
   it.each<[(number | null)[], number[]]>([
-    // As texts, '10.000' is below '8.322', and '-0.100' above '-0.050'.
+    // Compared as texts, '10.000' is below '8.322', and '-0.100' above '-0.050'.
     [[10, 8.322], [0]],
     [[8.322, 10], [1]],
     [[100, 99.5, 9], [0]],
@@ -46,7 +46,7 @@ describe('the best models', () => {
       [0, 0, 0],
       [0, 1, 2],
     ],
-    // What has no value does not compete, and nobody is best alone.
+    // A model without a value does not compete, and nobody is best alone.
     [[null, 0.5, 0.4], [1]],
     [[Number.NaN, 0.5, 0.4], [1]],
     [[0.5, Number.NaN, 0.6], [2]],

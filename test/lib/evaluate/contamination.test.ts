@@ -1,4 +1,4 @@
-/** What trains does not test: within a manifest, under other names and encodings, and across manifests. */
+/** A scan that trains does not test: within a manifest, under other names and encodings, and across manifests. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';

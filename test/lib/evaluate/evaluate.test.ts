@@ -1,4 +1,4 @@
-/** What evaluation makes of texts: rows, controls, tests, groups, files; with models whose texts a test chooses. */
+/** Tests of what evaluation makes of texts: rows, controls, tests, groups, files; with models whose texts a test chooses. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,10 +21,10 @@ import { decodePng } from '../../support/png';
 
 let dir: string;
 let data: string;
-/** What two models gave, for tests that only look. */
+/** The results of two models, for tests that only look. */
 let main: { results: EvaluationResults; out: string };
 const ENCODER = { roberta: join(ROOT, 'test/golden/models/roberta'), bertscoreLayer: 2, device: 'cpu' };
-/** What a model gave that writes anything but reports. */
+/** The results of a model that writes anything but reports. */
 let odd: string;
 const ODD_NAME = 'a_b&<c>';
 const RUDE = '<script>alert("left")</script> 50 % of a_b & c | d, "left" lesion';
@@ -48,7 +48,7 @@ beforeEach(() => {
 const GOOD: FakeModel = { answers: { ...CASES, right: CASES.left } };
 const BAD: FakeModel = { answers: { ...CASES, left: 'Nothing to see here.', both: 'Nothing to see here.' } };
 
-/** With the shared cache, so that scans are preprocessed once for all tests. */
+/** Evaluates with the shared cache, so that scans are preprocessed once for all tests. */
 async function run(models: Record<string, FakeModel>, options: Partial<EvaluateOptions> = {}) {
   const fakes = fakeModels(models);
   const directories = Object.keys(models).map((name) => join(dir, name));
@@ -118,7 +118,7 @@ describe('controls', () => {
       ['constant sentence', 'control'],
       ['random report', 'control'],
     ]);
-    // By hand: lesion, edema, necrosis, compression against {lesion, edema}, {lesion, necrosis}, {lesion, edema}, {mass,
+    // Counted by hand: lesion, edema, necrosis, compression against {lesion, edema}, {lesion, necrosis}, {lesion, edema}, {mass,
     // compression}, and against nothing.
     const strict = [2 / 3, 2 / 3, 2 / 3, 1 / 3, 0];
     const expected = strict.reduce((sum, value) => sum + value, 0) / 5;

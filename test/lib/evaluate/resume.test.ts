@@ -1,4 +1,4 @@
-/** How evaluation goes on: after an interruption, a failure, and in a folder that holds something else. */
+/** Evaluation goes on after an interruption, a failure, and in a folder that holds something else. */
 import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
@@ -127,7 +127,7 @@ describe('a folder with other texts', () => {
       writeFileSync(file, [JSON.stringify({ ...JSON.parse(header as string), [field]: 'other' }), ...lines].join('\n'));
       await expect(generate(MODEL)).rejects.toMatchObject({ code: 'BRAIN3D_CONFIG', field });
       const { [field]: _, ...older } = JSON.parse(header as string);
-      // What an earlier release did not note.
+      // An earlier release did not note this.
       writeFileSync(file, [JSON.stringify(older), ...lines].join('\n'));
       if (field !== 'skull_strip_tool')
         await expect(generate(MODEL)).rejects.toMatchObject({ code: 'BRAIN3D_CONFIG', field });
@@ -327,7 +327,7 @@ describe('lesions', () => {
     [false, 'A lesion with multiple high signals.'],
     [false, 'No multifocal lesion is seen.'],
     [false, 'The lesion lies in several lobes.'],
-    // What is counted is no lesion, or inside one.
+    // The parts that are counted are no lesion, or lie inside one.
     [false, 'The lesion has several low-signal areas within tumor tissue.'],
     [false, 'Necrosis is seen as several low-signal areas within tumor tissue.'],
     [false, 'There are multiple patchy high-signal regions in the left frontal tumor.'],

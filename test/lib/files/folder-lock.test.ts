@@ -37,7 +37,7 @@ function fresh(lock?: object | string): string {
   return folder;
 }
 
-/** Of a process that has ended: its number is free, or somebody else's by now. */
+/** The lock of a process that has ended: its number is free, or somebody else's by now. */
 function deadOwner(): Loose {
   const { pid } = spawnSync(process.execPath, ['--version']);
   return { ...ownIdentity(), pid, started: '1' };

@@ -57,7 +57,7 @@ describe('strict', () => {
     ['Edema: none.', '', '', ''],
     ['Hemorrhage and tumor were ruled out.', '', '', ''],
     ['Necrosis cannot be identified.', '', '', ''],
-    // What a negation does not reach.
+    // A negation does not reach these.
     ['No edema but necrosis is seen.', '', '', 'necrosis'],
     ['No edema, necrosis is seen.', '', '', 'necrosis'],
     ['No enhancement of the lesion.', '', '', 'lesion'],

@@ -7,7 +7,7 @@ import { DECODING_NAMES, DECODING_OPTIONS, decodingOf, PAPER_DECODING } from '..
 import { brain3d, SAMPLE, TINY_MODEL } from '../../support/cli';
 import { loadNativeModel } from '../../support/native-model';
 
-/** Of each option a value that is not the paper's. */
+/** A value of each option that is not the paper's. */
 const OTHERS = Object.fromEntries(
   DECODING_NAMES.map((name) => [
     name,

@@ -63,7 +63,7 @@ const SENTENCES: [side: Expected, report: string][] = [
   ['left', 'Swelling of the left temporal lobe is seen compared with the right.'],
   ['right', 'Sulci are narrower on the right side than on the left, around a lesion of high signal.'],
   ['right', 'The lesion is in the right frontal lobe; the contralateral left hemisphere is spared.'],
-  // What is denied of a lesion is not denied of its side.
+  // A denial about a lesion is no denial of its side.
   ['left', 'The lesion in the left temporal lobe shows no necrosis.'],
   ['left', 'The lesion in the left temporal lobe, with no obvious necrosis, is large.'],
   ['left', 'There is no enhancement of the lesion in the left temporal lobe.'],

@@ -127,7 +127,7 @@ describe('any text', () => {
   it.each(REPEATED)('takes time in proportion to its length: %j', (unit) => {
     const textOf = (length: number): string => unit.repeat(Math.ceil(length / unit.length));
     const read = (text: string, times: number): number => {
-      // Of this process: what else the machine does takes no part in it.
+      // This is the time of this process, in which other work of the machine takes no part.
       const begin = process.cpuUsage().user;
       for (let i = 0; i < times; i++) {
         extractStrict(text);
@@ -139,7 +139,7 @@ describe('any text', () => {
     read(short, 8);
     const inParts = read(short, 32);
     const atOnce = Math.min(read(long, 1), read(long, 1));
-    // As much text: quadratic time would be 32 times as much. The clock ticks in hundredths of a second.
+    // Both have as much text; quadratic time would be 32 times as much. The clock ticks in hundredths of a second.
     expect(atOnce).toBeLessThan(8 * Math.max(inParts, TICKS));
   });
 

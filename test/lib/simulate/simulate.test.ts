@@ -311,7 +311,7 @@ test('auto sees that a simulated patient is stripped already, and keeps its brai
     const { flair } = await simulateSubject({ side, seed, grid: 'small' });
     const stripped = await preprocess(flair);
     expect(stripped.preprocessed?.skullStrip.method).toBe('already-stripped');
-    // How far the background lies below the brain is another; what is bright stays where it is.
+    // The background's distance below the brain is another; bright voxels stay where they are.
     const asItIs = (await preprocess(flair, { skullStrip: 'none' })).data();
     const differences = stripped.data().map((value, index) => Math.abs(value - (asItIs[index] as number)));
     expect(differences.reduce((largest, value) => Math.max(largest, value), 0)).toBeLessThan(0.3);

@@ -1,4 +1,4 @@
-/** What an adapter's configuration and dropout promise across runs: other micro-batches, and training on. */
+/** Tests of what an adapter's configuration and dropout promise across runs: other micro-batches, and training on. */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Brain3D, openCachedVolume, readCacheIndex, readManifest } from 'brain3d';

@@ -23,7 +23,7 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 describe('the schedule', () => {
-  // From PyTorch's LambdaLR with the same formula; shared with no code of ours.
+  // These numbers come from PyTorch's LambdaLR with the same formula and share no code with ours.
   test('warms up linearly and falls as a cosine', () => {
     const factors = Array.from({ length: 11 }, (_, step) => learningRateFactor(step, 3, 10));
     const expected = [0, 0.333333, 0.666667, 1, 0.950484, 0.811745, 0.61126, 0.38874, 0.188255, 0.049516, 0];
@@ -173,7 +173,7 @@ describe('settings', () => {
       "expected a number > 0 for 'phases.lora-sft.learning_rates.lora'",
     ],
     [{ lora: { target_modules: ['.*'] } }, 'expected names such as q_proj'],
-    // What float32 arithmetic cannot use, and what would train nothing without a word.
+    // Float32 arithmetic cannot use some of these, and others would train nothing without a word.
     [{ temperature: 1e-39 }, "expected a number from 0.0001 to 10000 for 'temperature'"],
     [{ temperature: 1e39 }, "expected a number from 0.0001 to 10000 for 'temperature'"],
     [{ lora: { alpha: 1e39 } }, "for 'lora.alpha', got 1e+39"],

@@ -76,7 +76,7 @@ test('a part of a complex image other than its magnitude is refused by its BIDS 
   await check('sub-01_part-phase_FLAIR.nii.gz', true);
 });
 
-/** As dcm2niix and BIDS write them, in seconds. */
+/** Times as dcm2niix and BIDS write them, in seconds. */
 const FLAIR = { Modality: 'MR', ScanningSequence: 'SE_IR', RepetitionTime: 9, EchoTime: 0.09, InversionTime: 2.5 };
 test.each<[string, Record<string, unknown>, string | null]>([
   ['a FLAIR', {}, null],

@@ -21,7 +21,7 @@ function tool(name: string, source: string): string {
   return `"${process.execPath}" '${path}' {in} {out}`;
 }
 
-/** What a real tool does, with the answer at hand. */
+/** Does what a real tool does, with the answer at hand. */
 const rightTool = () => tool('right', `copyFileSync(${JSON.stringify(SAMPLE)}, output);`);
 
 /** Temporary folders of this process: test files beside this one have their own. */
@@ -39,7 +39,7 @@ function dice(a: Float32Array, b: Float32Array): number {
   return (2 * both) / sum;
 }
 
-/** With something in every voxel. */
+/** A volume with something in every voxel. */
 function noisy(volume: Volume): Volume {
   const voxels = volume.data().map((voxel, at) => voxel + 1 + ((at * 7919) % 13));
   return Volume.fromArray(voxels, volume.info.shape as [number, number, number], [...volume.info.affine]);
@@ -104,7 +104,7 @@ test('a head that is not stripped carries a warning that its face may be recogni
   const head = await loadVolume(HEAD);
   const volumes = [
     await preprocess(head, { skullStrip: 'none' }),
-    // With noise around it, nothing but the share says so.
+    // Noise lies around it, so nothing but the share says so.
     await preprocess(noisy(await loadVolume(SAMPLE)), { skullStrip: 'none' }),
   ];
   expect(volumes[0]?.info.warnings).toEqual([expect.stringMatching(face)]);

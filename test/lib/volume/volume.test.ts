@@ -71,7 +71,7 @@ test('an orientation that overrides a lying header is believed, with a warning t
   expect(await inspectVolume(SAMPLE, options)).toMatchObject({ orientation: 'RPS' });
   const [mirrored, plain] = [corrected, await loadVolume(SAMPLE)].map((volume) => preprocess(volume));
   expect(same((await mirrored)?.data() as Float32Array, (await plain)?.data() as Float32Array)).toBe(false);
-  // What the file says already needs no warning.
+  // No warning is needed for what the file says already.
   const agreeing = await loadVolume(SAMPLE, { orientation: 'LPS', overrideOrientation: true });
   expect(agreeing.info.warnings.filter((warning) => warning.startsWith('overridden'))).toEqual([]);
 });
