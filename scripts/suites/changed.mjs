@@ -19,7 +19,8 @@ export async function partsOfChange(root, ref, seconds) {
   console.log(
     `${changed.length} files changed since ${ref}; they can affect ${tests.length + native.length} test files`,
   );
-  if (left.length > 0) console.log(`${left.length} of them, farther away, are left to npm test: ${left.slice(0, 3).join(', ')}, ...`);
+  if (left.length > 0)
+    console.log(`${left.length} of them, farther away, are left to npm test: ${left.slice(0, 3).join(', ')}, ...`);
   return {
     lint: { quick: true },
     native: native.length === 0 ? null : [`--source-file=${native.map((file) => `*${file}`).join(',')}`],
