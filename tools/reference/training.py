@@ -23,7 +23,7 @@ PREFIXES = {"vision.patch_embedding_3d.": "patch_embedding", "vision.depth_posit
 
 
 def volume(number):
-    """Returns u(950 + number, n) of the specification's generator, so that no volume has to be stored. It is rounded to
+    """Returns u(950 + number, n) of the deterministic generator, so that no volume has to be stored. It is rounded to
     float16, which is what the preprocessing cache holds."""
     h = np.arange(8 * 42 * 56, dtype=np.uint32) * np.uint32(2654435761)
     h += np.uint32((950 + number) * 1013904223 + 97 & 0xFFFFFFFF)

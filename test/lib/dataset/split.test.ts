@@ -1,4 +1,4 @@
-/** The split: the specification's counts, the same for everyone, no subject divided. */
+/** The split: the worked counts, the same for everyone, no subject divided. */
 import { execFileSync } from 'node:child_process';
 import { splitSubjects } from 'brain3d';
 import { fnv1a64, SplitMix64, shuffled } from '../../../lib/base/rng';
@@ -33,7 +33,7 @@ const count = (splits: Iterable<Split>) => {
 };
 
 describe('the split', () => {
-  it("has the specification's counts, in each stratum and in all", () => {
+  it('has the worked counts, in each stratum and in all', () => {
     const splits = splitSubjects(paperScans(), 42);
     expect(count(splits.values())).toEqual([325, 45, 98]);
     for (const [name, side, , sizes] of STRATA) {

@@ -149,7 +149,7 @@ describe('paired tests', () => {
   const x = Float64Array.of(0, 0.5, 1, 1, 0.25);
 
   it('resample both rows alike: intervals and p by hand', () => {
-    // Resamples of the specification's example: cases [3,4,2,4,4], [1,2,2,2,4], [3,2,4,1,3]; means of x 0.55, 0.75, 0.75.
+    // Resamples of the worked example: cases [3,4,2,4,4], [1,2,2,2,4], [3,2,4,1,3]; means of x 0.55, 0.75, 0.75.
     const settings = { seed: 42, resamples: 3 };
     const against = (value: number) => pairedBootstrap([[x, x.map(() => value)]], settings)[0];
     const above = against(0.5);

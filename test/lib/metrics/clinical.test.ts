@@ -11,14 +11,14 @@ const scores = (extract: (text: string) => Extraction, reference: string, hypoth
   CATEGORY_NAMES.map((name) => setF1(extract(reference)[name], extract(hypothesis)[name]));
 
 describe('peer', () => {
-  it("scores the specification's pair", () => {
+  it('scores the worked pair', () => {
     const [laterality, anatomy, pathology] = scores(extractPeer, R, H) as [number, number, number];
     expect(laterality).toBe(1);
     expect(anatomy).toBeCloseTo(0.6666666667, 9);
     expect(pathology).toBe(1);
   });
 
-  // Laterality, anatomy, pathology; the specification's weaknesses.
+  // Laterality, anatomy, pathology; the rule's known weaknesses.
   it.each<[string, string, [number, number, number]]>([
     ['No abnormality.', 'Normal brain.', [1, 1, 1]],
     ['No abnormality.', 'There is a mass.', [1, 1, 0]],

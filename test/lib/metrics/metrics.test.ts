@@ -1,4 +1,4 @@
-/** The specification's worked numbers, and texts scored as a program and as a command line do it. */
+/** The worked numbers, and texts scored as a program and as a command line do it. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -118,7 +118,7 @@ TEST_CASE("min new tokens bans every EOS until enough were generated") {
   CHECK(banned(min_new_tokens(zeros({1, 4}), is_eos, count_of(5), 5)) == Ids{});
 }
 
-TEST_CASE("temperature then top-p give the specification's probabilities") {
+TEST_CASE("temperature then top-p give the worked probabilities") {
   const at::Tensor warm = row({2.0F, 1.9F, 1.5F, 0.0F}) / 0.1;
   check_close(warm.softmax(-1), {0.727475, 0.267623, 0.004902, 0}, 1e-6);
   check_close(top_p(warm, 0.9).softmax(-1), {0.731059, 0.268941, 0, 0}, 1e-6);
@@ -168,7 +168,7 @@ TEST_CASE("every processor and their chain equal transformers on random logits, 
     at::Tensor expected = golden_tensor(file, item.at("output"));
     if (item.at("logits") == "logits.ties" && sorts(item)) {
       // Only top-p sorts. transformers calls torch.sort without `stable`, which breaks ties as it likes, so here the
-      // values that survive are compared, not which of the tied tokens hold them; the specification's own tie cases,
+      // values that survive are compared, not which of the tied tokens hold them; the worked tie cases,
       // by index, are above.
       scores = std::get<0>(scores.sort(-1));
       expected = std::get<0>(expected.sort(-1));

@@ -1,4 +1,4 @@
-// The hand-written losses: the specification's numbers, the reference's, and finite differences.
+// The hand-written losses: the worked numbers, the reference's, and finite differences.
 #include <c10/core/CPUAllocator.h>
 
 #include <limits>
@@ -69,7 +69,7 @@ class AllocatedBytes final : public c10::Allocator {
 
 }  // namespace
 
-TEST_CASE("the contrastive loss has the specification's value") {
+TEST_CASE("the contrastive loss has the worked value") {
   const at::Tensor visual = at::tensor({1.0F, 0.0F, 0.0F, 0.0F, 1.0F, 0.0F, 0.6F, 0.8F, 0.0F}).view({3, 3});
   const at::Tensor text = unit_rows(at::tensor({1.0F, 0.1F, 0.0F, 0.0F, 1.0F, 0.2F, 1.0F, 1.0F, 0.0F}).view({3, 3}));
   const auto result = train::contrastive_loss(visual, text, {0, 1, 2}, 0.07);

@@ -1,5 +1,5 @@
 // The run that tools/reference/training.py trained: the golden backbones and checkpoint, six volumes of the
-// specification's generator in the form of the preprocessing cache, six reports.
+// deterministic generator in the form of the preprocessing cache, six reports.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Preprocessing against nibabel, numpy and torch (fixtures of tools/reference/preprocess.py) and the specification's
+// Preprocessing against nibabel, numpy and torch (fixtures of tools/reference/preprocess.py) and the worked
 // example. Tolerance 1e-5: float32 percentiles and interpolation.
 #include "volume/preprocess.h"
 
@@ -14,7 +14,7 @@ using namespace brain3d::test;
 
 namespace {
 
-/// A volume from an array in (i, j, k) order, as the fixtures and the specification list it.
+/// A volume from an array in (i, j, k) order, as the fixtures and the worked example list it.
 Volume from_ijk(const at::Tensor& raw, const Affine& affine) {
   const at::Tensor voxels = raw.permute({2, 1, 0}).contiguous();
   return volume_from_array(voxels.const_data_ptr<float>(), {voxels.size(0), voxels.size(1), voxels.size(2)}, affine);
@@ -109,7 +109,7 @@ TEST_CASE("real anatomy equals nibabel, numpy and torch") {
               golden_tensor("preprocess.safetensors", "sample.output"), 1e-5);
 }
 
-TEST_CASE("the specification's example (section 3.6)") {
+TEST_CASE("preprocessing: the worked example") {
   at::Tensor raw = at::empty({4, 5, 3}, at::kFloat);
   for (std::int64_t i = 0; i < raw.numel(); ++i)
     raw.mutable_data_ptr<float>()[i] = static_cast<float>(100 * spec_u(920, static_cast<std::uint32_t>(i)));

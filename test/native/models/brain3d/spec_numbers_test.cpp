@@ -132,7 +132,7 @@ std::vector<std::int64_t> greedy(const Text& text, const at::Tensor& inputs, dou
 
 }  // namespace
 
-TEST_CASE("the deterministic generator gives the specification's numbers") {
+TEST_CASE("the deterministic generator gives the worked numbers") {
   CHECK(spec_u(0, 0) == 0.5357768535614014);
   CHECK(spec_u(5, 2) == 0.18107599020004272);
   check_close(spec_gen(0, {4}), {0.014311, -0.105323, -0.103741, -0.069665}, 1e-6);
@@ -223,7 +223,7 @@ TEST_CASE("Gemma 3 text decoder") {
               kTolerance);
 }
 
-TEST_CASE("a soft prompt enters unscaled and decodes the specification's tokens") {
+TEST_CASE("a soft prompt enters unscaled and decodes the worked tokens") {
   const Text text;
   const at::Tensor inputs = at::cat({spec_gen(900, {1, 3, 16}, 1), text.embed({2, 5, 9, 17})}, 1);
   check_close(text.model.logits(text.hidden(inputs))[0][6].narrow(0, 0, 6),
@@ -255,7 +255,7 @@ TEST_CASE("Gemma 3 with images: features, and logits behind and inside the bidir
   check_close(logits[4].narrow(0, 0, 6), {-0.445126, -0.339973, 0.24476, -0.590066, 0.523713, 0.057483}, kTolerance);
 }
 
-TEST_CASE("RMSNorm, rotary embedding and the activation give the specification's numbers") {
+TEST_CASE("RMSNorm, rotary embedding and the activation give the worked numbers") {
   const at::Tensor x = at::tensor({1.0F, 2.0F, 3.0F, 4.0F});
   const at::Tensor scale = at::tensor({1.0F, 1.5F, 0.5F, 2.0F});
   check_close(ops::rms_norm(x, scale, 1e-6), {0.36514837, 1.09544516, 0.54772258, 2.92118692}, 1e-6);

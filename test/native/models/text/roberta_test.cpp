@@ -82,7 +82,7 @@ std::string with_field(const std::string& field) { return std::string(kSpecConfi
 
 }  // namespace
 
-TEST_CASE("roberta: the specification's numbers") {
+TEST_CASE("roberta: the worked numbers") {
   CHECK(spec_shapes().size() == 37);
   const at::Tensor hidden = forward(load_spec(spec_shapes(), 2), {0, 9, 8, 7, 2});
   check_close(hidden[1].narrow(0, 0, 8),
@@ -171,7 +171,7 @@ TEST_CASE("roberta: texts the encoder cannot take, and cancelling") {
   CHECK_THROWS_AS(score({{0, 5, 2}}, {{0, 0}}), Error);
 }
 
-TEST_CASE("roberta: greedy matching, the specification's example") {
+TEST_CASE("roberta: greedy matching, the worked example") {
   const auto unit = [](const at::Tensor& rows) { return rows / rows.norm(2, -1, true); };
   const at::Tensor hypothesis =
       unit(at::tensor({1.f, 0.f, 0.f, 1.f, 1.f, 0.f, 0.f, 0.f, 1.f, 0.f, 1.f, 1.f}).view({4, 3}));
