@@ -118,7 +118,7 @@ test.each<[title: string, code: string, message: string, lines: (object | string
 
 test('refused: no file, a folder, and bytes that are no text', async () => {
   await expect(readManifest(join(dir, 'none.jsonl'))).rejects.toMatchObject({ code: 'BRAIN3D_NOT_FOUND' });
-  await expect(readManifest(dir)).rejects.toMatchObject({ code: 'BRAIN3D_IO' });
+  await expect(readManifest(dir)).rejects.toMatchObject({ code: 'BRAIN3D_FORMAT' });
   const path = join(dir, 'm.jsonl');
   writeFileSync(path, Buffer.from([0xff, 0xfe, 0x00]));
   await expect(readManifest(path)).rejects.toMatchObject({ code: 'BRAIN3D_FORMAT' });
