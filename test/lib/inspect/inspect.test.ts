@@ -87,30 +87,26 @@ test('a byte order mark before brain3d.json is passed over', async () => {
 
 // Real scans are not part of the project; they lie beside a checkout of those who have them.
 const REAL = join(ROOT, '..', 'shared', 'real');
-(existsSync(REAL) ? test : test.skip)(
-  'real scans whose geometry was lost say so, and no others (needs ../shared/real)',
-  async () => {
-    const warned = async (path: string): Promise<string[]> => {
-      const { warnings } = await inspectVolume(join(REAL, path));
-      return warnings.filter((warning) =>
-        /^(?:identityAffine|cornerOrigin|centreOrigin|implausibleAxes)/.test(warning),
-      );
-    };
-    for (const path of ['FLAIR_registered/flair.nii.gz', 'patient2-ax_t2/t2.nii.gz'])
-      expect(await warned(path)).toEqual([expect.stringMatching(/^identityAffine: .* as no head is/)]);
-    for (const name of [
-      '01660',
-      'pat5',
-      'Brats18_CBICA_AAB_1',
-      'DU-7294-bet',
-      'cross-p19',
-      'sample1',
-      'long-p19-s2',
-      'BRAINIX',
-    ])
-      expect(await warned(join(name, 'flair.nii.gz'))).toEqual([]);
-  },
-);
+const [testReal, why] = existsSync(REAL) ? [test, ''] : [test.skip, ' (skipped: ../shared/real is not there)'];
+testReal(`real scans whose geometry was lost say so, and no others${why}`, async () => {
+  const warned = async (path: string): Promise<string[]> => {
+    const { warnings } = await inspectVolume(join(REAL, path));
+    return warnings.filter((warning) => /^(?:identityAffine|cornerOrigin|centreOrigin|implausibleAxes)/.test(warning));
+  };
+  for (const path of ['FLAIR_registered/flair.nii.gz', 'patient2-ax_t2/t2.nii.gz'])
+    expect(await warned(path)).toEqual([expect.stringMatching(/^identityAffine: .* as no head is/)]);
+  for (const name of [
+    '01660',
+    'pat5',
+    'Brats18_CBICA_AAB_1',
+    'DU-7294-bet',
+    'cross-p19',
+    'sample1',
+    'long-p19-s2',
+    'BRAINIX',
+  ])
+    expect(await warned(join(name, 'flair.nii.gz'))).toEqual([]);
+});
 
 describe('inspect rejects', () => {
   it('what does not exist', async () => {

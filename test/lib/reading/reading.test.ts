@@ -47,8 +47,8 @@ test.each([...HEALTHY_REPORTS])('a healthy report says nothing: %s', (report) =>
 });
 
 const REAL = join(ROOT, '..', 'shared', 'real', 'textbrats_sides.jsonl');
-const itReal = existsSync(REAL) ? it : it.skip;
-itReal('reads the sides of published reports (skipped where ../shared/real is not there)', () => {
+const [itReal, why] = existsSync(REAL) ? [it, ''] : [it.skip, ' (skipped: ../shared/real is not there)'];
+itReal(`reads the sides of published reports${why}`, () => {
   const reports: { text: string; side: string }[] = readFileSync(REAL, 'utf8')
     .trim()
     .split('\n')
