@@ -1,6 +1,8 @@
 /**
- * Hostile adapters by number: L01 to L14 of docs/hostile-files.md. Each row spoils one thing of the demo model and says the message and the field that must
- * be named; refusals stay within the bounds of test/support/bounds.ts. After each row the sound model loads in the same process.
+ * Hostile adapters by number: L01 to L14 of docs/hostile-files.md.
+ *
+ * Each row spoils one thing of the demo model and says which message and which field the refusal must name. A refusal
+ * stays within the bounds of test/support/bounds.ts. After each row the sound model loads in the same process.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Brain3D, inspectVolume } from 'brain3d';

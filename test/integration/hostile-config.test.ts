@@ -1,6 +1,8 @@
 /**
- * Hostile configurations by number: C01 to C12 of docs/hostile-files.md. Each row spoils one thing of the demo model and says the message and the field that must
- * be named; refusals stay within the bounds of test/support/bounds.ts. After each row the sound model loads in the same process.
+ * Hostile configurations by number: C01 to C12 of docs/hostile-files.md.
+ *
+ * Each row spoils one thing of the demo model and says which message and which field the refusal must name. A refusal
+ * stays within the bounds of test/support/bounds.ts. After each row the sound model loads in the same process.
  */
 import { join } from 'node:path';
 import { inspect, inspectVolume } from 'brain3d';

@@ -1,6 +1,8 @@
 /**
- * Hostile tokenizers by number: T01 to T16 of docs/hostile-files.md. Each row spoils one thing of the demo model and says the message and the field that must
- * be named; refusals stay within the bounds of test/support/bounds.ts. After each row the sound model loads in the same process.
+ * Hostile tokenizers by number: T01 to T16 of docs/hostile-files.md.
+ *
+ * Each row spoils one thing of the demo model and says which message and which field the refusal must name. A refusal
+ * stays within the bounds of test/support/bounds.ts. After each row the sound model loads in the same process.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

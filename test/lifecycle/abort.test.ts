@@ -127,7 +127,7 @@ test.each([
     const ending = await runScript(
       `${HARNESS} ${before}
     const work = ${work};
-    await work(new AbortController().signal); // what is loaded lazily is loaded now
+    await work(new AbortController().signal); // the first run loads what is loaded lazily
     let whole = await measure(work);
     for (const moment of moments()) if (await abortAfter(moment * whole, work)) whole = await measure(work);
     await measure(work);

@@ -3,8 +3,8 @@ import { type Loose, parsed, runScript } from '../support/child';
 import { HANG_MS } from '../support/limits';
 
 /**
- * In the child: `watched(work, watch)` gives what `watch` finds while the work runs, and what it finds while as many
- * threads as compute only count, which is what this machine has to give beside its other load.
+ * This runs in the child. `watched(work, watch)` calls `watch` twice: while the work runs, and then, as a control, while
+ * one thread per processor only spins. The control shows the delays that this machine has under its other load.
  */
 const WATCHED = `
   import { availableParallelism } from 'node:os';
@@ -24,10 +24,10 @@ const WATCHED = `
     return { beside, control };
   }
 `;
-/** A delay of the addon's own making comes every time, one by what else the machine does now and then. */
+/** The addon causes a delay of its own at every attempt; the machine's other load causes one only at some. */
 const ATTEMPTS = 5;
 
-/** Every delay is within its limit in ms, or else within three times that of the control, in one of some attempts. */
+/** In one of the attempts, every delay stays within its limit in ms or within three times the control's delay. */
 async function expectDelays(limits: Loose, measure: () => Promise<{ beside: Loose; control: Loose }>): Promise<void> {
   const seen: Loose[] = [];
   const isWithin = ({ beside, control }: Loose): boolean =>
@@ -37,8 +37,8 @@ async function expectDelays(limits: Loose, measure: () => Promise<{ beside: Loos
 }
 
 /**
- * 99 of 100 reads of the host's own files take at most 20 ms; the loop's delay, of which the histogram counts whole intervals
- * between samples 1 ms apart, is at most 20 ms in 99 of 100 and 50 ms at most.
+ * The limits in ms: of the host's own file reads, 99 of 100 take at most 20; the loop's delay is at most 20 in 99 of 100
+ * samples and 50 in all. The histogram samples every 1 ms and counts whole intervals.
  */
 const LIMITS = { readP99: 20, delayP99: 20, delayMax: 50 };
 
@@ -57,7 +57,7 @@ test(
     const file = join(dir, 'small');
     writeFileSync(file, Buffer.alloc(1024, 7));
     const model = await Brain3D.load({ model: MODEL });
-    await model.generate(SAMPLE); // what is loaded lazily is loaded now
+    await model.generate(SAMPLE); // the first run loads what is loaded lazily
     const delays = async (isOver) => {
       const delay = monitorEventLoopDelay({ resolution: 1 });
       delay.enable();
